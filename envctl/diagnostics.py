@@ -1,0 +1,68 @@
+"""The carriers of bad input: `Diagnostic` with its code, place and hints.
+
+A diagnostic's summary is a fixed sentence per code; what the user wrote goes into `detail` and `span`.
+Rendering lives in `envctl.report`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003  (used at run time by callers that build spans)
+
+
+class Severity(StrEnum):
+    """How much a diagnostic or a finding weighs."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SourceSpan:
+    """A place in a text file: 1-based line and columns, `end_column` exclusive.
+
+    `text` is the whole source line, kept here so that a renderer need not read the file again.
+    """
+
+    file: Path
+    line: int
+    column: int = 1
+    end_column: int | None = None
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """One thing to do about it: a sentence, and optionally a command or a replacement text."""
+
+    text: str
+    command: str | None = None
+    replacement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem of a file the user wrote.
+
+    `code` is stable and documented (`envctl explain CODE`); `summary` never holds user data.
+    """
+
+    code: str
+    summary: str
+    detail: str = ""
+    span: SourceSpan | None = None
+    hints: tuple[Hint, ...] = ()
+    severity: Severity = Severity.ERROR
+
+
+def sort_diagnostics(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """The same diagnostics in file, line, column order; those without a place come first."""
+    return sorted(
+        diagnostics,
+        key=lambda d: (str(d.span.file), d.span.line, d.span.column, d.code) if d.span else ("", 0, 0, d.code),
+    )
