@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path  # noqa: TC003  (used at run time by callers that build spans)
+from pathlib import Path
 
 
 class Severity(StrEnum):

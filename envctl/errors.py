@@ -6,12 +6,11 @@ raises one of these, or returns diagnostics and findings.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
+if TYPE_CHECKING:  # the only upward glance: diagnostics stand one room above
     from envctl.diagnostics import Diagnostic
 
 
@@ -64,9 +63,7 @@ class EnvctlError(Exception):
     exit_code: ExitCode = ExitCode.BUG
     code: str = "bug"
 
-    def __init__(
-        self, summary: str, *, detail: str = "", hints: Sequence[str] = (), code: str | None = None
-    ) -> None:
+    def __init__(self, summary: str, *, detail: str = "", hints: Sequence[str] = (), code: str | None = None) -> None:
         super().__init__(summary)
         self.summary = summary
         self.detail = detail

@@ -16,9 +16,7 @@ from pydantic.alias_generators import to_camel
 class Block(BaseModel):
     """Base of every block of an environment file."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, strict=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, strict=True)
 
 
 class Profile(StrEnum):

@@ -1,0 +1,30 @@
+"""How requests of envctl's own clients reach a cloud: over HTTP, or by a call into the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status and decoded JSON body (None for an empty one) of one call."""
+
+    status: int
+    body: Any
+
+
+class Transport(Protocol):
+    """Sends one JSON request. `service` is the prefix of a Google API as in the custom endpoints, e.g. `composer/v1beta1`."""
+
+    def call(
+        self,
+        method: str,
+        service: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Any | None = None,
+    ) -> Answer:
+        """The answer, whatever its status. Raises `OutsideError` only when no answer came."""
+        ...
