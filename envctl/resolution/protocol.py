@@ -149,7 +149,7 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IndexFailure:
-    """An index did not give a usable answer: host (never credentials), kind, and the cause in one sentence."""
+    """An index gave no usable answer: its host (never credentials), the kind, and the cause in one sentence."""
 
     host: str
     kind: FailureKind
