@@ -1,0 +1,68 @@
+"""What a change does to running work, from the table `envctl/data/impact.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from envctl.plan.model import Action, Effect, Impact
+from envctl.plan.property_diff import same_property
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    type: str
+    actions: frozenset[Action]
+    property: str
+    impact: Impact
+
+    def matches(self, type_: str, action: Action, path: str | None) -> bool:
+        if self.type != type_ or action not in self.actions:
+            return False
+        return not self.property or (path is not None and same_property(self.property, path))
+
+
+@cache
+def _rows() -> tuple[_Row, ...]:
+    table = tomllib.loads(resources.files("envctl.data").joinpath("impact.toml").read_text("utf-8"))
+    return tuple(
+        _Row(
+            row["type"],
+            frozenset(Action(name) for name in row["actions"]),
+            row.get("property", ""),
+            Impact(
+                tuple(Effect(name) for name in row.get("effects", ())),
+                (float(row["minutes"][0]), float(row["minutes"][1])),
+                row.get("note", ""),
+                table["sources"][row["source"]],
+            ),
+        )
+        for row in table["row"]
+    )
+
+
+def impact_of(type_: str, action: Action, paths: Sequence[str] = ()) -> Impact:
+    """Effects and expected minutes of one change.
+
+    Each changed path of an update is a request of its own to the Composer API, one after the other: their
+    minutes add up per matching row, their effects are joined. Types without a row have no effect and take no
+    time worth saying.
+    """
+    if action is not Action.UPDATE or not paths:
+        row = next((r for r in _rows() if r.matches(type_, action, None)), None)
+        return row.impact if row else Impact()
+    found: list[_Row] = []
+    for path in paths:
+        row = next((r for r in _rows() if r.matches(type_, action, path)), None)
+        if row is not None and row not in found:
+            found.append(row)
+    effects = {effect for row in found for effect in row.impact.effects}
+    return Impact(
+        tuple(effect for effect in Effect if effect in effects),
+        (sum(row.impact.minutes[0] for row in found), sum(row.impact.minutes[1] for row in found)),
+        "; ".join(dict.fromkeys(row.impact.note for row in found if row.impact.note)),
+        "; ".join(dict.fromkeys(row.impact.source for row in found)),
+    )

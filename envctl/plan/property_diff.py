@@ -1,0 +1,141 @@
+"""The changed leaves between two property trees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from envctl.plan.model import PropertyAction, PropertyChange
+from envctl.plan.values import JsonValue, Opaque
+
+
+def join_path(base: str, key: str) -> str:
+    """`base.key`, or `base["a.b"]` when the key would be read as two, as Pulumi writes property paths."""
+    if not re.fullmatch(r"[A-Za-z_$][\w$-]*", key):
+        return f'{base}["{key}"]'
+    return f"{base}.{key}" if base else key
+
+
+def same_property(left: str, right: str) -> bool:
+    """Whether one of two property paths is the other or contains it."""
+    shorter, longer = sorted((left, right), key=len)
+    return longer == shorter or (longer.startswith(shorter) and longer[len(shorter)] in ".[")
+
+
+def diff_properties(
+    before: Mapping[str, JsonValue],
+    after: Mapping[str, JsonValue],
+    *,
+    changed_paths: Sequence[str] = (),
+    replace_paths: Sequence[str] = (),
+) -> tuple[PropertyChange, ...]:
+    """The changed leaves, in the order of the new tree and then what was removed.
+
+    Args:
+        before: inputs as the state has them.
+        after: inputs as the program wants them.
+        changed_paths: what the provider says differs; the answer keeps to these paths, because a provider
+            knows equal spellings that a comparison of text does not. Empty means: every difference counts.
+        replace_paths: of these, what replaces the resource.
+    """
+    leaves = list(_leaves("", before, after))
+    if changed_paths:
+        leaves = [leaf for leaf in leaves if any(same_property(leaf.path, path) for path in changed_paths)]
+        leaves += _unseen(before, after, changed_paths, leaves)
+    return tuple(
+        PropertyChange(
+            leaf.path,
+            leaf.action,
+            leaf.before,
+            leaf.after,
+            replaces=any(same_property(leaf.path, path) for path in replace_paths),
+        )
+        for leaf in leaves
+    )
+
+
+def _unseen(
+    before: Mapping[str, JsonValue],
+    after: Mapping[str, JsonValue],
+    changed_paths: Sequence[str],
+    leaves: Sequence[PropertyChange],
+) -> list[PropertyChange]:
+    """Differences that only the provider sees: secrets, and values that the server filled in."""
+    result: list[PropertyChange] = []
+    for path in changed_paths:
+        if any(same_property(leaf.path, path) for leaf in leaves):
+            continue
+        old, new = value_at(before, path), value_at(after, path)
+        result.append(PropertyChange(path, PropertyAction.CHANGE, old, new))
+    return result
+
+
+def value_at(tree: JsonValue, path: str) -> JsonValue:
+    """The value at a Pulumi property path, None where there is none."""
+    node = tree
+    for part in split_path(path):
+        if isinstance(node, Mapping) and isinstance(part, str):
+            node = node.get(part)
+        elif isinstance(node, list) and isinstance(part, int):
+            node = node[part] if part < len(node) else None
+        else:
+            return node if isinstance(node, Opaque) else None
+    return node
+
+
+def split_path(path: str) -> tuple[str | int, ...]:
+    """The keys and indexes of a Pulumi property path."""
+    parts: list[str | int] = []
+    for match in re.finditer(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)', path):
+        quoted, index, plain = match.groups()
+        if index is not None:
+            parts.append(int(index))
+        else:
+            parts.append(quoted if quoted is not None else plain)
+    return tuple(parts)
+
+
+def _leaves(path: str, before: JsonValue, after: JsonValue) -> Iterator[PropertyChange]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        yield from _map_leaves(path, before, after)
+    elif isinstance(before, list) and isinstance(after, list):
+        for index in range(max(len(before), len(after))):
+            old = before[index] if index < len(before) else None
+            new = after[index] if index < len(after) else None
+            yield from _leaves(f"{path}[{index}]", old, new)
+    elif _same(before, after):
+        return
+    elif before is None:
+        yield from _whole(path, after, PropertyAction.ADD)
+    elif after is None:
+        yield from _whole(path, before, PropertyAction.REMOVE)
+    else:
+        yield PropertyChange(path, PropertyAction.CHANGE, before, after)
+
+
+def _map_leaves(path: str, before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> Iterator[PropertyChange]:
+    for key in [*after, *(key for key in before if key not in after)]:
+        if not key.startswith("__"):
+            yield from _leaves(join_path(path, key), before.get(key), after.get(key))
+
+
+def _whole(path: str, value: JsonValue, action: PropertyAction) -> Iterator[PropertyChange]:
+    """A tree that appears or vanishes, leaf by leaf; an empty container is a leaf."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            if not key.startswith("__"):
+                yield from _whole(join_path(path, key), item, action)
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield from _whole(f"{path}[{index}]", item, action)
+    elif value is not None:
+        added = action is PropertyAction.ADD
+        yield PropertyChange(path, action, None if added else value, value if added else None)
+
+
+def _same(before: JsonValue, after: JsonValue) -> bool:
+    if before is Opaque.UNKNOWN or after is Opaque.UNKNOWN:
+        return False
+    if isinstance(before, bool) != isinstance(after, bool):
+        return False
+    return before == after
