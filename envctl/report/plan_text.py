@@ -1,0 +1,267 @@
+"""A plan as a terminal shows it: a tree by component, changed leaves only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from envctl.diagnostics import SourceSpan
+from envctl.plan.model import (
+    Action,
+    Change,
+    Drift,
+    DriftKind,
+    Effect,
+    GateStatus,
+    Impact,
+    Mode,
+    OperationStep,
+    Plan,
+    PropertyAction,
+    PropertyChange,
+    Reason,
+)
+from envctl.plan.values import JsonValue, Opaque
+from envctl.report.style import PLAIN, Style, printable
+
+_SIGNS: Mapping[Action, tuple[str, str]] = {
+    Action.CREATE: ("+", "green"),
+    Action.UPDATE: ("~", "yellow"),
+    Action.CREATE_THEN_DELETE: ("+/-", "magenta"),
+    Action.DELETE_THEN_CREATE: ("-/+", "magenta"),
+    Action.DELETE: ("-", "red"),
+    Action.FORGET: (".", "blue"),
+    Action.IMPORT: ("=", "cyan"),
+    Action.READ: ("<", "cyan"),
+    Action.NO_OP: (" ", "dim"),
+}
+_VERBS: Mapping[Action, str] = {
+    Action.CREATE: "to create",
+    Action.IMPORT: "to adopt",
+    Action.UPDATE: "to change",
+    Action.CREATE_THEN_DELETE: "to replace",
+    Action.DELETE_THEN_CREATE: "to replace",
+    Action.DELETE: "to delete",
+    Action.FORGET: "to leave in the cloud",
+}
+_EFFECTS: Mapping[Effect, str] = {
+    Effect.REBUILD: "rebuilds the image",
+    Effect.RESTART: "restarts Airflow",
+    Effect.TASKS_KILLED: "ends running tasks",
+    Effect.DATA_LOST: "loses data",
+    Effect.DOWNTIME: "is down meanwhile",
+}
+_HEADLINES = (
+    "role",
+    "member",
+    "service",
+    "accountId",
+    "bucket",
+    "location",
+    "machineType",
+    "ipCidrRange",
+    "config.softwareConfig.imageVersion",
+    "config.environmentSize",
+)
+_LONGEST = 100
+
+
+def render_plan(plan: Plan, style: Style = PLAIN, *, verbose: bool = False) -> str:
+    """The whole screen. `verbose` adds every input of created resources and the unchanged ones."""
+    blocks = [_title(plan, style)]
+    blocks += _gates(plan, style)
+    if plan.incomplete:
+        blocks.append(_incomplete(plan, style))
+    blocks += [_drift(plan.drift, style)] if plan.drift else []
+    blocks += _groups(plan, style, verbose=verbose)
+    blocks += [_steps(plan.steps, style)] if plan.steps else []
+    blocks += [_warnings(plan.warnings, style)] if plan.warnings else []
+    blocks.append(_closing(plan, style))
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _title(plan: Plan, style: Style) -> str:
+    verb = "Destroy" if plan.mode is Mode.DESTROY else "Plan for"
+    where = f"project {plan.project}, cloud {plan.cloud}, {plan.engine} engine"
+    stale = "" if plan.refreshed else "; live cloud not read (--no-refresh)"
+    return f"{style(f'{verb} {plan.environment}', 'bold')} {style(f'({where}{stale})', 'dim')}"
+
+
+def _gates(plan: Plan, style: Style) -> list[str]:
+    colors = {GateStatus.FAILED: "red", GateStatus.UNKNOWN: "yellow"}
+    words = {GateStatus.FAILED: "refused", GateStatus.UNKNOWN: "unknown"}
+    lines: list[str] = []
+    for gate in plan.gates:
+        if gate.status not in words:
+            continue
+        lines.append(
+            f"{style(f'{words[gate.status]}[{gate.id}]', colors[gate.status], 'bold')}: "
+            f"{printable(gate.summary)}{_place(gate.source, style)}"
+        )
+        lines += [f"  {line}" for line in printable(gate.detail).splitlines()]
+        lines += [f"  {style('hint', 'cyan')}: {printable(hint)}" for hint in gate.hints]
+    return ["\n".join(lines)] if lines else []
+
+
+def _incomplete(plan: Plan, style: Style) -> str:
+    lines = [style("This plan is incomplete and cannot be applied:", "red", "bold")]
+    return "\n".join([*lines, *(f"  {printable(reason)}" for reason in plan.incomplete)])
+
+
+def _groups(plan: Plan, style: Style, *, verbose: bool) -> list[str]:
+    shown = [c for c in plan.changes if not c.component and (verbose or c.action not in {Action.NO_OP, Action.READ})]
+    titles = {c.urn: c.name for c in plan.changes if c.component}
+    order = list(dict.fromkeys(c.group for c in shown))
+    blocks: list[str] = []
+    for group in order:
+        lines = [style(titles.get(group or "", "") or "stack", "bold")]
+        for change in (c for c in shown if c.group == group):
+            lines += _change(change, style, verbose=verbose)
+        blocks.append("\n".join(lines))
+    return blocks
+
+
+def _change(change: Change, style: Style, *, verbose: bool) -> list[str]:
+    sign, color = _SIGNS[change.action]
+    head = f"  {style(f'{sign:>3}', color, 'bold')} {short_type(change.type)} {style(printable(change.name), 'bold')}"
+    if change.action in {Action.CREATE, Action.IMPORT}:
+        head += _headline(change, style)
+    lines = [head + _place(change.source, style) + _reason(change, style)]
+    if change.action not in {Action.CREATE, Action.IMPORT} or verbose:
+        lines += [_property(p, style) for p in change.properties]
+    lines += _impact(change.impact, style)
+    return lines
+
+
+def _headline(change: Change, style: Style) -> str:
+    values = [p.after for path in _HEADLINES for p in change.properties if p.path == path]
+    shown = [_value(value, bare=True) for value in values if value is not Opaque.SECRET][:3]
+    return style(f"  {'  '.join(shown)}", "dim") if shown else ""
+
+
+def _reason(change: Change, style: Style) -> str:
+    match change.reason:
+        case Reason.CANNOT_UPDATE_IN_PLACE:
+            paths = ", ".join(p.path for p in change.properties if p.replaces) or "its provider"
+            return style(f"  replaced: {paths} cannot change in place", "magenta")
+        case Reason.REPLACED_WITH_DEPENDENCY:
+            return style("  replaced with what it belongs to", "magenta")
+        case Reason.SHARED:
+            return style("  stays in the cloud: shared by the project, or kept by the file", "blue")
+        case Reason.ADOPTED:
+            return style("  exists already, enters the state", "cyan")
+        case Reason.GONE_FROM_CLOUD:
+            return style("  is gone from the cloud", "yellow")
+        case Reason.NO_LONGER_DECLARED:
+            return style("  no longer declared", "red")
+        case Reason.NEW | Reason.CHANGED | Reason.DESTROY:
+            return ""
+
+
+def _property(change: PropertyChange, style: Style) -> str:
+    replaces = style("  replaces", "magenta") if change.replaces else ""
+    path = printable(change.path)
+    match change.action:
+        case PropertyAction.ADD:
+            text = f"{style('+', 'green')} {path}: {_value(change.after)}"
+        case PropertyAction.REMOVE:
+            text = f"{style('-', 'red')} {path}: {_value(change.before)}"
+        case PropertyAction.CHANGE:
+            text = f"{style('~', 'yellow')} {path}: {_value(change.before)} → {_value(change.after)}"
+    return f"        {text}{replaces}{_place(change.source, style)}"
+
+
+def _impact(impact: Impact, style: Style) -> list[str]:
+    if not impact.effects and impact.minutes[1] < 2:
+        return []
+    parts = [_EFFECTS[effect] for effect in impact.effects]
+    minutes = describe_minutes(impact.minutes)
+    text = ", ".join(parts + ([f"takes {minutes}"] if minutes else []))
+    note = f"; {impact.note}" if impact.note else ""
+    color = "red" if Effect.DATA_LOST in impact.effects else "yellow"
+    return [
+        f"        {style('!' if impact.effects else '·', color)} {style(text + note, color if impact.effects else 'dim')}"
+    ]
+
+
+def _steps(steps: Sequence[OperationStep], style: Style) -> str:
+    lines = [style("through the Composer API", "bold")]
+    for step in steps:
+        lines.append(f"  {style('  ~', 'yellow', 'bold')} {printable(step.title)}{_place(step.source, style)}")
+        lines += [_property(p, style) for p in step.properties]
+        lines += _impact(step.impact, style)
+    return "\n".join(lines)
+
+
+def _drift(drifts: Iterable[Drift], style: Style) -> str:
+    lines = [style("changed outside envctl", "bold", "cyan")]
+    for drift in drifts:
+        gone = "  was deleted" if drift.kind is DriftKind.DELETED else ""
+        lines.append(
+            f"  {style('  ≠', 'cyan', 'bold')} {short_type(drift.type)} {style(printable(drift.name), 'bold')}{gone}"
+        )
+        lines += [_property(p, style) for p in drift.properties]
+    return "\n".join(lines)
+
+
+def _warnings(warnings: Iterable[str], style: Style) -> str:
+    return "\n".join(f"{style('warning', 'yellow', 'bold')}: {printable(text)}" for text in warnings)
+
+
+def _closing(plan: Plan, style: Style) -> str:
+    if plan.empty:
+        drift = " The cloud drifted; `up` has nothing to change about it." if plan.drift else ""
+        return style("No changes.", "bold") + f" {len(plan.changes)} resources are as the file says.{drift}"
+    counts: dict[str, int] = {}
+    for change in plan.pending:
+        verb = _VERBS.get(change.action)
+        if verb:
+            counts[verb] = counts.get(verb, 0) + 1
+    parts = [f"{counts[verb]} {verb}" for verb in dict.fromkeys(_VERBS.values()) if verb in counts]
+    if plan.steps:
+        parts.append(f"{len(plan.steps)} through the Composer API")
+    unchanged = plan.counts().get(Action.NO_OP, 0)
+    rest = f" {unchanged} unchanged." if unchanged else ""
+    minutes = describe_minutes(plan.minutes())
+    expected = f" Expected time: {minutes}." if minutes else ""
+    return style(", ".join(parts) + ".", "bold") + rest + expected
+
+
+def describe_minutes(minutes: tuple[float, float]) -> str:
+    """`5 to 15 minutes`, or nothing for less than a minute."""
+    low, high = (round(value) for value in minutes)
+    if high < 1:
+        return ""
+    return f"about {high} minutes" if low == high else f"{low} to {high} minutes"
+
+
+def short_type(token: str) -> str:
+    """`composer.Environment` of `gcp:composer/environment:Environment`."""
+    package, _, rest = token.partition(":")
+    module, _, name = rest.partition(":")
+    module = module.partition("/")[0]
+    return f"{module}.{name}" if name and package == "gcp" else token
+
+
+def _value(value: JsonValue, *, bare: bool = False) -> str:
+    if value is Opaque.SECRET:
+        return "(secret)"
+    if value is Opaque.UNKNOWN:
+        return "(known after apply)"
+    plain = bare and isinstance(value, str)
+    text = printable(value if plain else json.dumps(_masked(value), ensure_ascii=False))
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _masked(value: JsonValue) -> JsonValue:
+    if isinstance(value, Opaque):
+        return "(secret)" if value is Opaque.SECRET else "(known after apply)"
+    if isinstance(value, Mapping):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item) for item in value]
+    return value
+
+
+def _place(span: SourceSpan | None, style: Style) -> str:
+    return style(f"  {span.file.as_posix()}:{span.line}", "dim") if span else ""
