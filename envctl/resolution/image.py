@@ -1,0 +1,154 @@
+"""An image of Composer: its Python, its pip, and every preinstalled package with what it requires."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from envctl.resolution.dependency import Declared, Dependency, InvalidRequirementError, parse_requirement
+from envctl.resolution.protocol import PackageName, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+AIRFLOW = PackageName("apache-airflow")
+
+
+class ResolverKind(StrEnum):
+    """Which algorithm the image's pip runs: `legacy` before pip 20.3."""
+
+    STRICT = "strict"
+    LEGACY = "legacy"
+
+
+class Basis(StrEnum):
+    """How well the preinstalled packages of an image are known."""
+
+    EXACT = "exact"
+    PAIRED = "paired"
+    NEAREST = "nearest"
+    PARTIAL = "partial"
+
+
+def release_numbers(text: str) -> tuple[int, ...]:
+    """The leading numbers of a version: `23.2.1` gives (23, 2, 1)."""
+    numbers: list[int] = []
+    for part in text.split("."):
+        digits = "".join(ch for ch in part if ch.isdigit())
+        if not digits or not part[0].isdigit():
+            break
+        numbers.append(int(digits))
+    return tuple(numbers)
+
+
+def resolver_of_pip(pip: str) -> ResolverKind:
+    """The algorithm of a pip version; 20.3 made the strict one the default."""
+    return ResolverKind.LEGACY if release_numbers(pip) < (20, 3) else ResolverKind.STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Preinstalled:
+    """A package of an image.
+
+    `requires` holds the requirement texts that apply to the image's Python without extras, and is None when the
+    metadata is not known.
+    """
+
+    name: PackageName
+    spelling: str
+    version: str
+    requires: tuple[str, ...] | None
+
+    def dependencies(self) -> tuple[Dependency, ...]:
+        """The parsed requirements; texts that no pip can read are left out, as the image was built with them."""
+        found: list[Dependency] = []
+        for text in self.requires or ():
+            try:
+                found.append(parse_requirement(text)[0])
+            except InvalidRequirementError:
+                continue
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """What the catalogue knows of an image without opening its package list.
+
+    Attributes:
+        name: `composer-2.13.8-airflow-2.10.5`.
+        airflow: version without `+composer`.
+        python: full version; `python_stated` is false when it was inferred from neighbours.
+        pip: version; `pip_stated` is false when the list does not hold it.
+        complete: whether the list holds every package.
+        packages: how many the list holds.
+        source: where the list comes from.
+        date: of the source, ISO.
+        pairs: images of another generation that were released together with this one and share its list.
+        added: whether a user added it to the catalogue.
+    """
+
+    name: str
+    airflow: str
+    python: str
+    python_stated: bool
+    pip: str
+    pip_stated: bool
+    complete: bool
+    packages: int
+    source: str
+    date: str
+    pairs: tuple[str, ...] = ()
+    added: bool = False
+
+    @property
+    def resolver(self) -> ResolverKind:
+        """The algorithm of the image's pip."""
+        return resolver_of_pip(self.pip)
+
+    @property
+    def target(self) -> Target:
+        """The machine that packages are chosen for."""
+        return Target(python=self.python, pip=self.pip)
+
+    @property
+    def generation(self) -> str:
+        """`1`, `2` or `3`."""
+        return self.name.removeprefix("composer-")[:1]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A loaded image.
+
+    Attributes:
+        record: the facts about it.
+        packages: by normalised name.
+        left_out: requirements between preinstalled packages that the list itself does not satisfy, as
+            `package: requirement`. They are no fault of the user and no part of any verdict.
+        load_extras: reads what the extras of the preinstalled packages require, by package and extra.
+    """
+
+    record: ImageRecord
+    packages: Mapping[PackageName, Preinstalled]
+    left_out: tuple[str, ...] = ()
+    load_extras: Callable[[], Mapping[str, Mapping[str, list[str]]]] = field(default=dict, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The image version."""
+        return self.record.name
+
+    def declared(self, name: PackageName) -> Declared:
+        """What a preinstalled package declares, extras included."""
+        package = self.packages[name]
+        extras: list[tuple[str, tuple[Dependency, ...]]] = []
+        for extra, texts in self.load_extras().get(name, {}).items():
+            many: list[Dependency] = []
+            for text in texts:
+                try:
+                    many.append(parse_requirement(text)[0])
+                except InvalidRequirementError:
+                    continue
+            extras.append((extra, tuple(many)))
+        return Declared(package.dependencies(), tuple(extras))
