@@ -1,0 +1,240 @@
+"""A name -> its environment or foundation, whole: read, extended, interpolated, checked, profile applied.
+
+Every problem of every requested file is found in one run and raised together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from envctl.diagnostics import Diagnostic, Hint, Severity, SourceSpan, sort_diagnostics
+from envctl.errors import InvalidInputError, UsageError
+from envctl.spec import profiles
+from envctl.spec.binding import bind
+from envctl.spec.codes import problem
+from envctl.spec.interpolation import interpolate
+from envctl.spec.merge import merge, without_nulls
+from envctl.spec.model import Environment, Foundation, Spec
+from envctl.spec.nearest import nearest
+from envctl.spec.project import ENVIRONMENTS, Project
+from envctl.spec.source import Source, load_source
+from envctl.spec.tree import Entries, Entry, KeyPath, Leaf, nearest_span, spans, text_at, value_at
+
+_FILE_KEYS = ("extends", "abstract")
+_NO_PLACE = SourceSpan(Path("-"), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One environment or foundation, ready to use.
+
+    Attributes:
+        name: the file's stem: what the command line calls it.
+        path: absolute path of its file.
+        spec: what it says, with the defaults of its profile filled in.
+        written: what the files say, without the profile.
+        foundation: the foundation that it refers to, loaded.
+        origins: place of every written value, by path (keys as written in the file).
+        defaults: for values that no file holds, what supplied them, such as `profile critical`.
+        warnings: problems that do not stop anything.
+    """
+
+    name: str
+    path: Path
+    spec: Spec
+    written: Spec
+    foundation: Loaded | None
+    origins: Mapping[KeyPath, SourceSpan]
+    defaults: Mapping[KeyPath, str]
+    warnings: tuple[Diagnostic, ...]
+
+    @property
+    def environment(self) -> Environment:
+        """The spec as an environment.
+
+        Raises:
+            UsageError: the file is a foundation.
+        """
+        if isinstance(self.spec, Environment):
+            return self.spec
+        raise UsageError(f"{self.name} is a foundation, not an environment", code="not-an-environment")
+
+
+def load(project: Project, name: str) -> Loaded:
+    """The environment or foundation `name` of the project.
+
+    Raises:
+        UsageError: there is no such file, or it is abstract.
+        InvalidInputError: with every problem of the file, its bases and its foundation.
+    """
+    return load_all(project, [name])[0]
+
+
+def load_all(project: Project, names: Iterable[str] = ()) -> tuple[Loaded, ...]:
+    """Several environments at once, in the order asked for; all that are not abstract when none is named.
+
+    Raises:
+        UsageError: a name does not exist or is abstract.
+        InvalidInputError: with every problem of all of them.
+    """
+    run = _Run(project)
+    wanted = list(dict.fromkeys(names)) or run.concrete()
+    for name in wanted:
+        run.must_exist(name)
+    loaded = [run.load(name) for name in wanted]
+    errors = [each for each in run.problems if each.severity is Severity.ERROR]
+    if errors:
+        raise InvalidInputError(sort_diagnostics(run.problems))
+    return tuple(each for each in loaded if each is not None)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One call: every file is read once, every problem is kept once."""
+
+    project: Project
+    sources: dict[str, Source] = field(default_factory=dict[str, Source])
+    results: dict[str, Loaded | None] = field(default_factory=dict[str, "Loaded | None"])
+    problems: list[Diagnostic] = field(default_factory=list[Diagnostic])
+
+    def note(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.problems += [each for each in diagnostics if each not in self.problems]
+
+    def source(self, name: str) -> Source:
+        if name not in self.sources:
+            path = self.project.files[name]
+            self.sources[name] = load_source(path, path.relative_to(self.project.root))
+            self.note(self.sources[name].diagnostics)
+            if doubled := self.project.doubled.get(name):
+                both = " and ".join(each.name for each in doubled)
+                self.note([problem("two-files", f"{both} exist.", SourceSpan(self.sources[name].file, 1))])
+        return self.sources[name]
+
+    def concrete(self) -> list[str]:
+        """Every file that is no base."""
+        trees = {name: self.source(name).tree for name in self.project.files}
+        return [name for name, tree in trees.items() if tree is None or value_at(tree, "abstract") is not True]
+
+    def must_exist(self, name: str) -> None:
+        if name not in self.project.files:
+            close = nearest(name, self.project.files)
+            known = ", ".join(self.project.files) or "none"
+            hints = (f"did you mean `{close}`?",) if close else (f"there are: {known}",)
+            raise UsageError(
+                f"There is no environment {name}",
+                detail=f"{ENVIRONMENTS}/{name}.yaml does not exist in {self.project.root}.",
+                hints=hints,
+                code="unknown-environment",
+            )
+        tree = self.source(name).tree
+        if tree is not None and value_at(tree, "abstract") is True:
+            raise UsageError(
+                f"{name} is a base for other files, not an environment",
+                detail=f"{self.source(name).file} says `abstract: true`.",
+                code="abstract-environment",
+            )
+
+    def load(self, name: str) -> Loaded | None:
+        if name not in self.results:
+            self.results[name] = None  # a foundation that is asked for while it loads is a mistake noted elsewhere
+            self.results[name] = self._load(name)
+        return self.results[name]
+
+    def _load(self, name: str) -> Loaded | None:
+        merged = self.extended(name, ())
+        if merged is None:
+            return None
+        tree = without_nulls(merged)
+        assert isinstance(tree, Entries)
+        tree, unresolved, found = interpolate(_without_file_keys(tree), name)
+        self.note(found)
+        kind = value_at(tree, "kind")
+        model: type[Environment | Foundation] = Foundation if kind == "foundation" else Environment
+        bound = bind(tree, model, _stand_ins(), unresolved)
+        self.note(bound.diagnostics)
+        written = bound.value
+        if written is None:
+            return None
+        spec, defaults = (written, {}) if isinstance(written, Foundation) else profiles.apply(written)
+        foundation = self.foundation(tree) if isinstance(spec, Environment) else None
+        warnings: tuple[Diagnostic, ...] = ()
+        return Loaded(
+            name=name,
+            path=self.project.files[name],
+            spec=spec,
+            written=written,
+            foundation=foundation,
+            origins=dict(spans(tree)),
+            defaults=defaults,
+            warnings=warnings,
+        )
+
+    def extended(self, name: str, above: tuple[str, ...]) -> Entries | None:
+        """The file's tree laid on those that it extends; None when one of them cannot be read."""
+        tree = self.source(name).tree
+        if tree is None:
+            return None
+        base = tree.get("extends")
+        if base is None:
+            return tree
+        span = base.span
+        if not (isinstance(base, Leaf) and isinstance(base.value, str)):
+            self.note([problem("wrong-type", "`extends` must be text: the name of one file.", span)])
+            return tree
+        if base.value in (*above, name):
+            circle = " -> ".join((*above, name, base.value))
+            self.note([problem("extends-cycle", circle, span)])
+            return None
+        if base.value not in self.project.files:
+            self.note([problem("base-missing", *self.absent(base.value, span))])
+            return None
+        below = self.extended(base.value, (*above, name))
+        if below is None:
+            return None
+        merged = merge(below, tree)
+        assert isinstance(merged, Entries)
+        return merged
+
+    def absent(self, name: str, span: SourceSpan) -> tuple[str, SourceSpan, list[Hint]]:
+        close = nearest(name, self.project.files)
+        hints = [Hint(f"did you mean `{close}`?", replacement=close)] if close else []
+        return f"There is no {ENVIRONMENTS}/{name}.yaml.", span, hints
+
+    def foundation(self, tree: Entries) -> Loaded | None:
+        name = text_at(tree, "foundation")
+        if name is None:
+            return None
+        span = nearest_span(tree, ("foundation",))
+        if name not in self.project.files:
+            self.note([problem("foundation-missing", *self.absent(name, span))])
+            return None
+        loaded = self.load(name)
+        if loaded is not None and not isinstance(loaded.spec, Foundation):
+            self.note([problem("not-a-foundation", f"{loaded.path.name} describes an environment.", span)])
+            return None
+        return loaded
+
+
+def _without_file_keys(tree: Entries) -> Entries:
+    """The tree without the keys that speak about the file itself."""
+    return Entries({key: entry for key, entry in tree.entries.items() if key not in _FILE_KEYS}, tree.span)
+
+
+def _stand_ins() -> Entries:
+    """Values for required keys that are wrong, so that the rest can be judged in the same run."""
+
+    def entry(value: str) -> Entry:
+        return Entry(_NO_PLACE, Leaf(value, _NO_PLACE))
+
+    account = Entries({"name": entry("stand-in")}, _NO_PLACE)
+    return Entries(
+        {
+            "project": entry("stand-in"),
+            "region": entry("europe-west1"),
+            "imageVersion": entry("composer-3-airflow-2"),
+            "serviceAccount": Entry(_NO_PLACE, account),
+        },
+        _NO_PLACE,
+    )

@@ -1,0 +1,39 @@
+"""What `envctl.yaml` at the root of a project may say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from envctl.spec.model import Block, Name
+
+
+class Index(Block):
+    """Where packages come from for the whole project: an address, or a `pip.conf` (path relative to this file)."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    pip_conf: str | None = None
+
+
+class Policies(Block):
+    """Levels of policies by id, where they differ from what the profile says."""
+
+    levels: dict[str, Literal["disabled", "advisory", "mandatory"]] = Field(default_factory=dict)
+
+
+class ProjectSettings(Block):
+    """Settings that hold for all environments of a project."""
+
+    name: Name
+    """Name of the Pulumi project; changing it later makes every stack a new one."""
+    envctl: str = ""
+    """The versions of envctl that may work on this project, as a PEP 440 specifier."""
+    backend: Annotated[str, Field(pattern=r"^(file|gs|s3|azblob|https)://")] | None = None
+    """Address of the Pulumi state backend; without it the state is kept below `.envctl/`."""
+    secrets_provider: Annotated[
+        str, Field(pattern=r"^(passphrase|default|(gcpkms|awskms|azurekeyvault|hashivault)://.+)$")
+    ] = "passphrase"
+    """How secrets in the state are encrypted, in Pulumi's words: `passphrase`, or the address of a key."""
+    index: Index | None = None
+    policies: Policies = Policies()
