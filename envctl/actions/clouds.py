@@ -1,0 +1,145 @@
+"""The two clouds behind one interface: Google's, and envctl's own emulator.
+
+A cloud is named on the command line or by `ENVCTL_CLOUD`, never by a file: a demo cannot reach a real project.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from envctl.errors import OutsideError
+from envctl.provider.transport import Answer, Transport
+
+if TYPE_CHECKING:
+    from google.cloud.orchestration.airflow.service_v1 import EnvironmentsClient
+
+    from envctl.sandbox.cloud import Cloud as Emulator
+
+
+class CloudName(StrEnum):
+    """Where resources live."""
+
+    GCP = "gcp"
+    SANDBOX = "sandbox"
+
+
+class Cloud(Protocol):
+    """What a command needs of a cloud."""
+
+    name: CloudName
+
+    def transport(self) -> Transport:
+        """Sends requests of envctl's own clients."""
+        ...
+
+    def composer_client(self) -> EnvironmentsClient:
+        """Google's own client of the Composer API."""
+        ...
+
+
+class SandboxCloud:
+    """The emulator: in this process, its store below `.envctl/sandbox/`, or a served one at an address."""
+
+    name = CloudName.SANDBOX
+
+    def __init__(self, directory: Path, address: str | None = None) -> None:
+        self.directory = directory
+        self.address = address
+        self._emulator: Emulator | None = None
+
+    @property
+    def store_path(self) -> Path:
+        """The file that keeps the cloud between commands."""
+        return self.directory / "sandbox.json"
+
+    def emulator(self) -> Emulator:
+        """The emulator of this process, loaded once."""
+        if self._emulator is None:
+            from envctl.sandbox.cloud import Cloud as EmulatorClass
+
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._emulator = EmulatorClass.load(self.store_path)
+        return self._emulator
+
+    def transport(self) -> Transport:
+        """By call into the emulator, or over HTTP when an address was given."""
+        if self.address is None:
+            return InProcessTransport(self.emulator())
+        from envctl.provider.http_transport import HttpTransport
+
+        return HttpTransport.for_sandbox(self.address)
+
+    def composer_client(self) -> EnvironmentsClient:
+        """Google's client whose HTTP session ends in the emulator."""
+        from envctl.operations.client import composer_client, in_process_session
+
+        if self.address is None:
+            return composer_client("http://composer.googleapis.com", in_process_session(self.emulator()))
+        return composer_client(f"{self.address}/composer", None)
+
+
+class GoogleCloud:
+    """Google's APIs, with application default credentials or an access token from the environment."""
+
+    name = CloudName.GCP
+
+    def transport(self) -> Transport:
+        """Over HTTPS, or to `GOOGLE_*_CUSTOM_ENDPOINT`."""
+        from envctl.provider.http_transport import HttpTransport
+
+        return HttpTransport.for_google()
+
+    def composer_client(self) -> EnvironmentsClient:
+        """Google's client with the caller's credentials."""
+        from envctl.operations.client import composer_client
+
+        return composer_client(os.environ.get("GOOGLE_COMPOSER_CUSTOM_ENDPOINT"), None)
+
+
+class InProcessTransport:
+    """Calls the emulator directly: no socket, no serving, no port."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    def call(
+        self,
+        method: str,
+        service: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Any | None = None,
+    ) -> Answer:
+        """One exchange. Raises `OutsideError` when the emulator drops the connection (a fault that was asked for)."""
+        from envctl.sandbox.failures import ConnectionDroppedError
+        from envctl.sandbox.messages import Request
+
+        request = Request(
+            method=method,
+            host="localhost",
+            path=f"/{service}/{path.lstrip('/')}",
+            query={key: [value] for key, value in (query or {}).items()},
+            headers={"content-type": "application/json", "authorization": "Bearer sandbox"},
+            body=b"" if body is None else json.dumps(body).encode(),
+        )
+        try:
+            response = self._emulator.handle(request)
+        except ConnectionDroppedError as error:
+            raise OutsideError(
+                "The connection was dropped", detail=f"{method} {service}/{path}: {error}", code="connection-dropped"
+            ) from error
+        return Answer(response.status, response.json())
+
+
+def open_cloud(name: CloudName, root: Path) -> Cloud:
+    """The cloud of a command; the sandbox at `ENVCTL_SANDBOX_URL` when that is set."""
+    match name:
+        case CloudName.SANDBOX:
+            return SandboxCloud(root / ".envctl" / "sandbox", os.environ.get("ENVCTL_SANDBOX_URL"))
+        case CloudName.GCP:
+            return GoogleCloud()

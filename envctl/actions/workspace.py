@@ -1,0 +1,100 @@
+"""The place where a command works: the project's files, a cloud, an engine, and the folder `.envctl/`."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envctl.actions.clouds import Cloud, CloudName, open_cloud
+from envctl.operations.journal import Journal
+from envctl.spec.loader import Loaded, load
+from envctl.spec.project import Project, find_root, load_project
+
+if TYPE_CHECKING:
+    from envctl.engine.protocol import Engine
+
+STATE_FOLDER = ".envctl"
+
+
+class EngineName(StrEnum):
+    """Which engine runs the programs."""
+
+    EMBEDDED = "embedded"
+    PULUMI = "pulumi"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Everything that the verbs on environments share."""
+
+    project: Project
+    cloud: Cloud
+    engine_name: EngineName
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.project.root
+
+    @property
+    def directory(self) -> Path:
+        """Where state and journal lie; one folder per cloud, never mixed."""
+        return self.root / STATE_FOLDER / self.cloud.name.value
+
+    def load(self, environment: str) -> Loaded:
+        """The resolved file of an environment or a foundation.
+
+        Raises:
+            InvalidInputError: with every problem of the file and of what it extends.
+        """
+        return load(self.project, environment)
+
+    def journal(self, environment: str) -> Journal:
+        """What every run on the environment did."""
+        return Journal.of(self.directory, environment)
+
+    def engine(self, stack: str) -> Engine:
+        """The engine of one stack."""
+        from envctl.engine.protocol import StackRef
+
+        ref = StackRef(project=self.project.name, stack=stack)
+        match self.engine_name:
+            case EngineName.EMBEDDED:
+                from envctl.engine.embedded.engine import EmbeddedEngine
+                from envctl.provider.provider import SandboxProvider
+
+                return EmbeddedEngine(ref, self.directory, SandboxProvider(self.cloud.transport(), self.cloud.waiting()))
+            case EngineName.PULUMI:
+                from envctl.engine.pulumi_cli import open_pulumi_engine
+
+                return open_pulumi_engine(ref, self)
+
+    def commit(self) -> str | None:
+        """The short git commit of the project's folder, None outside a repository."""
+        try:
+            done = subprocess.run(  # noqa: S603
+                ["git", "-C", str(self.root), "rev-parse", "--short=12", "HEAD"],  # noqa: S607
+                capture_output=True,
+                text=True,
+                timeout=5,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+
+def open_workspace(directory: Path, cloud: CloudName, engine: EngineName | None = None) -> Workspace:
+    """The workspace of a command.
+
+    The embedded engine serves the sandbox, the Pulumi CLI serves Google, unless `engine` says otherwise.
+
+    Raises:
+        UsageError: there is no project, or engine and cloud do not go together.
+    """
+    project = load_project(find_root(directory))
+    default = EngineName.EMBEDDED if cloud is CloudName.SANDBOX else EngineName.PULUMI
+    return Workspace(project, open_cloud(cloud, project.root), engine or default)

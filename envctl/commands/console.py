@@ -1,0 +1,98 @@
+"""What the command line prints and asks: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from envctl.errors import OutsideError, RefusedError
+from envctl.report.style import Style
+
+
+@dataclass(slots=True)
+class Console:
+    """The terminal as the user set it; one for the whole process."""
+
+    directory: Path = Path()
+    quiet: bool = False
+    verbose: bool = False
+    color: bool | None = None
+
+    def style(self, *, error: bool = False) -> Style:
+        """Colours for stdout (or stderr), as `NO_COLOR`, `FORCE_COLOR` and the terminal allow."""
+        if self.color is not None:
+            return Style(self.color)
+        if os.environ.get("NO_COLOR"):
+            return Style(color=False)
+        if os.environ.get("FORCE_COLOR"):
+            return Style(color=True)
+        stream = sys.stderr if error else sys.stdout
+        return Style(stream.isatty() and os.environ.get("TERM") != "dumb")
+
+    def emit(self, text: str, output: Path | None = None) -> None:
+        """Data: to stdout, or to a file that is written whole or not at all."""
+        if output is None:
+            sys.stdout.write(text if text.endswith("\n") else text + "\n")
+            sys.stdout.flush()
+            return
+        write_whole(output, text)
+        self.say(f"Wrote {output}.")
+
+    def emit_json(self, document: Mapping[str, Any], output: Path | None = None) -> None:
+        """A document as indented JSON."""
+        self.emit(json.dumps(document, indent=2, ensure_ascii=False) + "\n", output)
+
+    def say(self, text: str) -> None:
+        """A message, unless `--quiet`."""
+        if not self.quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """A message that even `--quiet` does not drop."""
+        sys.stderr.write(text if text.endswith("\n") else text + "\n")
+        sys.stderr.flush()
+
+    def confirm(self, question: str, *, expected: str = "yes", cure: str = "--yes") -> None:
+        """Goes on only when the user types `expected`.
+
+        Raises:
+            RefusedError: the answer is another one, or nobody is there to answer.
+        """
+        if not sys.stdin.isatty():
+            raise RefusedError(
+                "Nobody is there to confirm",
+                detail="Standard input is not a terminal.",
+                hints=(f"Add `{cure}` when the plan is known to be right.",),
+                code="confirmation-missing",
+            )
+        sys.stderr.write(f"{question}\n  Type {expected!r} to go on: ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip() != expected:
+            raise RefusedError("Not confirmed; nothing was changed", code="not-confirmed")
+
+
+CONSOLE = Console()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file atomically.
+
+    Raises:
+        OutsideError: the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise OutsideError(
+            "The file cannot be written", detail=f"{path}: {error.strerror}", code="file-unwritable"
+        ) from error

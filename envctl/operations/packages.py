@@ -1,0 +1,73 @@
+"""The custom PyPI packages of an environment: an operation of their own.
+
+They do not travel with the environment's other fields: a package build that fails would taint the environment
+in Pulumi's state, and the operation can be awaited again by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from envctl.diagnostics import SourceSpan
+from envctl.operations.waiting import Waiter, describe_api_error
+from envctl.plan.impact import impact_of
+from envctl.plan.model import Action, OperationStep, StepMoment
+from envctl.plan.property_diff import diff_properties
+
+if TYPE_CHECKING:
+    from google.cloud.orchestration.airflow.service_v1 import EnvironmentsClient
+
+STEP_ID = "packages"
+_TYPE = "gcp:composer/environment:Environment"
+_PATH = "config.softwareConfig.pypiPackages"
+
+
+def plan_packages(
+    desired: Mapping[str, str], live: Mapping[str, str] | None, source: SourceSpan | None
+) -> OperationStep | None:
+    """The step that brings the live packages to the desired ones, or None when they are equal.
+
+    Both map normalised names to extras and specifier (`{"pandas": "[gcp]>=2"}`), as the API does. `live` is
+    None when the environment does not exist yet.
+    """
+    before = dict(live or {})
+    if before == dict(desired):
+        return None
+    return OperationStep(
+        id=STEP_ID,
+        title=f"install custom packages ({len(desired)} in all)" if desired else "remove all custom packages",
+        moment=StepMoment.AFTER,
+        properties=diff_properties(before, desired),
+        impact=impact_of(_TYPE, Action.UPDATE, [_PATH]),
+        source=source,
+    )
+
+
+def apply_packages(client: EnvironmentsClient, environment: str, desired: Mapping[str, str], waiter: Waiter) -> None:
+    """Sets exactly the desired packages with one PATCH and awaits the operation.
+
+    Args:
+        client: Google's client.
+        environment: `projects/P/locations/R/environments/E`.
+        desired: the whole map; a name that is left out is uninstalled.
+        waiter: how to wait, and who is told the operation's name.
+
+    Raises:
+        OutsideError: the API refused, or the build failed; the API's own message is in the detail.
+        DetachedError: the wait was given up; the operation goes on.
+    """
+    from google.api_core.exceptions import GoogleAPICallError
+    from google.cloud.orchestration.airflow.service_v1 import UpdateEnvironmentRequest
+    from google.protobuf.field_mask_pb2 import FieldMask
+
+    request = UpdateEnvironmentRequest(
+        name=environment,
+        environment={"config": {"software_config": {"pypi_packages": dict(desired)}}},
+        update_mask=FieldMask(paths=["config.software_config.pypi_packages"]),
+    )
+    try:
+        operation = client.update_environment(request)
+    except GoogleAPICallError as error:
+        raise describe_api_error(error, "The custom packages were refused") from error
+    waiter.wait(client, operation.operation.name, "The custom packages could not be installed")
