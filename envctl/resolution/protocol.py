@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NewType, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 PackageName = NewType("PackageName", str)
 """A distribution name, normalised by PEP 503 (`envctl.resolution.names.package_name` makes them)."""
@@ -96,15 +96,16 @@ class Listing:
     Attributes:
         name: normalised name.
         candidates: one per version, newest version first (PEP 440 order); pre-releases and yanked ones
-            included, because pip's rules for both depend on the requirements.
+            included, because pip's rules for both depend on the requirements. May be made while it is
+            walked: stop at the first match where you can, `len` and slices look at every file.
         excluded: versions without a usable file, newest first.
         upload_times_known: false when a date limit was asked for and at least one candidate has no time:
             the limit could then not be honoured for it.
     """
 
     name: PackageName
-    candidates: tuple[Candidate, ...]
-    excluded: tuple[Excluded, ...] = ()
+    candidates: Sequence[Candidate]
+    excluded: Sequence[Excluded] = ()
     upload_times_known: bool = True
 
 

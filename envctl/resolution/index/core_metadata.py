@@ -1,0 +1,96 @@
+"""The few fields of a METADATA or PKG-INFO file that a resolver needs.
+
+Source: "Core metadata specifications", packaging.python.org/specifications, 2026-11. The file is RFC 822
+headers; only the headers are read, with folding, and without importing `email`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from envctl.resolution.names import package_name
+from envctl.resolution.protocol import RequirementMetadata
+
+if TYPE_CHECKING:
+    from envctl.resolution.protocol import PackageName
+
+_WANTED = frozenset(
+    {"metadata-version", "name", "version", "requires-dist", "requires-python", "provides-extra", "dynamic"}
+)
+
+
+class BadMetadataError(Exception):
+    """The metadata is unusable; the text is one sentence without a full stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoreMetadata:
+    """Header fields as they stand in the file."""
+
+    metadata_version: str
+    name: str
+    version: str
+    requirements: RequirementMetadata
+    dynamic: frozenset[str]
+
+
+def parse_core_metadata(content: bytes) -> CoreMetadata:
+    """The fields of a metadata file.
+
+    Raises:
+        BadMetadataError: no name or no version: not a metadata file.
+    """
+    fields: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for line in content.decode("utf-8", "replace").replace("\r\n", "\n").split("\n"):
+        if not line.strip():
+            if not fields and current is None:
+                continue
+            break
+        if line[0] in " \t":
+            if current:
+                current[-1] = f"{current[-1]} {line.strip()}"
+            continue
+        key, colon, value = line.partition(":")
+        key = key.strip().lower()
+        current = fields.setdefault(key, []) if colon and key in _WANTED else None
+        if current is not None:
+            current.append(value.strip())
+    name, version = _first(fields, "name"), _first(fields, "version")
+    if not name or not version:
+        raise BadMetadataError("its metadata file has no name or no version")
+    return CoreMetadata(
+        metadata_version=_first(fields, "metadata-version") or "1.0",
+        name=name,
+        version=version,
+        requirements=RequirementMetadata(
+            requires_dist=tuple(fields.get("requires-dist", ())),
+            requires_python=_first(fields, "requires-python"),
+            provides_extra=tuple(fields.get("provides-extra", ())),
+        ),
+        dynamic=frozenset(value.lower() for value in fields.get("dynamic", ())),
+    )
+
+
+def check_identity(metadata: CoreMetadata, name: PackageName, version: str) -> None:
+    """As pip does: a file whose metadata names another package or version is refused.
+
+    Raises:
+        BadMetadataError: the metadata is another package's, or its version is no version.
+    """
+    if package_name(metadata.name) != name:
+        raise BadMetadataError(f"its metadata is of another package, {metadata.name[:100]!r}")
+    try:
+        same = Version(metadata.version) == Version(version)
+    except InvalidVersion as error:
+        raise BadMetadataError(f"its metadata has the invalid version {metadata.version[:100]!r}") from error
+    if not same:
+        raise BadMetadataError(f"its metadata has another version, {metadata.version[:100]!r}")
+
+
+def _first(fields: dict[str, list[str]], key: str) -> str | None:
+    values = fields.get(key)
+    return values[0] if values and values[0] else None

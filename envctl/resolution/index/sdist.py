@@ -1,0 +1,146 @@
+"""What an sdist declares without running any of it.
+
+Only what holds for every build is taken: `PKG-INFO` of metadata version 2.2 or later whose requirement fields
+are not dynamic (PEP 643), else `pyproject.toml` whose `[project]` table leaves them static (PEP 621).
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+import zlib
+from typing import IO, TYPE_CHECKING, cast
+
+from envctl.resolution.index.core_metadata import BadMetadataError, check_identity, parse_core_metadata
+from envctl.resolution.index.zip_metadata import MAX_METADATA_BYTES, BrokenWheelError
+from envctl.resolution.protocol import RequirementMetadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envctl.resolution.protocol import PackageName
+
+_FIELDS = ("requires-dist", "requires-python", "provides-extra")
+_KEYS = frozenset({"dependencies", "optional-dependencies", "requires-python"})
+_WANTED = ("PKG-INFO", "pyproject.toml")
+_MAX_MEMBERS = 200_000
+_MAX_UNPACKED_BYTES = 4 << 30
+
+
+class NotStaticError(Exception):
+    """The requirements come into being when the sdist is built; the text is one sentence without a full stop."""
+
+
+def read_sdist_metadata(stream: IO[bytes], filename: str, name: PackageName, version: str) -> RequirementMetadata:
+    """The static requirements of an sdist.
+
+    Raises:
+        NotStaticError: only a build would tell.
+        BrokenWheelError: damaged archive, or another package's.
+    """
+    texts: dict[str, bytes] = {}
+    try:
+        for wanted, content in _top_files(stream, filename):
+            texts.setdefault(wanted, content)
+            if wanted == "PKG-INFO":
+                found = _from_pkg_info(content, name, version)
+                if found is not None:
+                    return found
+            if len(texts) == len(_WANTED):
+                break
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        raise BrokenWheelError("it is truncated or no archive") from error
+    except (BadMetadataError, RuntimeError) as error:
+        raise BrokenWheelError(str(error)) from error
+    if "pyproject.toml" in texts:
+        found = _from_pyproject(texts["pyproject.toml"])
+        if found is not None:
+            return found
+    raise NotStaticError("it is an sdist whose requirements only its build would tell")
+
+
+def _from_pkg_info(content: bytes, name: PackageName, version: str) -> RequirementMetadata | None:
+    metadata = parse_core_metadata(content)
+    check_identity(metadata, name, version)
+    release = tuple(int(part) for part in metadata.metadata_version.split(".") if part.isdecimal())
+    if release < (2, 2) or not metadata.dynamic.isdisjoint(_FIELDS):
+        return None
+    return metadata.requirements
+
+
+def _from_pyproject(content: bytes) -> RequirementMetadata | None:
+    import tomllib
+
+    try:
+        document = cast("dict[str, object]", tomllib.loads(content.decode("utf-8")))
+    except (ValueError, RecursionError):
+        return None
+    project = document.get("project")
+    if not isinstance(project, dict):
+        return None
+    table = cast("dict[str, object]", project)
+    dynamic = table.get("dynamic", [])
+    if "name" not in table or not isinstance(dynamic, list) or not _KEYS.isdisjoint(map(str, dynamic)):
+        return None
+    dependencies, optional = table.get("dependencies", []), table.get("optional-dependencies", {})
+    requires_python = table.get("requires-python")
+    if not _is_text_list(dependencies) or not isinstance(optional, dict):
+        return None
+    requires = list(cast("list[str]", dependencies))
+    for extra, entries in cast("dict[str, object]", optional).items():
+        if not _is_text_list(entries):
+            return None
+        requires.extend(_with_extra(entry, extra) for entry in cast("list[str]", entries))
+    return RequirementMetadata(
+        requires_dist=tuple(requires),
+        requires_python=requires_python if isinstance(requires_python, str) else None,
+        provides_extra=tuple(cast("dict[str, object]", optional)),
+    )
+
+
+def _with_extra(requirement: str, extra: str) -> str:
+    """`a>=1; python_version<"3.9"` of extra `x` as build backends write it into Requires-Dist."""
+    head, semicolon, marker = requirement.partition(";")
+    if "@" in head and semicolon:
+        head, semicolon, marker = requirement.rpartition(" ;")
+    own = f'extra == "{extra}"'
+    return f"{head} ; ({marker.strip()}) and {own}" if semicolon else f"{requirement} ; {own}"
+
+
+def _is_text_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in cast("list[object]", value))
+
+
+def _top_files(stream: IO[bytes], filename: str) -> Iterator[tuple[str, bytes]]:
+    """`PKG-INFO` and `pyproject.toml` of the one folder at the top, in archive order."""
+    return _top_files_of_zip(stream) if filename.endswith(".zip") else _top_files_of_tar(stream)
+
+
+def _top_files_of_tar(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+    seen = unpacked = 0
+    with tarfile.open(fileobj=stream, mode="r|*") as archive:
+        for member in archive:
+            seen += 1
+            unpacked += member.size
+            if seen > _MAX_MEMBERS or unpacked > _MAX_UNPACKED_BYTES:
+                raise BrokenWheelError("it unpacks to more than any package should")
+            wanted = _wanted(member.name)
+            if wanted is None or not member.isreg() or member.size > MAX_METADATA_BYTES:
+                continue
+            extracted = archive.extractfile(member)
+            if extracted is not None:
+                yield wanted, extracted.read()
+
+
+def _top_files_of_zip(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(stream) as archive:
+        for member in archive.infolist():
+            wanted = _wanted(member.filename)
+            if wanted is not None and member.file_size <= MAX_METADATA_BYTES:
+                with archive.open(member) as content:
+                    yield wanted, content.read(MAX_METADATA_BYTES)
+
+
+def _wanted(path: str) -> str | None:
+    parts = path.removeprefix("./").split("/")
+    return parts[1] if len(parts) == 2 and parts[1] in _WANTED else None

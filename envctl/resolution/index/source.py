@@ -1,0 +1,224 @@
+"""`IndexSource`: the package source that asks indexes and remembers what they said."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from envctl.errors import OutsideError
+from envctl.resolution.index.cache import DiskCache, NoStaticMetadata, default_cache_directory
+from envctl.resolution.index.listing import Chooser, newest_stable
+from envctl.resolution.index.page import ListedFile, Page, line_files, line_version
+from envctl.resolution.index.reader import Broken, Reader
+from envctl.resolution.index.settings import load_index_settings
+from envctl.resolution.index.times import time_text
+from envctl.resolution.index.wheel_rank import WheelRanker
+from envctl.resolution.protocol import (
+    Candidate,
+    FailureKind,
+    IndexFailure,
+    Listing,
+    PackageName,
+    RequirementMetadata,
+    Target,
+    UnknownPackage,
+    UnknownRequirements,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+    from types import TracebackType
+
+    from envctl.resolution.index.background import Job
+    from envctl.resolution.index.reader import FoundMetadata
+    from envctl.resolution.index.settings import IndexOptions, IndexSettings
+
+
+def open_index_source(
+    options: IndexOptions | None = None,
+    *,
+    offline: bool = False,
+    as_of: datetime | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> IndexSource:
+    """The source that command line, environment and pip's configuration files describe.
+
+    Raises:
+        UsageError: a setting is not valid.
+    """
+    environment = os.environ if environment is None else environment
+    settings = load_index_settings(environment, options)
+    cache = DiskCache(default_cache_directory(environment))
+    return IndexSource(settings, cache, offline=offline, as_of=as_of, environment=environment)
+
+
+def outside_error(failure: IndexFailure) -> OutsideError:
+    """The error that ends a command when it cannot do without the index."""
+    host = failure.host or "the package index"
+    if failure.kind is FailureKind.OFFLINE:
+        return OutsideError(
+            "The cache does not hold what this check needs",
+            detail=f"{host}: {failure.cause}.",
+            hints=["Run the same command once without `--offline`."],
+            code="index-offline",
+        )
+    hints = (
+        ["Give a user name and password in ~/.netrc, in the keyring, or in the address of the index."]
+        if failure.kind is FailureKind.REFUSED
+        else ["`--offline` answers from the cache when it holds enough."]
+    )
+    return OutsideError(
+        "The package index did not answer", detail=f"{host}: {failure.cause}.", hints=hints, code="index-failed"
+    )
+
+
+class IndexSource:
+    """A `PackageSource` over simple indexes, find-links and the disk cache.
+
+    Use it as a context manager, or call `close`: it owns threads and connections once it went online.
+    """
+
+    def __init__(
+        self,
+        settings: IndexSettings,
+        cache: DiskCache,
+        *,
+        offline: bool = False,
+        as_of: datetime | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._reader = Reader(settings, cache, offline=offline, environment=environment or {})
+        self._cache = cache
+        self._offline = offline
+        self._as_of = None if as_of is None else time_text(as_of)
+        self._choosers: dict[Target, Chooser] = {}
+        self._pages: dict[str, Page | IndexFailure | None] = {}
+        self._page_jobs: dict[str, Job[Page | IndexFailure | None]] = {}
+        self._listings: dict[tuple[str, Target], Listing | UnknownPackage | IndexFailure] = {}
+        self._metadata_jobs: dict[str, Job[FoundMetadata]] = {}
+        self._metadata: dict[str, RequirementMetadata | UnknownRequirements | IndexFailure] = {}
+
+    @property
+    def cache_problem(self) -> str | None:
+        """Why the cache could not be written, when it could not: worth a warning."""
+        return self._cache.problem
+
+    def __enter__(self) -> IndexSource:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends threads and connections; work that was only done ahead is given up."""
+        self._reader.close()
+
+    def listing(self, name: PackageName, target: Target) -> Listing | UnknownPackage | IndexFailure:
+        """Every version of a package for a target; the same object when asked again."""
+        key = (name, target)
+        known = self._listings.get(key)
+        if known is None:
+            page = self._page(name)
+            if isinstance(page, IndexFailure):
+                known = page
+            elif page is None:
+                known = UnknownPackage(name)
+            else:
+                known = self._chooser(target).listing(name, page)
+            self._listings[key] = known
+        return known
+
+    def metadata(self, candidate: Candidate) -> RequirementMetadata | UnknownRequirements | IndexFailure:
+        """What one candidate declares, read without executing anything."""
+        known = self._metadata.get(candidate.url)
+        if known is None:
+            job = self._metadata_jobs.pop(candidate.url, None)
+            found = job.result() if job is not None else self._read_metadata(candidate)
+            if isinstance(found, Broken):
+                known = UnknownRequirements(candidate, found.reason, invalid=True)
+            elif isinstance(found, NoStaticMetadata):
+                known = UnknownRequirements(candidate, found.reason)
+            else:
+                known = found
+            self._metadata[candidate.url] = known
+        return known
+
+    def hashes(self, candidate: Candidate) -> tuple[str, ...] | IndexFailure:
+        """`sha256:...` of every file of the candidate's version, sorted.
+
+        Files whose digest the index does not tell are downloaded for it.
+        """
+        page = self._page(candidate.name)
+        if isinstance(page, IndexFailure):
+            return page
+        lines = page.lines if page is not None else ()
+        line = next((line for line in lines if line_version(line) == candidate.version), None)
+        digests: set[str] = set()
+        for file in [_file_of(candidate)] if line is None else line_files(line):
+            digest = self._reader.sha256(file)
+            if isinstance(digest, IndexFailure):
+                return digest
+            digests.add(f"sha256:{digest}")
+        return tuple(sorted(digests))
+
+    def prefetch_listings(self, names: Iterable[PackageName], target: Target) -> None:
+        """Begins to read these pages in the background, and the metadata of each one's newest version."""
+        if self._offline:
+            return
+        for name in names:
+            if name not in self._pages and name not in self._page_jobs:
+                self._page_jobs[name] = self._reader.submit(lambda name=name: self._read_ahead(name, target))
+
+    def prefetch_metadata(self, candidates: Iterable[Candidate]) -> None:
+        """Begins to read the metadata of these candidates in the background."""
+        if self._offline:
+            return
+        for candidate in candidates:
+            url = candidate.url
+            if url not in self._metadata and url not in self._metadata_jobs:
+                self._metadata_jobs[url] = self._reader.submit(
+                    lambda candidate=candidate: self._read_metadata(candidate)
+                )
+
+    def _page(self, name: PackageName) -> Page | IndexFailure | None:
+        if name not in self._pages:
+            job = self._page_jobs.pop(name, None)
+            self._pages[name] = job.result() if job is not None else self._reader.page(name)
+        return self._pages[name]
+
+    def _read_ahead(self, name: PackageName, target: Target) -> Page | IndexFailure | None:
+        """In a worker: the page, and the metadata that will most likely be asked for next."""
+        page = self._reader.page(name)
+        if isinstance(page, Page):
+            candidate = newest_stable(self._chooser(target), name, page)
+            if candidate is not None:
+                self._metadata_jobs.setdefault(
+                    candidate.url, self._reader.submit(lambda: self._read_metadata(candidate))
+                )
+        return page
+
+    def _read_metadata(self, candidate: Candidate) -> FoundMetadata:
+        return self._reader.metadata(_file_of(candidate), candidate.name, candidate.version)
+
+    def _chooser(self, target: Target) -> Chooser:
+        chooser = self._choosers.get(target)
+        if chooser is None:
+            chooser = Chooser(target.python, WheelRanker(target), self._as_of)
+            self._choosers[target] = chooser
+        return chooser
+
+
+def _file_of(candidate: Candidate) -> ListedFile:
+    reference = candidate.reference
+    if isinstance(reference, ListedFile):
+        return reference
+    return ListedFile(
+        filename=candidate.filename or candidate.url.rpartition("/")[2],
+        url=candidate.url,
+        sha256=candidate.sha256,
+        requires_python=candidate.requires_python,
+        upload_time=candidate.upload_time,
+    )
