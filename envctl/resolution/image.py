@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from envctl.resolution.dependency import Declared, Dependency, InvalidRequirementError, parse_requirement
+from envctl.resolution.dependency import Dependency, InvalidRequirementError, parse_requirement
 from envctl.resolution.protocol import PackageName, Target
 
 if TYPE_CHECKING:
@@ -139,9 +139,8 @@ class Image:
         """The image version."""
         return self.record.name
 
-    def declared(self, name: PackageName) -> Declared:
-        """What a preinstalled package declares, extras included."""
-        package = self.packages[name]
+    def extras_of(self, name: PackageName) -> tuple[tuple[str, tuple[Dependency, ...]], ...]:
+        """What the extras of a preinstalled package require; reads the extras file the first time."""
         extras: list[tuple[str, tuple[Dependency, ...]]] = []
         for extra, texts in self.load_extras().get(name, {}).items():
             many: list[Dependency] = []
@@ -151,4 +150,4 @@ class Image:
                 except InvalidRequirementError:
                     continue
             extras.append((extra, tuple(many)))
-        return Declared(package.dependencies(), tuple(extras))
+        return tuple(extras)

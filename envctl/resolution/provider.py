@@ -1,0 +1,375 @@
+"""What the search asks about packages, answered as the image's pip would answer.
+
+Source: pypa/pip 23.2.1 and 24.0, `src/pip/_internal/resolution/resolvelib/` (`provider.py`, `factory.py`,
+`candidates.py`, `found_candidates.py`). The one liberty: pip reads the metadata of the best candidate as soon
+as a package is wanted, this provider when the candidate is tried. Nothing else is read less, and no index is
+asked for a package that the image satisfies.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envctl.resolution.dependency import Declared, Dependency, declared
+from envctl.resolution.graph import (
+    PYTHON,
+    BaseNode,
+    Exactly,
+    ExtrasNode,
+    IndexNode,
+    InstalledNode,
+    Node,
+    PythonNode,
+    PythonWanted,
+    Requirement,
+    Wanted,
+)
+from envctl.resolution.image import release_numbers
+from envctl.resolution.protocol import (
+    Candidate,
+    IndexFailure,
+    Listing,
+    PackageName,
+    UnknownPackage,
+    UnknownRequirements,
+)
+from envctl.resolution.specifiers import any_allows_prereleases, version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from envctl.resolution.image import Image
+    from envctl.resolution.kernel import Criterion, Information, Matches
+    from envctl.resolution.protocol import PackageSource
+    from envctl.resolution.specifiers import Specifiers
+
+
+class IndexUnavailableError(Exception):
+    """An index did not answer a question that the verdict depends on; carries the failure."""
+
+    def __init__(self, failure: IndexFailure) -> None:
+        super().__init__(failure.cause)
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """In which ways pips with the strict resolver differ."""
+
+    splits_extras: bool
+    exact_extras: bool
+
+    @staticmethod
+    def of(pip: str) -> Habits:
+        """The habits of a pip version. 23.3 began to treat `name[extra]>1` as two requirements."""
+        recent = release_numbers(pip) >= (23, 3)
+        return Habits(splits_extras=recent, exact_extras=not recent)
+
+
+class Universe:
+    """The image and the index as candidates; shared by many searches over the same image and index."""
+
+    def __init__(self, image: Image, source: PackageSource) -> None:
+        self.image = image
+        self.source = source
+        self.target = image.record.target
+        self.habits = Habits.of(image.record.pip)
+        self.python = PythonNode(PackageName("python"), image.record.python)
+        self.unknown: dict[PackageName, UnknownPackage] = {}
+        self.unreadable: dict[IndexNode, UnknownRequirements] = {}
+        self.late_dates: set[PackageName] = set()
+        self._installed: dict[PackageName, InstalledNode] = {}
+        self._nodes: dict[tuple[PackageName, str], IndexNode] = {}
+        self._extras: dict[tuple[BaseNode, frozenset[str]], ExtrasNode] = {}
+        self._declared: dict[BaseNode, Declared | None] = {}
+        self._asks: dict[Node, tuple[Requirement, ...]] = {}
+        self._listings: dict[PackageName, Listing | UnknownPackage] = {}
+        self._applicable: dict[tuple[PackageName, frozenset[Specifiers]], tuple[Candidate, ...]] = {}
+        self._shared: dict[tuple[str, str], Wanted] = {}
+
+    def installed(self, name: PackageName) -> InstalledNode | None:
+        """The preinstalled package of that name."""
+        node = self._installed.get(name)
+        if node is None:
+            package = self.image.packages.get(name)
+            if package is None:
+                return None
+            node = self._installed[name] = InstalledNode(name, package.version)
+        return node
+
+    def listing(self, name: PackageName) -> Listing | UnknownPackage:
+        """What the index holds of a package.
+
+        Raises:
+            IndexUnavailableError: the index gave no answer.
+        """
+        known = self._listings.get(name)
+        if known is None:
+            answer = self.source.listing(name, self.target)
+            if isinstance(answer, IndexFailure):
+                raise IndexUnavailableError(answer)
+            if isinstance(answer, UnknownPackage):
+                self.unknown[name] = answer
+            elif not answer.upload_times_known:
+                self.late_dates.add(name)
+            known = self._listings[name] = answer
+        return known
+
+    def applicable(self, name: PackageName, sets: frozenset[Specifiers]) -> tuple[Candidate, ...]:
+        """The index's candidates that pip would consider, newest first.
+
+        Pre-releases count only when a clause names one, or when there is no clause and nothing else. Yanked
+        files count only when a pin leaves nothing else (PEP 592).
+        """
+        key = (name, sets)
+        known = self._applicable.get(key)
+        if known is not None:
+            return known
+        listing = self.listing(name)
+        if isinstance(listing, UnknownPackage):
+            fitting: list[Candidate] = []
+        else:
+            fitting = [one for one in listing.candidates if all(c.contains(one.version) for c in sets)]
+        allowed = any_allows_prereleases(sets)
+        if not allowed:
+            final = [one for one in fitting if not version_of(one.version).is_prerelease]
+            fitting = final if final or allowed is False else fitting
+        if any(one.yanked for one in fitting):
+            only_yanked = all(one.yanked for one in fitting)
+            if not (only_yanked and any(one.is_pinned for one in sets)):
+                fitting = [one for one in fitting if not one.yanked]
+        found = self._applicable[key] = tuple(fitting)
+        return found
+
+    def node(self, candidate: Candidate) -> IndexNode:
+        """The one node of an index candidate."""
+        key = (candidate.name, candidate.version)
+        node = self._nodes.get(key)
+        if node is None:
+            node = self._nodes[key] = IndexNode(candidate)
+        return node
+
+    def with_extras(self, base: BaseNode, extras: frozenset[str]) -> ExtrasNode:
+        """The one node of a candidate with extras."""
+        key = (base, extras)
+        node = self._extras.get(key)
+        if node is None:
+            node = self._extras[key] = ExtrasNode(base, extras)
+        return node
+
+    def declared(self, node: BaseNode) -> Declared | None:
+        """What a candidate declares; None when its file is broken so that pip would skip or refuse it.
+
+        Requirements that cannot be known without building count as none; `unreadable` remembers the candidate.
+        """
+        if node in self._declared:
+            return self._declared[node]
+        if isinstance(node, InstalledNode):
+            answer: Declared | None = Declared(self.image.packages[node.name].dependencies())
+        else:
+            answer = self._read(node)
+        self._declared[node] = answer
+        return answer
+
+    def asks(self, node: Node) -> tuple[Requirement, ...]:
+        """What a candidate requires, in pip's order; the same objects each time."""
+        known = self._asks.get(node)
+        if known is None:
+            known = self._asks[node] = tuple(self._requirements_of(node))
+        return known
+
+    def wanted(self, dependency: Dependency) -> tuple[Wanted, ...]:
+        """The requirement, split into base and extras where the image's pip does so."""
+        whole = self._share(dependency, dependency.identifier)
+        if self.habits.splits_extras and dependency.extras and dependency.specifiers:
+            return (self._share(dependency, dependency.name), whole)
+        return (whole,)
+
+    def _share(self, dependency: Dependency, identifier: str) -> Wanted:
+        key = (identifier, str(dependency))
+        known = self._shared.get(key)
+        if known is None:
+            known = self._shared[key] = Wanted(dependency, identifier)
+        return known
+
+    def _read(self, node: IndexNode) -> Declared | None:
+        package = self.image.packages.get(node.name)
+        if package is not None and package.version == node.version and package.requires is not None:
+            return Declared(package.dependencies(), self.image.extras_of(node.name))
+        answer = self.source.metadata(node.candidate)
+        if isinstance(answer, IndexFailure):
+            raise IndexUnavailableError(answer)
+        if isinstance(answer, UnknownRequirements):
+            self.unreadable[node] = answer
+            return None if answer.invalid else Declared()
+        return declared(answer, self.target)
+
+    def _with_declared_extras(self, node: BaseNode) -> Declared | None:
+        known = self.declared(node)
+        if known is None or not isinstance(node, InstalledNode):
+            return known
+        return Declared(known.base, self.image.extras_of(node.name))
+
+    def _requirements_of(self, node: Node) -> Iterator[Requirement]:
+        if isinstance(node, PythonNode):
+            return
+        if isinstance(node, ExtrasNode):
+            yield Exactly(node.base)
+            known = self._with_declared_extras(node.base)
+            if known is None:
+                return
+            for dependency in known.base:
+                yield from self.wanted(dependency)
+            for dependency in known.wanted(node.extras, exact=self.habits.exact_extras):
+                yield from self.wanted(dependency)
+            return
+        known = self.declared(node)
+        if known is None:
+            return
+        if isinstance(node, IndexNode) and known.requires_python is not None:
+            yield PythonWanted(known.requires_python)
+        for dependency in known.base:
+            yield from self.wanted(dependency)
+
+
+class NodeMatches:
+    """The candidates of one node: the preinstalled one first, then the index's, newest first."""
+
+    __slots__ = ("_extras", "_incompatible", "_installed", "_name", "_sets", "_universe")
+
+    def __init__(
+        self,
+        universe: Universe,
+        name: PackageName,
+        sets: frozenset[Specifiers],
+        extras: frozenset[str],
+        incompatible: frozenset[Node],
+    ) -> None:
+        self._universe = universe
+        self._name = name
+        self._sets = sets
+        self._extras = extras
+        self._incompatible = incompatible
+        self._installed = self._find_installed()
+
+    def __bool__(self) -> bool:
+        return self._installed is not None or any(True for _ in self._from_index())
+
+    def __iter__(self) -> Iterator[Node]:
+        installed = self._installed
+        if installed is not None:
+            yield installed
+        for node in self._from_index():
+            if installed is not None and node.version == installed.version:
+                continue
+            base = node.base if isinstance(node, ExtrasNode) else node
+            if not isinstance(base, PythonNode) and self._universe.declared(base) is None:
+                continue
+            yield node
+
+    def _find_installed(self) -> Node | None:
+        base = self._universe.installed(self._name)
+        if base is None or not all(one.contains(base.version) for one in self._sets):
+            return None
+        node = self._universe.with_extras(base, self._extras) if self._extras else base
+        return None if node in self._incompatible else node
+
+    def _from_index(self) -> Iterator[Node]:
+        for candidate in self._universe.applicable(self._name, self._sets):
+            base = self._universe.node(candidate)
+            node = self._universe.with_extras(base, self._extras) if self._extras else base
+            if node not in self._incompatible:
+                yield node
+
+
+class PipProvider:
+    """Answers the search for one list of requirements."""
+
+    def __init__(
+        self,
+        universe: Universe,
+        order: Mapping[str, int],
+        constraints: Mapping[PackageName, Specifiers],
+    ) -> None:
+        """Answers over a universe.
+
+        Args:
+            universe: candidates.
+            order: position of each requirement that the user asked for, by node.
+            constraints: clauses that hold for a package wherever it comes from.
+        """
+        self._universe = universe
+        self._order = order
+        self._constraints = constraints
+        self._depths: dict[str, float] = {}
+
+    def dependencies(self, node: Node) -> Sequence[Requirement]:
+        """What a candidate asks for."""
+        return self._universe.asks(node)
+
+    def find_matches(
+        self,
+        identifier: str,
+        criteria: dict[str, Criterion],
+        added: Requirement | None,
+        incompatibilities: Sequence[Node],
+    ) -> Matches:
+        """The candidates of a node."""
+        asked = [one for one, _ in criteria[identifier].information] if identifier in criteria else []
+        if added is not None:
+            asked.append(added)
+        name = PackageName(identifier.partition("[")[0])
+        explicit: list[Node] = []
+        wanted: list[Wanted] = []
+        for requirement in asked:
+            if isinstance(requirement, Wanted):
+                wanted.append(requirement)
+            elif isinstance(requirement, Exactly):
+                explicit.append(requirement.node)
+        if identifier == PYTHON:
+            explicit.append(self._universe.python)
+        elif name != identifier and name in criteria:
+            # pip takes these extras from the normalised spelling of the node
+            extras = frozenset(identifier[len(name) + 1 : -1].split(","))
+            for requirement, _ in criteria[name].information:
+                if isinstance(requirement, Exactly):
+                    explicit.append(self._universe.with_extras(requirement.node, extras))
+                elif isinstance(requirement, Wanted) and self._universe.habits.splits_extras:
+                    wanted.append(requirement)
+        constraint = self._constraints.get(name)
+        if explicit:
+            return [
+                node
+                for node in dict.fromkeys(explicit)
+                if node not in incompatibilities
+                and (constraint is None or constraint.contains(node.version))
+                and all(requirement.accepts(node) for requirement in asked)
+            ]
+        if not wanted:
+            return []
+        sets = {one.specifiers for one in wanted}
+        if constraint is not None:
+            sets.add(constraint)
+        return NodeMatches(self._universe, name, frozenset(sets), _extras_of(asked), frozenset(incompatibilities))
+
+    def preference(self, identifier: str, information: Sequence[Information]) -> tuple[object, ...]:
+        """The sort key of a node: the image's Python, pins, then depth, the user's order, clauses, name."""
+        clauses = [one.specifiers for one, _ in information if isinstance(one, Wanted)]
+        order = self._order.get(identifier, math.inf)
+        if order != math.inf:
+            depth = 1.0
+        elif information:
+            depth = 1.0 + min(
+                0.0 if parent is None else self._depths.get(parent.identifier, math.inf) for _, parent in information
+            )
+        else:
+            depth = math.inf
+        self._depths[identifier] = depth
+        pinned = any(one.has_equals for one in clauses)
+        return (identifier != PYTHON, not information, not pinned), depth, order, not any(clauses), identifier
+
+
+def _extras_of(asked: Sequence[Requirement]) -> frozenset[str]:
+    return frozenset(extra for one in asked if isinstance(one, Wanted) for extra in one.dependency.extras)
