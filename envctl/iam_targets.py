@@ -1,0 +1,180 @@
+"""Members and objects that the words of the IAM tables stand for in one environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from envctl.iam_conditions import Setting, secret_names, snapshot_bucket
+
+CALLER: Final = "${caller}"
+"""Stands for whoever runs envctl, where a row is about the caller and the file names nobody."""
+PROJECT_NUMBER: Final = "${projectNumber}"
+HOST_PROJECT_NUMBER: Final = "${hostProjectNumber}"
+
+_PROJECT = "//cloudresourcemanager.googleapis.com/projects/"
+
+
+@dataclass(frozen=True, slots=True)
+class BindingCondition:
+    """An IAM condition: CEL `expression`; may hold `${projectNumber}`."""
+
+    title: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An object that carries an allow policy: full name (None before it exists), address in the file, may envctl grant on it."""
+
+    resource: str | None
+    address: str
+    ours: bool
+    condition: BindingCondition | None = None
+
+
+_AGENTS: Final[Mapping[str, str]] = {
+    "composer_agent": f"service-{PROJECT_NUMBER}@cloudcomposer-accounts.iam.gserviceaccount.com",
+    "google_apis": f"{PROJECT_NUMBER}@cloudservices.gserviceaccount.com",
+    "gke_agent": f"service-{PROJECT_NUMBER}@container-engine-robot.iam.gserviceaccount.com",
+    "gke_agent_host": f"service-{HOST_PROJECT_NUMBER}@container-engine-robot.iam.gserviceaccount.com",
+    "gke_node_agent": f"service-{PROJECT_NUMBER}@gcp-sa-gkenode.iam.gserviceaccount.com",
+    "compute_agent": f"service-{PROJECT_NUMBER}@compute-system.iam.gserviceaccount.com",
+    "compute_default": f"{PROJECT_NUMBER}-compute@developer.gserviceaccount.com",
+    "cloudbuild_legacy": f"{PROJECT_NUMBER}@cloudbuild.gserviceaccount.com",
+    "cloudbuild_agent": f"service-{PROJECT_NUMBER}@gcp-sa-cloudbuild.iam.gserviceaccount.com",
+    "ar_agent": f"service-{PROJECT_NUMBER}@gcp-sa-artifactregistry.iam.gserviceaccount.com",
+    "pubsub_agent": f"service-{PROJECT_NUMBER}@gcp-sa-pubsub.iam.gserviceaccount.com",
+    "storage_agent": f"service-{PROJECT_NUMBER}@gs-project-accounts.iam.gserviceaccount.com",
+    "service_networking_agent": f"service-{PROJECT_NUMBER}@service-networking.iam.gserviceaccount.com",
+    "dataflow_agent": f"service-{PROJECT_NUMBER}@dataflow-service-producer-prod.iam.gserviceaccount.com",
+    "bigquery_cmek": f"bq-{PROJECT_NUMBER}@bigquery-encryption.iam.gserviceaccount.com",
+}
+GOOGLE_PRINCIPALS: Final = frozenset(_AGENTS)
+"""Principals of the table that Google creates and runs."""
+
+
+def members_of(principal: str, setting: Setting) -> tuple[str, ...]:
+    """IAM members that a principal of the table stands for here; `${caller}` for whoever runs envctl."""
+    access = setting.spec.access
+    match principal:
+        case "env_sa" | "dataflow_worker":  # pipelines run as the environment's account, never as Compute's default one
+            return (f"serviceAccount:{setting.account_email}",)
+        case "deployer":
+            return tuple(access.deployers) or (CALLER,)
+        case "bootstrapper" | "doctor":
+            return (CALLER,)
+        case "dag_author":
+            return tuple(access.dag_authors)
+        case "airflow_user":
+            return tuple(access.users)
+        case "operator":
+            return tuple(access.operators)
+        case "k8s_workload":
+            return (f"serviceAccount:{setting.project}.svc.id.goog[${{namespace}}/${{serviceAccount}}]",)
+        case _:
+            return (f"serviceAccount:{_AGENTS[principal]}",)
+
+
+def targets_of(kind: str, setting: Setting) -> tuple[Target, ...]:
+    """The objects that a resource word of the table stands for here. Raises KeyError for a word no evaluated row uses."""
+    spec = setting.spec
+    match kind:
+        case "project" | "project_and_ancestors" | "project_or_organization" | "dataflow_project" | "dataproc_project":
+            return (Target(_PROJECT + setting.project, "project", ours=True),)
+        case "bigquery_job_project" | "dataset_or_project" | "pubsub_project" | "project_of_env_sa":
+            return (Target(_PROJECT + setting.project, "project", ours=True),)
+        case "env_sa" | "dataflow_worker" | "dataproc_worker_sa":
+            name = f"//iam.googleapis.com/projects/{setting.account_project}/serviceAccounts/{setting.account_email}"
+            return (Target(name, "service-account", ours=setting.account_project == setting.project),)
+        case "host_project":
+            return (Target(_PROJECT + (setting.host_project or setting.project), "host-project", ours=False),)
+        case "network_project":
+            host = setting.host_project
+            return (
+                Target(_PROJECT + (host or setting.project), "host-project" if host else "project", ours=host is None),
+            )
+        case "subnet" | "host_project_or_subnet" | "subnet_or_host_project":
+            return (Target(subnetwork_name(setting), "subnetwork", ours=False),)
+        case "kms_key" | "app_kms_key":
+            name = f"//cloudkms.googleapis.com/{setting.key_name}" if setting.key_name else None
+            return (Target(name, "encryption.key", ours=setting.key_project == setting.project),)
+        case "environment_bucket" | "custom_bucket":
+            bucket = spec.buckets.get("environment")
+            return (Target(bucket_resource(bucket.name if bucket else None), "buckets.environment", ours=True),)
+        case "dataflow_staging_bucket":
+            return (Target(bucket_resource(spec.buckets["staging"].name), "buckets.staging", ours=True),)
+        case "snapshot_bucket":
+            return (Target(bucket_resource(snapshot_bucket(setting)), "", ours=False),)
+        case "artifact_registry_pypi_repo":
+            repository = setting.index_repository
+            ours = repository is not None and repository.split("/")[1] == setting.project
+            return (Target(f"//artifactregistry.googleapis.com/{repository}", "", ours=ours),)
+        case "artifact_registry":
+            return (Target(_PROJECT + setting.project, "project", ours=True),)
+        case "secret_or_project":
+            return tuple(_secret_targets(setting))
+        case "deploy_service_account":
+            return tuple(
+                Target(f"//iam.googleapis.com/projects/-/serviceAccounts/{member.partition(':')[2]}", "", ours=False)
+                for member in spec.access.deployers
+                if member.startswith("serviceAccount:")
+            )
+        case "pulumi_state_bucket" | "pulumi_secrets_key" | "organization":
+            return (Target(None, "", ours=False),)
+        case _:
+            raise KeyError(kind)
+
+
+def subnetwork_name(setting: Setting) -> str | None:
+    """Full resource name of the subnetwork that the file names; None when it names none."""
+    text = setting.spec.network.subnetwork
+    if text is None:
+        return None
+    if not text.startswith("projects/"):
+        text = f"projects/{setting.host_project or setting.project}/regions/{setting.spec.region}/subnetworks/{text}"
+    return f"//compute.googleapis.com/{text}"
+
+
+def bucket_resource(name: str | None) -> str | None:
+    """Full resource name of a bucket, as IAM conditions see it; None for a bucket without a name yet."""
+    return f"//storage.googleapis.com/projects/_/buckets/{name}" if name else None
+
+
+def _secret_targets(setting: Setting) -> Iterator[Target]:
+    """Least privilege: the backend's own secrets by name prefix, every other secret one by one."""
+    secrets = setting.spec.secrets
+    covered = ""
+    if secrets is not None and secrets.backend.value == "secret-manager":
+        covered = f"projects/{setting.project}/secrets/{secrets.prefix}-"
+        expression = f'resource.name.startsWith("projects/{PROJECT_NUMBER}/secrets/{secrets.prefix}-")'
+        yield Target(
+            _PROJECT + setting.project,
+            "project",
+            ours=True,
+            condition=BindingCondition(f"{secrets.prefix}-secrets", expression),
+        )
+    for name in secret_names(setting):
+        if not (covered and name.startswith(covered)):
+            yield Target(f"//secretmanager.googleapis.com/{name}", "", ours=name.split("/")[1] == setting.project)
+
+
+def target_named(on: str, setting: Setting) -> tuple[str, Target]:
+    """The resource word and the object of a reference such as `projects/P`, `buckets.NAME`, `secrets.NAME` or `encryption.key`."""
+    if on.startswith("projects/"):
+        return "project", Target(
+            _PROJECT + on.removeprefix("projects/"), "project" if on == f"projects/{setting.project}" else "", ours=True
+        )
+    if on.startswith("buckets."):
+        bucket = setting.spec.buckets.get(on.removeprefix("buckets."))
+        return "bucket", Target(bucket_resource(bucket.name if bucket else None), on, ours=True)
+    if on.startswith("secrets."):
+        secret = setting.spec.secrets.create.get(on.removeprefix("secrets.")) if setting.spec.secrets else None
+        name = (
+            f"//secretmanager.googleapis.com/projects/{setting.project}/secrets/{secret.name}"
+            if secret and secret.name
+            else None
+        )
+        return "secret", Target(name, on, ours=True)
+    return "kms_key", targets_of("kms_key", setting)[0]
