@@ -1,0 +1,146 @@
+"""What every service of the emulator works on: store, time, switches, and the call at hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from envctl.sandbox.clock import Clock, parse_stamp, stamp
+from envctl.sandbox.failures import invalid
+from envctl.sandbox.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envctl.sandbox.messages import Json, Request
+    from envctl.sandbox.store import Store
+
+# A request takes time in the real world; without a step, everything would have been made in one instant.
+_TICK = timedelta(milliseconds=100)
+
+
+@dataclass(slots=True)
+class Backend:
+    """Store and clock, and the things that need both."""
+
+    store: Store
+    clock: Clock
+    _serial: int = field(default=0, init=False)
+    _clock_saved: timedelta = field(default=timedelta(-1), init=False)
+
+    @property
+    def settings(self) -> Settings:
+        """The switches as they are now."""
+        return load_settings(self.store)
+
+    def load_clock(self) -> None:
+        """Take over the time that the store remembers."""
+        record = self.store.get("control", "clock")
+        if record is not None:
+            self.clock.start = parse_stamp(record["start"])
+            self.clock.elapsed = timedelta(microseconds=record["elapsedMicroseconds"])
+            self._serial = record["serial"]
+            self._clock_saved = self.clock.elapsed
+
+    def save_clock(self) -> None:
+        """Let the store remember the time, if it moved."""
+        if self.clock.elapsed == self._clock_saved:
+            return
+        self._clock_saved = self.clock.elapsed
+        self.store.put(
+            "control",
+            "clock",
+            {
+                "start": stamp(self.clock.start),
+                "elapsedMicroseconds": self.clock.elapsed // timedelta(microseconds=1),
+                "serial": self._serial,
+            },
+        )
+
+    def tick(self) -> None:
+        """Let the time pass that a changing request takes."""
+        self.clock.advance(_TICK)
+
+    def unique(self, purpose: str) -> bytes:
+        """32 bytes that differ at each call and are the same again in a cloud with the same history."""
+        self._serial += 1
+        seed = f"{stamp(self.clock.start)}/{self._serial}/{purpose}"
+        return hashlib.sha256(seed.encode()).digest()
+
+    def new_uuid(self, purpose: str) -> str:
+        """A fresh UUID."""
+        return str(uuid.UUID(bytes=self.unique(purpose)[:16], version=4))
+
+    def new_number(self, purpose: str, digits: int = 21) -> str:
+        """A fresh decimal number with this many digits, not starting with zero."""
+        value = int.from_bytes(self.unique(purpose), "big") % (9 * 10 ** (digits - 1))
+        return str(10 ** (digits - 1) + value)
+
+    def new_etag(self) -> str:
+        """A fresh etag, in the form that the IAM family uses."""
+        import base64
+
+        return base64.b64encode(b"\x07" + self.unique("etag")[:7]).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request on its way through a service.
+
+    Args:
+        backend: what the cloud knows.
+        request: the exchange as it came.
+        service: name of the service.
+        version: version of the API, as in the path.
+        method: id of the method in Google's discovery documents.
+        parameters: values of the path template, decoded; `project` is the id even when a number was sent.
+        principal: who calls.
+        body: the request's JSON, enum values as names; empty when there is none.
+    """
+
+    backend: Backend
+    request: Request
+    service: str
+    version: str
+    method: str
+    parameters: Mapping[str, str]
+    principal: str
+    body: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> str:
+        return self.parameters[name]
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self.backend.store
+
+    def query(self, name: str, default: str = "") -> str:
+        """A query parameter."""
+        return self.request.parameter(name, default)
+
+    @property
+    def now(self) -> str:
+        """The virtual present as RFC 3339."""
+        return self.backend.clock.stamp()
+
+
+def parse_body(content: bytes) -> Json:
+    """A request's JSON object; empty for no content.
+
+    Raises:
+        ApiError: the content is not a JSON object.
+    """
+    if not content.strip():
+        return {}
+    try:
+        body = json.loads(content)
+    except ValueError as error:
+        raise invalid(f"Invalid JSON payload received. {error}") from error
+    if not isinstance(body, dict):
+        raise invalid("Invalid JSON payload received. The root must be an object.")
+    return body

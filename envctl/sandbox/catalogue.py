@@ -1,0 +1,59 @@
+"""The services of the emulator, and the names of what they do not do."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from envctl.sandbox.cloud import Cloud
+    from envctl.sandbox.routing import Service
+
+
+def load_services(cloud: Cloud) -> tuple[Service, ...]:
+    """All services, bound to a cloud."""
+    from envctl.sandbox.services import (
+        cloudresourcemanager,
+        composer,
+        iam,
+        serviceusage,
+        storage,
+    )
+
+    modules = (composer, storage, iam, cloudresourcemanager, serviceusage)
+    return tuple(module.declare(cloud) for module in modules)
+
+
+@cache
+def _methods() -> Mapping[str, Sequence[Any]]:
+    text = resources.files("envctl.data").joinpath("sandbox/methods.json").read_text(encoding="utf-8")
+    return json.loads(text)["services"]
+
+
+def method_named(service: str, verb: str, path: str) -> str:
+    """The id of the method that a request means in Google's discovery documents; empty when there is none."""
+    segments = path.strip("/").split("/")
+    best = ""
+    for method, method_verb, template in _methods().get(service, ()):
+        if method_verb == verb and _fits(template.split("/"), segments):
+            best = method
+            if ":" in template.rpartition("/")[2]:
+                break
+    return best
+
+
+def _fits(template: Sequence[str], segments: Sequence[str]) -> bool:
+    if len(template) != len(segments):
+        return False
+    for part, segment in zip(template, segments, strict=True):
+        if part.startswith("{"):
+            custom = part.rpartition("}")[2]
+            if custom and not segment.endswith(custom):
+                return False
+        elif part != segment:
+            return False
+    return True

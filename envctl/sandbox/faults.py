@@ -1,0 +1,168 @@
+"""Ordered misbehaviour: failing calls, failing operations, delays, dropped connections, denied permissions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from envctl.errors import UsageError
+from envctl.sandbox.failures import ApiError, Status, rpc_code, status_of_http
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envctl.sandbox.messages import Json
+    from envctl.sandbox.store import Store
+
+_FAULTS = "faults"
+_DENIED = "denied"
+
+
+class FaultKind(StrEnum):
+    """What a fault does."""
+
+    FAIL = "fail"
+    OPERATION = "operation"
+    DELAY = "delay"
+    DROP = "drop"
+    DENY = "deny"
+
+
+_KEYS: Mapping[FaultKind, frozenset[str]] = {
+    FaultKind.FAIL: frozenset({"method", "times", "code", "status", "message", "reason", "details"}),
+    FaultKind.OPERATION: frozenset({"operation", "times", "code", "status", "message"}),
+    FaultKind.DELAY: frozenset({"method", "times", "seconds"}),
+    FaultKind.DROP: frozenset({"method", "times", "when"}),
+    FaultKind.DENY: frozenset({"permission", "principal", "resource"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """The faults that wait in a store."""
+
+    store: Store
+
+    def add(self, document: Mapping[str, Any]) -> Json:
+        """Order a fault.
+
+        Args:
+            document: `kind` and its fields, see `docs/sandbox.md`.
+
+        Returns:
+            The fault as kept, with its `id`.
+
+        Raises:
+            UsageError: the document is not a fault.
+        """
+        try:
+            kind = FaultKind(document.get("kind", ""))
+        except ValueError as error:
+            raise UsageError(
+                f"{document.get('kind')!r} is not a kind of fault",
+                hints=(f"Kinds: {', '.join(FaultKind)}.",),
+            ) from error
+        unknown = set(document) - _KEYS[kind] - {"kind"}
+        if unknown:
+            raise UsageError(
+                f"A fault of kind {kind} has no field {min(unknown)!r}",
+                hints=(f"Fields: {', '.join(sorted(_KEYS[kind]))}.",),
+            )
+        if kind is FaultKind.DENY:
+            return self._deny(document)
+        needed = "operation" if kind is FaultKind.OPERATION else "method"
+        if not document.get(needed):
+            raise UsageError(f"A fault of kind {kind} needs the field {needed!r}")
+        identifier = str(1 + max((int(name) for name, _ in self.store.items(_FAULTS)), default=0))
+        fault: Json = {"times": 1, **document, "kind": kind.value, "id": identifier}
+        if "status" in fault:
+            fault["status"] = _status(fault["status"]).value
+        self.store.put(_FAULTS, identifier, fault)
+        return fault
+
+    def _deny(self, document: Mapping[str, Any]) -> Json:
+        permission = document.get("permission")
+        if not isinstance(permission, str) or not permission:
+            raise UsageError("A denial needs the field 'permission'")
+        principal = document.get("principal", "*")
+        resource = document.get("resource", "*")
+        record: Json = {"permission": permission, "principal": principal, "resource": resource}
+        self.store.put(_DENIED, f"{permission} {principal} {resource}", record)
+        return {"kind": "deny", **record}
+
+    def clear(self) -> None:
+        """Withdraw all faults and denials."""
+        for kind in (_FAULTS, _DENIED):
+            for name, _ in self.store.items(kind):
+                self.store.delete(kind, name)
+
+    def listed(self) -> list[Json]:
+        """All faults and denials that wait."""
+        denials = [{"kind": "deny", **value} for value in self.store.values(_DENIED)]
+        return [dict(value) for value in self.store.values(_FAULTS)] + denials
+
+    def is_denied(self, permission: str, principal: str, resource: str) -> bool:
+        """Whether a permission was taken from a principal on a resource."""
+        return any(
+            fnmatchcase(permission, denial["permission"])
+            and fnmatchcase(principal, denial["principal"])
+            and fnmatchcase(resource, denial["resource"])
+            for denial in self.store.values(_DENIED)
+        )
+
+    def delay(self, method: str) -> float:
+        """Seconds of real time that a call is held up; uses the fault up."""
+        fault = self._take(FaultKind.DELAY, "method", method)
+        return float(fault["seconds"]) if fault else 0.0
+
+    def raise_failure(self, method: str) -> None:
+        """Refuse a call that a fault is waiting for.
+
+        Raises:
+            ApiError: as the fault says.
+        """
+        fault = self._take(FaultKind.FAIL, "method", method)
+        if fault is None:
+            return
+        http = fault.get("code")
+        status = Status(fault["status"]) if "status" in fault else status_of_http(http or 500)
+        raise ApiError(
+            status,
+            fault.get("message", "Injected by the sandbox."),
+            http=http,
+            reason=fault.get("reason"),
+            details=fault.get("details", ()),
+        )
+
+    def drop(self, method: str) -> str:
+        """`before` or `after` when the connection is to be cut around a call, else empty."""
+        fault = self._take(FaultKind.DROP, "method", method)
+        return str(fault.get("when", "before")) if fault else ""
+
+    def operation_error(self, kind: str) -> Json | None:
+        """The `google.rpc.Status` that an operation of this kind is to end with."""
+        fault = self._take(FaultKind.OPERATION, "operation", kind)
+        if fault is None:
+            return None
+        status = Status(fault.get("status", Status.INTERNAL.value))
+        code = fault.get("code", rpc_code(status))
+        return {"code": code, "message": fault.get("message", "Injected by the sandbox.")}
+
+    def _take(self, kind: FaultKind, key: str, name: str) -> Mapping[str, Any] | None:
+        for identifier, fault in self.store.items(_FAULTS):
+            if fault["kind"] == kind.value and fnmatchcase(name, fault[key]):
+                if fault["times"] <= 1:
+                    self.store.delete(_FAULTS, identifier)
+                else:
+                    self.store.put(_FAULTS, identifier, {**fault, "times": fault["times"] - 1})
+                return fault
+        return None
+
+
+def _status(name: object) -> Status:
+    try:
+        return Status(str(name))
+    except ValueError as error:
+        raise UsageError(f"{name!r} is not a status", hints=(f"Statuses: {', '.join(Status)}.",)) from error

@@ -1,0 +1,199 @@
+"""Allow policies of any resource: etags, versions, conditions, and members that are gone.
+
+Behaviour after Google's IAM documentation ("Policy versions", "Concurrency control with etags",
+https://cloud.google.com/iam/docs/policies, read 2026-08) and the recordings of project, key and topic policies.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from envctl.sandbox.failures import ApiError, Status, invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from envctl.sandbox.backend import Backend
+    from envctl.sandbox.messages import Json
+
+COLLECTION = "policies"
+
+# The etag that IAM shows for a policy that was never set.
+_NEVER_SET = "ACAB"
+
+_MEMBER_KINDS = (
+    "user:",
+    "group:",
+    "serviceAccount:",
+    "domain:",
+    "deleted:",
+    "projectOwner:",
+    "projectEditor:",
+    "projectViewer:",
+    "principal:",
+    "principalSet:",
+    "principalHierarchy:",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The allow policies of a cloud; a resource is its full name, `//SERVICE/...`."""
+
+    backend: Backend
+
+    def stored(self, resource: str) -> Mapping[str, Any] | None:
+        """The policy as kept, or None when it was never set."""
+        return self.backend.store.get(COLLECTION, resource)
+
+    def get(self, resource: str, requested_version: int = 1) -> Json:
+        """The policy as an API shows it.
+
+        Args:
+            resource: full resource name.
+            requested_version: what the caller can read; below 3, conditions are hidden in the role's name.
+        """
+        policy = self.stored(resource)
+        if policy is None:
+            return {"etag": _NEVER_SET}
+        bindings = policy.get("bindings", [])
+        conditional = any("condition" in binding for binding in bindings)
+        if conditional and requested_version < 3:
+            bindings = [_without_condition(binding) for binding in bindings]
+        shown: Json = {"version": 3 if conditional and requested_version >= 3 else 1}
+        if policy.get("auditConfigs"):
+            shown["auditConfigs"] = policy["auditConfigs"]
+        if bindings:
+            shown["bindings"] = bindings
+        shown["etag"] = policy["etag"]
+        return shown
+
+    def set(
+        self,
+        resource: str,
+        policy: Mapping[str, Any],
+        *,
+        mask: str = "",
+        conflict: Callable[[], ApiError] | None = None,
+    ) -> Json:
+        """Replace the policy of a resource.
+
+        Args:
+            resource: full resource name.
+            policy: as sent.
+            mask: `updateMask` of the request; audit configurations change only when it names them.
+            conflict: makes the refusal of a stale etag, where a service has its own.
+
+        Raises:
+            ApiError: stale etag, conditions without version 3, malformed or unknown members.
+        """
+        old = self.stored(resource)
+        etag = policy.get("etag")
+        if etag and etag != (old["etag"] if old else _NEVER_SET):
+            raise conflict() if conflict else _concurrent()
+        bindings = _normalised(policy.get("bindings", []))
+        version = policy.get("version", 0)
+        if version not in {0, 1, 3}:
+            raise invalid(f"Invalid policy version {version}; allowed are 0, 1 and 3.")
+        if any("condition" in binding for binding in bindings) and version != 3:
+            raise invalid(
+                "Specified policy version 1 is not sufficient for conditional bindings; set the version to 3."
+            )
+        for member in {member for binding in bindings for member in binding["members"]}:
+            self._check_member(member)
+        new: Json = {"bindings": bindings, "etag": self._new_etag()}
+        audit = policy.get("auditConfigs") if "auditConfigs" in mask else (old or {}).get("auditConfigs")
+        if audit:
+            new["auditConfigs"] = audit
+        self.backend.store.put(COLLECTION, resource, new)
+        return self.get(resource, 3)
+
+    def grant(self, resource: str, role: str, member: str) -> None:
+        """Add one unconditional binding, as Google does for its own agents."""
+        old = self.stored(resource) or {}
+        bindings = [*old.get("bindings", []), {"role": role, "members": [member]}]
+        new: Json = {**old, "bindings": _normalised(bindings), "etag": self._new_etag()}
+        self.backend.store.put(COLLECTION, resource, new)
+
+    def forget(self, resource: str) -> None:
+        """Remove the policies of a resource and of everything below it."""
+        for name, _ in self.backend.store.items(COLLECTION, resource):
+            if name == resource or name.startswith(resource + "/"):
+                self.backend.store.delete(COLLECTION, name)
+
+    def rename_member(self, old: str, new: str) -> None:
+        """Write a member differently everywhere, as IAM does when an account is deleted or comes back."""
+        for resource, policy in self.backend.store.items(COLLECTION):
+            bindings = policy.get("bindings", [])
+            if not any(old in binding["members"] for binding in bindings):
+                continue
+            renamed = [
+                {**binding, "members": [new if member == old else member for member in binding["members"]]}
+                for binding in bindings
+            ]
+            changed: Json = {**policy, "bindings": _normalised(renamed), "etag": self._new_etag()}
+            self.backend.store.put(COLLECTION, resource, changed)
+
+    def _new_etag(self) -> str:
+        return base64.b64encode(b"\x07" + self.backend.unique("policy")[:7]).decode()
+
+    def _check_member(self, member: str) -> None:
+        if member in {"allUsers", "allAuthenticatedUsers"}:
+            return
+        if not member.startswith(_MEMBER_KINDS):
+            kind = member.partition(":")[0]
+            raise invalid(f"The member {member} is of an unknown type ({kind}).")
+        if not member.startswith("serviceAccount:"):
+            return
+        email = member.removeprefix("serviceAccount:")
+        name, _, domain = email.partition("@")
+        project = domain.removesuffix(".iam.gserviceaccount.com")
+        if project == domain or not self.backend.store.get("projects", project):
+            # Google's agents, and accounts of projects that this cloud does not know.
+            return
+        if not self.backend.store.get("serviceAccounts", email):
+            raise ApiError(Status.INVALID_ARGUMENT, f"Service account {name}@{domain} does not exist.")
+
+
+def _concurrent() -> ApiError:
+    return ApiError(
+        Status.ABORTED,
+        "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.",
+    )
+
+
+def _condition_key(binding: Mapping[str, Any]) -> str:
+    condition = binding.get("condition")
+    return json.dumps(condition, sort_keys=True) if condition else ""
+
+
+def _normalised(bindings: Iterable[Mapping[str, Any]]) -> list[Json]:
+    """Bindings as IAM keeps them: one per role and condition, sorted, without empty ones."""
+    merged: dict[tuple[str, str], tuple[Mapping[str, Any], set[str]]] = {}
+    for given in bindings:
+        key = (given["role"], _condition_key(given))
+        first, members = merged.setdefault(key, (given, set()))
+        members.update(given.get("members", []))
+        merged[key] = (first, members)
+    kept: list[Json] = []
+    for key in sorted(merged):
+        first, members = merged[key]
+        if not members:
+            continue
+        binding: Json = {"role": first["role"], "members": sorted(members)}
+        if first.get("condition"):
+            binding["condition"] = first["condition"]
+        kept.append(binding)
+    return kept
+
+
+def _without_condition(binding: Mapping[str, Any]) -> Json:
+    """A conditional binding as callers see it that can read version 1 only."""
+    if "condition" not in binding:
+        return dict(binding)
+    digest = hashlib.sha256(_condition_key(binding).encode()).hexdigest()[:20]
+    return {"role": f"{binding['role']}_withcond_{digest}", "members": binding["members"]}
