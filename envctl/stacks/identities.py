@@ -1,0 +1,113 @@
+"""Service accounts: the environment's own, and Google's service agents that must exist before they get roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from envctl.spec.model import ServiceAccount
+from envctl.spec.names import service_account_email
+from envctl.stacks.components import Group
+from envctl.stacks.declaration import Options, Resource
+from envctl.stacks.scope import Scope
+
+ACCOUNT = "service-account"
+"""Logical name of the environment's service account."""
+
+# Agents that Google makes on request ("services identity create"). Others appear when their API is enabled
+# (compute, container) or at first use (storage), and cannot be asked for here.
+_AGENT_APIS = {
+    "cloudcomposer-accounts": "composer",
+    "gcp-sa-artifactregistry": "artifactregistry",
+    "gcp-sa-pubsub": "pubsub",
+    "gcp-sa-secretmanager": "secretmanager",
+}
+
+_SERVICE_AGENT_DOMAINS = frozenset(
+    {
+        "bigquery-encryption",
+        "cloudbuild",
+        "cloudcomposer-accounts",
+        "cloudservices",
+        "compute-system",
+        "container-engine-robot",
+        "containerregistry",
+        "dataflow-service-producer-prod",
+        "gs-project-accounts",
+        "service-networking",
+    }
+)
+
+
+def account_email(account: ServiceAccount, project: str) -> str:
+    """Address of the environment's service account, created or existing."""
+    if account.email is not None:
+        return account.email
+    return service_account_email(account.name or "", project)
+
+
+def account_resources(scope: Scope, account: ServiceAccount) -> list[Resource]:
+    """The environment's service account when the file names one to create."""
+    if account.name is None:
+        return []
+    return [
+        Resource(
+            name=ACCOUNT,
+            type="gcp:serviceaccount/account:Account",
+            parent=Group.IDENTITIES,
+            inputs={
+                "accountId": account.name,
+                "project": scope.project,
+                "displayName": f"Cloud Composer environment {scope.name}",
+            },
+            origin=("serviceAccount",),
+            fields={"accountId": ("serviceAccount", "name")},
+            options=Options(delete_before_replace=True),
+        )
+    ]
+
+
+def is_service_agent(member: str) -> bool:
+    """Whether an IAM member is one of Google's own agents, which no stack owns."""
+    domain = _agent_domain(member)
+    return domain is not None and (domain in _SERVICE_AGENT_DOMAINS or domain.startswith("gcp-sa-"))
+
+
+def identity_of(member: str) -> str | None:
+    """Logical name of the identity resource that makes an agent exist; None when there is nothing to make."""
+    domain = _agent_domain(member)
+    api = _AGENT_APIS.get(domain) if domain else None
+    return None if api is None else f"identity-{api}"
+
+
+def identity_resources(scope: Scope, members: Iterable[str]) -> list[Resource]:
+    """One identity per service agent of this project among `members`.
+
+    Without it the first binding of the agent's role fails: an allow policy takes only members that exist.
+    """
+    number = f"service-{scope.context.project_number}@"
+    apis = sorted(
+        {
+            _AGENT_APIS[domain]
+            for member in members
+            if number in member and (domain := _agent_domain(member)) in _AGENT_APIS
+        }
+    )
+    return [
+        Resource(
+            name=f"identity-{api}",
+            type="gcp:projects/serviceIdentity:ServiceIdentity",
+            parent=Group.IDENTITIES,
+            inputs={"project": scope.project, "service": f"{api}.googleapis.com"},
+            origin=("project",),
+            options=Options(depends_on=(f"api-{api}",), retain_on_delete=True),
+        )
+        for api in apis
+    ]
+
+
+def _agent_domain(member: str) -> str | None:
+    """`cloudcomposer-accounts` of `serviceAccount:service-1@cloudcomposer-accounts.iam.gserviceaccount.com`."""
+    kind, _, address = member.partition(":")
+    if kind != "serviceAccount" or not address.endswith(".gserviceaccount.com"):
+        return None
+    return address.partition("@")[2].split(".", 1)[0]

@@ -1,0 +1,302 @@
+"""The two programs: an environment's stack and a foundation's, from a loaded file to declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from envctl.composer import Links
+from envctl.errors import UsageError
+from envctl.iam_roles import Binding, required_apis, required_bindings
+from envctl.spec.loader import Loaded
+from envctl.spec.model import Environment, Foundation
+from envctl.stacks.apis import api_of, api_resources, foundation_apis
+from envctl.stacks.bindings import (
+    Holder,
+    Holders,
+    account_holder,
+    binding_resources,
+    bucket_holder,
+    key_holder,
+    repository_holder,
+    secret_holder,
+    target_of,
+)
+from envctl.stacks.components import components_for
+from envctl.stacks.context import BindingTarget, ProgramContext
+from envctl.stacks.declaration import Input, Ref, Resource, StackProgram, references
+from envctl.stacks.encryption import KEY, key_name, key_resources
+from envctl.stacks.environment import ENVIRONMENT, environment_resource
+from envctl.stacks.exports import environment_exports, foundation_exports
+from envctl.stacks.identities import account_email, account_resources, identity_resources
+from envctl.stacks.network import NetworkLinks, existing_links, foundation_links, network_resources, own_links
+from envctl.stacks.node_pools import node_pool_resources
+from envctl.stacks.observability import observability_resources
+from envctl.stacks.repository import REPOSITORY, repository_resources
+from envctl.stacks.scope import Scope
+from envctl.stacks.secrets import secret_resource_name, secret_resources
+from envctl.stacks.storage import ENVIRONMENT_BUCKET, bucket_resource_name, bucket_resources
+from envctl.stacks.workloads import workload_resources
+
+
+def environment_declarations(loaded: Loaded, context: ProgramContext) -> StackProgram:
+    """Everything that the stack of an environment declares.
+
+    Raises:
+        UsageError: the file is a foundation.
+    """
+    spec = loaded.environment
+    scope = _scope(loaded, spec, context)
+    foundation = loaded.foundation
+    links = _network_links(spec, foundation, context)
+    key = _key(spec, foundation, context)
+    account = account_email(spec.service_account, spec.project)
+    bindings = declared_bindings(loaded, context)
+
+    resources = api_resources(scope, _short(required_apis(spec, _foundation_spec(foundation))))
+    resources += account_resources(scope, spec.service_account)
+    resources += identity_resources(scope, [binding.member for binding in bindings])
+    if spec.network.vpc is not None:
+        resources += network_resources(scope, spec.network.vpc, ("network", "vpc"))
+    if spec.encryption is not None and spec.encryption.key.create:
+        resources += key_resources(scope, spec.encryption.key)
+    resources += bucket_resources(scope, spec.buckets, key)
+    if spec.secrets is not None:
+        resources += secret_resources(scope, spec.secrets.create)
+    if spec.repository is not None:
+        resources += repository_resources(scope, spec.repository, key)
+    memberships = binding_resources(scope, bindings, _holders(scope, spec, key, account))
+    before, after = _split(memberships)
+    resources += before
+    resources = _encrypted_after_members(resources)
+    resources.append(
+        environment_resource(
+            scope,
+            spec,
+            Links(
+                service_account=account,
+                network=links.network,
+                subnetwork=links.subnetwork,
+                pods_range=links.pods_range,
+                services_range=links.services_range,
+                kms_key=key,
+                bucket=_environment_bucket(spec),
+                labels=scope.environment_labels,
+            ),
+            depends_on=tuple(resource.name for resource in resources),
+        )
+    )
+    resources += after
+    resources += workload_resources(scope, spec.user_workloads)
+    resources += node_pool_resources(scope, spec, links, account)
+    resources += observability_resources(scope, spec, _channels(spec, foundation))
+    return _assembled(scope, resources, environment_exports(scope, spec, account))
+
+
+def foundation_declarations(loaded: Loaded, context: ProgramContext) -> StackProgram:
+    """Everything that the stack of a foundation declares.
+
+    Raises:
+        UsageError: the file is an environment.
+    """
+    spec = loaded.spec
+    if not isinstance(spec, Foundation):
+        raise UsageError(f"{loaded.name} is an environment, not a foundation", code="not-a-foundation")
+    scope = _scope(loaded, spec, context)
+    resources = api_resources(scope, foundation_apis(spec))
+    links = NetworkLinks()
+    if spec.network is not None:
+        resources += network_resources(scope, spec.network, ("network",))
+        links = own_links(spec.network)
+    key: Input = None
+    if spec.encryption is not None:
+        key = spec.encryption.key.name
+        if spec.encryption.key.create:
+            resources += key_resources(scope, spec.encryption.key)
+            key = Ref(KEY)
+    resources += bucket_resources(scope, spec.buckets, key)
+    repository: Input = None
+    if spec.repository is not None:
+        resources += repository_resources(scope, spec.repository, key)
+        repository = Ref(REPOSITORY)
+    channels = tuple(spec.monitoring.channels) if spec.monitoring else ()
+    return _assembled(scope, resources, foundation_exports(scope, links, key, repository, channels))
+
+
+def declared_bindings(loaded: Loaded, context: ProgramContext) -> tuple[Binding, ...]:
+    """The bindings of an environment that its stack declares: those that are needed and ours to give."""
+    return tuple(
+        binding
+        for binding in required_bindings(
+            loaded.environment,
+            _foundation_spec(loaded.foundation),
+            project_number=context.project_number,
+            host_project_number=context.host_project_number,
+        )
+        if binding.managed and binding.needed
+    )
+
+
+def shared_bindings(loaded: Loaded, context: ProgramContext, siblings: Iterable[Loaded]) -> frozenset[BindingTarget]:
+    """Memberships that other environments' files declare too, for `ProgramContext.shared_bindings`.
+
+    `siblings` are the other environments of the project folder; those of other Google projects do no harm.
+    """
+    own = {target_of(binding) for binding in declared_bindings(loaded, context)}
+    others = {
+        target_of(binding)
+        for sibling in siblings
+        if sibling.name != loaded.name and isinstance(sibling.spec, Environment)
+        for binding in declared_bindings(sibling, context)
+    }
+    return frozenset(own & others)
+
+
+def _scope(loaded: Loaded, spec: Environment | Foundation, context: ProgramContext) -> Scope:
+    return Scope(
+        name=spec.name or loaded.name,
+        project=spec.project,
+        region=spec.region,
+        protect=bool(spec.protect),
+        user_labels=spec.labels,
+        context=context,
+    )
+
+
+def _foundation_spec(foundation: Loaded | None) -> Foundation | None:
+    return foundation.spec if foundation is not None and isinstance(foundation.spec, Foundation) else None
+
+
+def _short(services: Iterable[str]) -> tuple[str, ...]:
+    return tuple(service.removesuffix(".googleapis.com") for service in services)
+
+
+def _network_links(spec: Environment, foundation: Loaded | None, context: ProgramContext) -> NetworkLinks:
+    if spec.network.vpc is not None:
+        return own_links(spec.network.vpc)
+    shared = _foundation_spec(foundation)
+    if spec.network.from_ == "foundation" and foundation is not None and shared is not None and shared.network:
+        links = foundation_links(shared.name or foundation.name, shared.project, shared.region, shared.network)
+        outputs = context.foundation_outputs or {}
+        return replace(
+            links,
+            network=outputs.get("network", links.network),
+            subnetwork=outputs.get("subnetwork", links.subnetwork),
+        )
+    return existing_links(spec.network, spec.project, spec.region)
+
+
+def _key(spec: Environment, foundation: Loaded | None, context: ProgramContext) -> Input:
+    """The key as a reference or a full name; None without customer-managed encryption."""
+    if spec.encryption is None:
+        return None
+    key = spec.encryption.key
+    if key.create:
+        return Ref(KEY)
+    shared = _foundation_spec(foundation)
+    if key.from_ == "foundation" and foundation is not None and shared is not None and shared.encryption:
+        known = (context.foundation_outputs or {}).get("key") or shared.encryption.key.name
+        return known or key_name(shared.name or foundation.name, shared.project, shared.region, shared.encryption.key)
+    return key.name
+
+
+def _channels(spec: Environment, foundation: Loaded | None) -> tuple[str, ...]:
+    if spec.monitoring is None:
+        return ()
+    shared = _foundation_spec(foundation)
+    if spec.monitoring.from_ == "foundation" and shared is not None and shared.monitoring is not None:
+        return (*shared.monitoring.channels, *spec.monitoring.channels)
+    return tuple(spec.monitoring.channels)
+
+
+def _environment_bucket(spec: Environment) -> Input:
+    if ENVIRONMENT_BUCKET not in spec.buckets:
+        return None
+    return Ref(bucket_resource_name(ENVIRONMENT_BUCKET), "name")
+
+
+def _holders(scope: Scope, spec: Environment, key: Input, account: str) -> Holders:
+    """Allow policies of what the stack declares, by address in the file."""
+    holders: dict[str, Holder] = {}
+    if spec.service_account.email is None:
+        holders["service-account"] = account_holder()
+    if key is not None:
+        holders["encryption.key"] = key_holder(key, KEY if isinstance(key, Ref) else None)
+    # Without a bucket of its own the environment makes one, known only afterwards.
+    holders[f"buckets.{ENVIRONMENT_BUCKET}"] = bucket_holder(
+        Ref(ENVIRONMENT, "storageConfig.bucket"), ENVIRONMENT, outlives=False
+    )
+    for name, bucket in spec.buckets.items():
+        logical = bucket_resource_name(name)
+        holders[f"buckets.{name}"] = bucket_holder(Ref(logical, "name"), logical, outlives=bucket.retain is not False)
+    if spec.secrets is not None:
+        for name in spec.secrets.create:
+            holders[f"secrets.{name}"] = secret_holder(scope.project, secret_resource_name(name))
+    if spec.repository is not None:
+        holders["repository"] = repository_holder(scope.project, scope.region, REPOSITORY)
+    member = f"serviceAccount:{account}" if spec.service_account.email is None else None
+    return Holders(holders, member)
+
+
+def _split(memberships: Iterable[Resource]) -> tuple[list[Resource], list[Resource]]:
+    """Memberships that the environment needs first, and those on the bucket that it makes itself."""
+    before: list[Resource] = []
+    after: list[Resource] = []
+    for resource in memberships:
+        on_environment = any(ref.resource == ENVIRONMENT for ref in references(resource.inputs))
+        (after if on_environment else before).append(resource)
+    return before, after
+
+
+def _encrypted_after_members(resources: list[Resource]) -> list[Resource]:
+    """Everything encrypted with the key waits for Google's agents to be allowed to use it."""
+    members = tuple(
+        resource.name for resource in resources if resource.type == "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember"
+    )
+    if not members:
+        return resources
+
+    def waits(resource: Resource) -> bool:
+        return "encryption" in resource.inputs or "kmsKeyName" in resource.inputs
+
+    waiting = [resource for resource in resources if waits(resource)]
+    held = {resource.name for resource in waiting}
+    first = [resource for resource in resources if resource.name not in held and not _needs(resource, held)]
+    rest = [resource for resource in resources if resource.name not in held and _needs(resource, held)]
+    return [*first, *(_after(resource, members) for resource in waiting), *rest]
+
+
+def _needs(resource: Resource, names: set[str]) -> bool:
+    return any(ref.resource in names for ref in references(resource.inputs))
+
+
+def _after(resource: Resource, names: tuple[str, ...]) -> Resource:
+    options = replace(resource.options, depends_on=(*resource.options.depends_on, *names))
+    return replace(resource, options=options)
+
+
+def _assembled(scope: Scope, resources: list[Resource], exports: dict[str, Input]) -> StackProgram:
+    """The program: every resource after its API, adopted where it exists, in the tree."""
+    context = scope.context
+    declared = {resource.name for resource in resources}
+    finished: list[Resource] = []
+    for resource in resources:
+        api = api_of(resource.type)
+        options = replace(resource.options, import_id=context.adopted.get(resource.name))
+        if api in declared and api not in options.depends_on:
+            options = replace(options, depends_on=(api, *options.depends_on))
+        finished.append(replace(resource, options=options))
+    arguments = context.provider
+    provider: dict[str, Input] = {"project": scope.project, "region": scope.region, **arguments.endpoints}
+    if arguments.impersonate_service_account:
+        provider["impersonateServiceAccount"] = arguments.impersonate_service_account
+    if arguments.user_project_override:
+        provider["userProjectOverride"] = True
+    if arguments.billing_project:
+        provider["billingProject"] = arguments.billing_project
+    return StackProgram(
+        provider=provider,
+        components=components_for(frozenset(resource.parent for resource in finished)),
+        resources=tuple(finished),
+        exports=exports,
+    )

@@ -1,0 +1,47 @@
+"""Kubernetes secrets and config maps for the pods that tasks start (generation 3)."""
+
+from __future__ import annotations
+
+from envctl.spec.model import UserWorkloads
+from envctl.stacks.components import Group
+from envctl.stacks.declaration import CallerSecret, Input, Options, Ref, Resource
+from envctl.stacks.environment import ENVIRONMENT
+from envctl.stacks.scope import Scope
+
+
+def workload_resources(scope: Scope, workloads: UserWorkloads) -> list[Resource]:
+    """Config maps, then secrets, each in order of its name; values of secrets come from the caller's environment."""
+    resources: list[Resource] = []
+    for name in sorted(workloads.config_maps):
+        data = dict(sorted(workloads.config_maps[name].data.items()))
+        resources.append(
+            _resource(scope, "UserWorkloadsConfigMap", "config-map", name, data, ("userWorkloads", "configMaps", name))
+        )
+    for name in sorted(workloads.secrets):
+        values = {
+            key: CallerSecret(value.env, base64=True) for key, value in sorted(workloads.secrets[name].data.items())
+        }
+        resources.append(
+            _resource(scope, "UserWorkloadsSecret", "workload-secret", name, values, ("userWorkloads", "secrets", name))
+        )
+    return resources
+
+
+def _resource(
+    scope: Scope, kind: str, prefix: str, name: str, data: dict[str, Input], origin: tuple[str, ...]
+) -> Resource:
+    return Resource(
+        name=f"{prefix}-{name}",
+        type=f"gcp:composer/{kind[0].lower()}{kind[1:]}:{kind}",
+        parent=Group.WORKLOADS,
+        inputs={
+            "name": name,
+            "project": scope.project,
+            "region": scope.region,
+            "environment": Ref(ENVIRONMENT, "name"),
+            "data": data,
+        },
+        origin=origin,
+        fields={"data": (*origin, "data")},
+        options=Options(delete_before_replace=True),
+    )
