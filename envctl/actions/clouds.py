@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from envctl.errors import OutsideError
 from envctl.provider.transport import Answer, Transport
@@ -18,6 +19,7 @@ from envctl.provider.transport import Answer, Transport
 if TYPE_CHECKING:
     from google.cloud.orchestration.airflow.service_v1 import EnvironmentsClient
 
+    from envctl.operations.client import Exchange
     from envctl.sandbox.cloud import Cloud as Emulator
 
 
@@ -32,6 +34,8 @@ class Cloud(Protocol):
     """What a command needs of a cloud."""
 
     name: CloudName
+    poll_seconds: float
+    """Between two looks at a long-running operation."""
 
     def transport(self) -> Transport:
         """Sends requests of envctl's own clients."""
@@ -46,6 +50,7 @@ class SandboxCloud:
     """The emulator: in this process, its store below `.envctl/sandbox/`, or a served one at an address."""
 
     name = CloudName.SANDBOX
+    poll_seconds = 0.0  # the emulator's clock moves with each poll
 
     def __init__(self, directory: Path, address: str | None = None) -> None:
         self.directory = directory
@@ -76,17 +81,18 @@ class SandboxCloud:
 
     def composer_client(self) -> EnvironmentsClient:
         """Google's client whose HTTP session ends in the emulator."""
-        from envctl.operations.client import composer_client, in_process_session
+        from envctl.operations.client import composer_client
 
-        if self.address is None:
-            return composer_client("http://composer.googleapis.com", in_process_session(self.emulator()))
-        return composer_client(f"{self.address}/composer", None)
+        if self.address is not None:
+            return composer_client(endpoint=f"{self.address}/composer/v1", token="sandbox")  # noqa: S106
+        return composer_client(exchange=_exchange(self.emulator()))
 
 
 class GoogleCloud:
     """Google's APIs, with application default credentials or an access token from the environment."""
 
     name = CloudName.GCP
+    poll_seconds = 10.0
 
     def transport(self) -> Transport:
         """Over HTTPS, or to `GOOGLE_*_CUSTOM_ENDPOINT`."""
@@ -98,7 +104,7 @@ class GoogleCloud:
         """Google's client with the caller's credentials."""
         from envctl.operations.client import composer_client
 
-        return composer_client(os.environ.get("GOOGLE_COMPOSER_CUSTOM_ENDPOINT"), None)
+        return composer_client(endpoint=os.environ.get("GOOGLE_COMPOSER_CUSTOM_ENDPOINT"))
 
 
 class InProcessTransport:
@@ -134,6 +140,20 @@ class InProcessTransport:
                 "The connection was dropped", detail=f"{method} {service}/{path}: {error}", code="connection-dropped"
             ) from error
         return Answer(response.status, response.json())
+
+
+def _exchange(emulator: Emulator) -> Exchange:
+    """The emulator as the far end of Google's client."""
+    from envctl.sandbox.messages import Request
+
+    def answer(
+        method: str, url: str, query: Mapping[str, list[str]], headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        parts = urlsplit(url)
+        response = emulator.handle(Request(method, parts.netloc, parts.path, query, headers, body))
+        return response.status, response.headers, response.body
+
+    return answer
 
 
 def open_cloud(name: CloudName, root: Path) -> Cloud:

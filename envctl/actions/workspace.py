@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from envctl.actions.clouds import Cloud, CloudName, open_cloud
 from envctl.operations.journal import Journal
-from envctl.spec.loader import Loaded, load
+from envctl.spec.loader import Loaded, load, load_all
+from envctl.spec.model import Environment
 from envctl.spec.project import Project, find_root, load_project
 
 if TYPE_CHECKING:
@@ -52,6 +53,15 @@ class Workspace:
         """
         return load(self.project, environment)
 
+    def names(self) -> list[str]:
+        """Every environment and foundation of the project, foundations first.
+
+        Raises:
+            InvalidInputError: with every problem of all files.
+        """
+        loaded = load_all(self.project)
+        return [each.name for each in sorted(loaded, key=lambda each: isinstance(each.spec, Environment))]
+
     def journal(self, environment: str) -> Journal:
         """What every run on the environment did."""
         return Journal.of(self.directory, environment)
@@ -66,7 +76,9 @@ class Workspace:
                 from envctl.engine.embedded.engine import EmbeddedEngine
                 from envctl.provider.provider import SandboxProvider
 
-                return EmbeddedEngine(ref, self.directory, SandboxProvider(self.cloud.transport(), self.cloud.waiting()))
+                return EmbeddedEngine(
+                    ref, self.directory, SandboxProvider(self.cloud.transport(), self.cloud.waiting())
+                )
             case EngineName.PULUMI:
                 from envctl.engine.pulumi_cli import open_pulumi_engine
 

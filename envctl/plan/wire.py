@@ -85,16 +85,18 @@ def _dump_body(plan: Plan) -> dict[str, Any]:
     return {
         "changes": [_dump_change(change) for change in plan.changes],
         "operations": [_dump_step(step) for step in plan.steps],
-        "drift": [
-            {
-                "urn": drift.urn,
-                "type": drift.type,
-                "name": drift.name,
-                "kind": drift.kind.value,
-                "properties": [_dump_property(p) for p in drift.properties],
-            }
-            for drift in plan.drift
-        ],
+        "drift": [dump_drift(drift) for drift in plan.drift],
+    }
+
+
+def dump_drift(drift: Drift) -> dict[str, Any]:
+    """One row of drift, as it stands in plans and in drift documents."""
+    return {
+        "urn": drift.urn,
+        "type": drift.type,
+        "name": drift.name,
+        "kind": drift.kind.value,
+        "properties": [_dump_property(p) for p in drift.properties],
     }
 
 

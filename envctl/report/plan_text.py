@@ -72,7 +72,7 @@ def render_plan(plan: Plan, style: Style = PLAIN, *, verbose: bool = False) -> s
     blocks += _gates(plan, style)
     if plan.incomplete:
         blocks.append(_incomplete(plan, style))
-    blocks += [_drift(plan.drift, style)] if plan.drift else []
+    blocks += [render_drift_rows(plan.drift, style)] if plan.drift else []
     blocks += _groups(plan, style, verbose=verbose)
     blocks += [_steps(plan.steps, style)] if plan.steps else []
     blocks += [_warnings(plan.warnings, style)] if plan.warnings else []
@@ -193,7 +193,8 @@ def _steps(steps: Sequence[OperationStep], style: Style) -> str:
     return "\n".join(lines)
 
 
-def _drift(drifts: Iterable[Drift], style: Style) -> str:
+def render_drift_rows(drifts: Iterable[Drift], style: Style = PLAIN) -> str:
+    """What changed outside envctl, leaf by leaf: state → cloud."""
     lines = [style("changed outside envctl", "bold", "cyan")]
     for drift in drifts:
         gone = "  was deleted" if drift.kind is DriftKind.DELETED else ""

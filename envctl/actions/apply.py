@@ -1,0 +1,305 @@
+"""`up` and `destroy`: exactly what the plan shows, written down as it happens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envctl.actions.planning import PlanOptions, Prepared, prepare
+from envctl.engine.events import EngineEvent, MessageEvent, Op, OperationEvent, Phase, StepEvent
+from envctl.engine.fold import name_of, type_of
+from envctl.engine.protocol import RunOptions, RunResult
+from envctl.errors import DetachedError, EnvctlError, NegativeVerdictError, RefusedError
+from envctl.operations.journal import Outcome, RunWriter
+from envctl.plan.model import Action, Change, GateStatus, Mode, Plan
+from envctl.plan.wire import parse_plan
+from envctl.spec.model import Environment, Profile
+
+if TYPE_CHECKING:
+    from envctl.actions.workspace import Workspace
+
+Watch = Callable[[EngineEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A resource or step that failed, with the API's own message."""
+
+    name: str
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply did and did not do.
+
+    `done` and `not_done` are parts of the plan's pending changes; `kept` names what a destroy leaves in the
+    cloud; `detached` maps names to operations that go on.
+    """
+
+    plan: Plan
+    outcome: Outcome
+    done: tuple[Change, ...]
+    not_done: tuple[Change, ...]
+    failures: tuple[Failure, ...] = ()
+    steps_done: tuple[str, ...] = ()
+    steps_not_done: tuple[str, ...] = ()
+    detached: dict[str, str] = field(default_factory=dict[str, str])
+    kept: tuple[str, ...] = ()
+    error: EnvctlError | None = None
+
+
+def check_applicable(prepared: Prepared, *, allow_unknown: bool = False) -> None:
+    """Returns when the plan may be applied.
+
+    Raises:
+        RefusedError: the plan is incomplete, deletes or replaces something protected, or a gate could not be
+            answered and the profile is critical.
+        NegativeVerdictError: a gate said no.
+    """
+    plan = prepared.plan
+    if plan.incomplete:
+        raise RefusedError(
+            "The plan is incomplete; nothing was changed", detail="\n".join(plan.incomplete), code="plan-incomplete"
+        )
+    failed = [gate for gate in plan.gates if gate.status is GateStatus.FAILED]
+    if failed and plan.mode is Mode.APPLY:
+        raise NegativeVerdictError(
+            "A check refuses this plan; nothing was changed",
+            detail="\n".join(f"{gate.id}: {gate.summary}" for gate in failed),
+            hints=tuple(dict.fromkeys(hint for gate in failed for hint in gate.hints)),
+        )
+    _check_protection(prepared)
+    unknown = [gate for gate in plan.gates if gate.status is GateStatus.UNKNOWN]
+    spec = prepared.loaded.spec
+    critical = isinstance(spec, Environment) and spec.profile is Profile.CRITICAL
+    if unknown and critical and plan.mode is Mode.APPLY and not allow_unknown:
+        raise RefusedError(
+            "A check could not be answered, and the profile is critical; nothing was changed",
+            detail="\n".join(f"{gate.id}: {gate.summary}" for gate in unknown),
+            hints=("answer it, or go on all the same with `--allow-unknown`; the run records it",),
+            code="gate-unknown",
+        )
+
+
+def _check_protection(prepared: Prepared) -> None:
+    spec = prepared.loaded.spec
+    losing = [c for c in prepared.plan.pending if c.action is Action.DELETE or c.action.replaces]
+    protected = [c for c in losing if c.protected]
+    if not protected:
+        return
+    place = prepared.loaded.origins.get(("protect",))
+    raise RefusedError(
+        f"{prepared.plan.environment} is protected; nothing was changed",
+        detail="\n".join(f"{c.action.value} {c.type} {c.name}" for c in protected),
+        hints=(
+            f"take `protect: true` out of the file{f' ({place})' if place else ''}, apply that, then try again"
+            if spec.protect
+            else "these resources carry protection in the state; apply the file without it first",
+        ),
+        code="protected",
+    )
+
+
+def load_saved(workspace: Workspace, path: Path, options: PlanOptions, watch: Watch | None = None) -> Prepared:
+    """A saved plan, ready to apply: made again, and equal to what was saved.
+
+    Raises:
+        RefusedError: the file is no plan of this stack, cloud and engine, or anything it was made from changed;
+            the detail names what.
+    """
+    try:
+        saved = parse_plan(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusedError("The plan cannot be read", detail=f"{path}: {error}", code="plan-unreadable") from error
+    here = (workspace.cloud.name.value, workspace.project.name)
+    there = (saved.cloud, saved.stack.partition("/")[0])
+    if here != there:
+        raise RefusedError(
+            "The plan belongs elsewhere",
+            detail=f"{path} is for stack {saved.stack} on cloud {saved.cloud}; this is project {here[1]} on cloud {here[0]}.",
+            code="plan-foreign",
+        )
+    prepared = prepare(
+        workspace,
+        saved.environment,
+        PlanOptions(mode=saved.mode, refresh=saved.refreshed, parallel=options.parallel, gates=options.gates),
+        watch,
+    )
+    reasons = _differences(saved, prepared.plan)
+    if reasons:
+        raise RefusedError(
+            "The plan is stale; nothing was changed",
+            detail="\n".join(reasons),
+            hints=(f"make a new one with\n    envctl preview {saved.environment} --out {path}",),
+            code="plan-stale",
+        )
+    return prepared
+
+
+def _differences(saved: Plan, now: Plan) -> list[str]:
+    """What changed since a plan was saved, one sentence each."""
+    if saved.seal is None or now.seal is None:
+        return ["The saved plan carries no seal."]
+    reasons: list[str] = []
+    if saved.engine != now.engine:
+        reasons.append(f"It was made by the {saved.engine} engine; this is the {now.engine} engine.")
+    if saved.seal.spec != now.seal.spec:
+        reasons.append(f"The file of {saved.environment}, or one it builds on, changed.")
+    elif saved.seal.program != now.seal.program:
+        reasons.append("The resources that the file declares changed (another envctl, or facts of the project).")
+    if saved.seal.state_serial != now.seal.state_serial:
+        reasons.append(f"The state was written since (serial {saved.seal.state_serial}, now {now.seal.state_serial}).")
+    if saved.seal.changes != now.seal.changes:
+        before = {c.urn: c for c in saved.pending}
+        after = {c.urn: c for c in now.pending}
+        for urn in dict.fromkeys([*before, *after]):
+            old, new = before.get(urn), after.get(urn)
+            if old != new and (old is None or new is None or _shape(old) != _shape(new)):
+                was = old.action.value if old else "nothing"
+                will = new.action.value if new else "nothing"
+                reasons.append(f"{type_of(urn)} {name_of(urn)}: the plan said {was}, now it would be {will}.")
+        if saved.drift != now.drift:
+            names = {d.name for d in now.drift} ^ {d.name for d in saved.drift} or {d.name for d in now.drift}
+            reasons.append(f"The live cloud changed: {', '.join(sorted(names))}.")
+        if saved.steps != now.steps:
+            reasons.append("The steps through the Composer API changed.")
+        if not reasons:
+            reasons.append("What would be done differs from what was shown.")
+    return reasons
+
+
+def _shape(change: Change) -> tuple[object, ...]:
+    return (change.action, tuple((p.path, repr(p.before), repr(p.after)) for p in change.properties))
+
+
+def apply(prepared: Prepared, watch: Watch, cancel: threading.Event, *, allow_unknown: bool = False) -> Applied:
+    """Applies a plan that `check_applicable` let through, and says what was done.
+
+    A failed resource or operation is in the answer, not an exception; so is an interruption.
+
+    Raises:
+        RefusedError: the stack is locked, or the engine met a step that the plan does not hold.
+        OutsideError: the engine could not run at all.
+    """
+    check_applicable(prepared, allow_unknown=allow_unknown)
+    plan, workspace = prepared.plan, prepared.workspace
+    verb = "destroy" if plan.mode is Mode.DESTROY else "up"
+    counts = {action.value: count for action, count in plan.counts().items() if action is not Action.NO_OP}
+    run = workspace.journal(plan.environment).open(
+        f"{verb} {plan.environment}", commit=workspace.commit(), changes=counts
+    )
+    if allow_unknown and any(gate.status is GateStatus.UNKNOWN for gate in plan.gates):
+        run.step("allow-unknown", ", ".join(g.id for g in plan.gates if g.status is GateStatus.UNKNOWN))
+    try:
+        applied = _apply(prepared, watch, cancel, run)
+    except EnvctlError as error:
+        run.close(Outcome.FAILED, error.summary)
+        raise
+    run.close(applied.outcome, "; ".join(f"{f.name}: {f.message}" for f in applied.failures))
+    return applied
+
+
+def _apply(prepared: Prepared, watch: Watch, cancel: threading.Event, run: RunWriter) -> Applied:
+    events: list[EngineEvent] = []
+
+    def sink(event: EngineEvent) -> None:
+        events.append(event)
+        if isinstance(event, OperationEvent):
+            run.operation(event.urn, event.operation, event.state)
+        watch(event)
+
+    plan = prepared.plan
+    options = RunOptions(
+        refresh=prepared.options.refresh,
+        parallel=prepared.options.parallel,
+        expected=prepared.expected,
+        cancel=cancel,
+        message=f"envctl {plan.mode.value}",
+    )
+    if not plan.pending:
+        result = RunResult(ok=True)
+    elif plan.mode is Mode.DESTROY:
+        result = prepared.engine.destroy(prepared.program.run, options, sink, preview=False)
+    else:
+        result = prepared.engine.up(prepared.program.run, options, sink)
+    steps_done: list[str] = []
+    error: EnvctlError | None = None
+    if result.ok and not cancel.is_set():
+        error = _run_steps(prepared, sink, cancel, run, steps_done)
+    return _summarise(prepared, result, events, steps_done, error)
+
+
+def _run_steps(
+    prepared: Prepared, sink: Watch, cancel: threading.Event, run: RunWriter, done: list[str]
+) -> EnvctlError | None:
+    """The operations after the infrastructure; the first that fails ends them."""
+    from envctl.operations.packages import apply_packages
+    from envctl.operations.waiting import Waiter
+
+    workspace, plan = prepared.workspace, prepared.plan
+    for step in plan.steps:
+        run.step(step.id, "started")
+
+        def note(operation: str, state: str, elapsed: float, *, step_id: str = step.id) -> None:
+            sink(OperationEvent(step_id, operation, elapsed, state))
+
+        try:
+            apply_packages(
+                workspace.cloud.composer_client(),
+                prepared.program.environment_name,
+                prepared.packages or {},
+                Waiter(workspace.cloud.poll_seconds, note, cancel),
+            )
+        except EnvctlError as error:
+            run.step(step.id, "failed")
+            return error
+        run.step(step.id, "done")
+        done.append(step.id)
+    return None
+
+
+def _summarise(
+    prepared: Prepared,
+    result: RunResult,
+    events: list[EngineEvent],
+    steps_done: list[str],
+    error: EnvctlError | None,
+) -> Applied:
+    plan = prepared.plan
+    finished = {e.urn for e in events if isinstance(e, StepEvent) and e.phase is Phase.DONE and e.op is not Op.REFRESH}
+    failed = set(result.failed)
+    done = tuple(c for c in plan.pending if c.urn in finished and c.urn not in failed and c.urn not in result.detached)
+    messages: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, MessageEvent) and event.severity == "error" and event.urn:
+            messages[event.urn] = event.message
+    failures = [Failure(name_of(urn), type_of(urn), messages.get(urn, "the provider gave no reason")) for urn in failed]
+    outcome = Outcome.SUCCEEDED
+    if result.detached or isinstance(error, DetachedError):
+        outcome = Outcome.DETACHED
+    elif failures or error is not None:
+        outcome = Outcome.FAILED
+    elif result.interrupted:
+        outcome = Outcome.INTERRUPTED
+    elif not result.ok:
+        outcome = Outcome.FAILED
+        failures += [
+            Failure("engine", "", e.message) for e in events if isinstance(e, MessageEvent) and e.severity == "error"
+        ]
+    return Applied(
+        plan=plan,
+        outcome=outcome,
+        done=done,
+        not_done=tuple(c for c in plan.pending if c not in done),
+        failures=tuple(failures),
+        steps_done=tuple(steps_done),
+        steps_not_done=tuple(s.id for s in plan.steps if s.id not in steps_done),
+        detached={name_of(urn): name for urn, name in result.detached.items()},
+        kept=prepared.program.kept(plan) if plan.mode is Mode.DESTROY else (),
+        error=error,
+    )

@@ -1,0 +1,215 @@
+"""A loaded file as a program that an engine can run, with the facts that the program needs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from envctl import __version__
+from envctl.diagnostics import SourceSpan
+from envctl.engine.fold import name_of
+from envctl.errors import OutsideError
+from envctl.plan.model import Action, Plan
+from envctl.plan.property_diff import same_property
+from envctl.spec.model import Environment
+from envctl.stacks import (
+    ProgramContext,
+    ProviderArguments,
+    StackProgram,
+    environment_declarations,
+    foundation_declarations,
+    shared_bindings,
+)
+
+if TYPE_CHECKING:
+    from envctl.actions.workspace import Workspace
+    from envctl.spec.loader import Loaded
+
+_DONE = 200
+_NOT_FOUND = 404
+_FORBIDDEN = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What one stack declares, ready to run.
+
+    `declared` is the program as data, `run` registers it with the engine that calls it, `digest` is SHA-256 over
+    the declarations.
+    """
+
+    loaded: Loaded
+    declared: StackProgram
+    run: Callable[[], None]
+    digest: str
+
+    @property
+    def environment_name(self) -> str:
+        """Full name of the Composer environment."""
+        spec = self.loaded.spec
+        return f"projects/{spec.project}/locations/{spec.region}/environments/{spec.name or self.loaded.name}"
+
+    def source_of(self, urn: str, path: str) -> SourceSpan | None:
+        """The place in the file that a resource, or a property of it, comes from."""
+        try:
+            resource = self.declared.resource(name_of(urn))
+        except KeyError:
+            return None
+        spec_path = resource.origin
+        if path:
+            matching = [p for p in resource.fields if same_property(p, path)]
+            if not matching:
+                return None
+            spec_path = resource.fields[max(matching, key=len)]
+        while spec_path:
+            if spec_path in self.loaded.origins:
+                return self.loaded.origins[spec_path]
+            spec_path = spec_path[:-1]
+        return None
+
+    def kept(self, plan: Plan) -> tuple[str, ...]:
+        """What a destroy leaves in the cloud, each with its reason."""
+        kept = [
+            f"{c.type.rsplit(':', 1)[-1]} {c.name}: shared by the project, or kept by the file"
+            for c in plan.changes
+            if c.action is Action.FORGET
+        ]
+        deleted = {c.type for c in plan.changes if c.action is Action.DELETE}
+        if "gcp:composer/environment:Environment" in deleted and "environment" not in _spec_buckets(self.loaded):
+            kept.append("the environment's bucket with its DAGs and logs: Google never deletes it")
+        if "gcp:kms/keyRing:KeyRing" in deleted:
+            kept.append(
+                "key rings and keys: Google cannot delete them, the versions are destroyed after their waiting time"
+            )
+        if "gcp:serviceaccount/account:Account" in deleted:
+            kept.append("deleted service accounts: recoverable for 30 days")
+        return tuple(kept)
+
+
+def _spec_buckets(loaded: Loaded) -> Mapping[str, Any]:
+    return loaded.spec.buckets
+
+
+def build_program(workspace: Workspace, loaded: Loaded) -> Program:
+    """The program of a file.
+
+    Raises:
+        OutsideError: the project cannot be read.
+        RefusedError: an environment variable that the file names is not set.
+    """
+    context = _context(workspace, loaded)
+    if isinstance(loaded.spec, Environment):
+        declared = environment_declarations(loaded, context)
+    else:
+        declared = foundation_declarations(loaded, context)
+
+    def run() -> None:
+        from importlib.metadata import version
+
+        from envctl.stacks.register import register
+
+        register(declared, context.secrets, version("pulumi-gcp"))
+
+    return Program(loaded, declared, run, hashlib.sha256(repr(declared).encode()).hexdigest())
+
+
+def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
+    spec = loaded.spec
+    host = spec.network.host_project if isinstance(spec, Environment) else None
+    context = ProgramContext(
+        project_number=project_number(workspace, spec.project),
+        envctl_version=__version__,
+        commit=_last_commit(workspace, loaded),
+        host_project_number=project_number(workspace, host) if host else None,
+        provider=ProviderArguments(endpoints=provider_endpoints()),
+        adopted={},
+        foundation_outputs=_foundation_outputs(workspace, loaded),
+        secrets=_secrets(loaded),
+    )
+    if not isinstance(spec, Environment):
+        return context
+    from dataclasses import replace
+
+    return replace(context, shared_bindings=shared_bindings(loaded, context, _siblings(workspace, loaded)))
+
+
+def project_number(workspace: Workspace, project: str) -> str:
+    """The number of a Google project.
+
+    Raises:
+        OutsideError: there is no such project, or the caller may not see it.
+    """
+    answer = workspace.cloud.transport().call("GET", "crm/v1", f"projects/{project}")
+    if answer.status == _DONE:
+        return str(answer.body["projectNumber"])
+    message = ((answer.body or {}).get("error") or {}).get("message", "")
+    hints = ("the caller needs resourcemanager.projects.get (roles/browser)",)
+    raise OutsideError(
+        f"The project {project} cannot be read",
+        detail=f"{answer.status}: {message}",
+        hints=hints if answer.status in {_FORBIDDEN, _NOT_FOUND} else (),
+        code="project-unreadable",
+    )
+
+
+def provider_endpoints() -> dict[str, str]:
+    """Provider arguments for every `GOOGLE_*_CUSTOM_ENDPOINT` that is set (`composerCustomEndpoint`...)."""
+    found: dict[str, str] = {}
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("GOOGLE_") and name.endswith("_CUSTOM_ENDPOINT") and value:
+            head, *tail = name.removeprefix("GOOGLE_").lower().split("_")
+            found[head + "".join(word.capitalize() for word in tail)] = value
+    return found
+
+
+def _last_commit(workspace: Workspace, loaded: Loaded) -> str | None:
+    """The last commit that touched this environment's files; None outside a repository."""
+    files = {str(span.file) for span in loaded.origins.values()}
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(workspace.root), "log", "-1", "--format=%h", "--abbrev=12", "--", *sorted(files)],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def _foundation_outputs(workspace: Workspace, loaded: Loaded) -> Mapping[str, Any] | None:
+    if loaded.foundation is None:
+        return None
+    engine = workspace.engine(loaded.foundation.name)
+    return engine.outputs() if engine.serial() else None
+
+
+def _secrets(loaded: Loaded) -> dict[str, str]:
+    spec = loaded.spec
+    if not isinstance(spec, Environment):
+        return {}
+    names = {v.env for secret in spec.user_workloads.secrets.values() for v in secret.data.values()}
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _siblings(workspace: Workspace, loaded: Loaded) -> list[Loaded]:
+    """The other environments of the same Google project; files that cannot be read do not count here."""
+    from envctl.errors import EnvctlError
+    from envctl.spec.loader import load
+
+    found: list[Loaded] = []
+    for name in workspace.project.files:
+        if name == loaded.name:
+            continue
+        try:
+            other = load(workspace.project, name)
+        except EnvctlError:
+            continue  # abstract, or wrong: `validate` says so; it declares nothing that is applied
+        if isinstance(other.spec, Environment) and other.spec.project == loaded.spec.project:
+            found.append(other)
+    return found

@@ -1,0 +1,144 @@
+"""The command `envctl`: arguments in, one action, exit code out.
+
+The verbs stand in `envctl.commands`, one module per family; each imports its action when it runs, so that
+`envctl --help` imports none. This module alone turns errors into text and exit codes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from envctl import __version__
+from envctl.commands import deps, diagnosis, environments, files, images, lifecycle, policies, sandbox, state
+from envctl.commands.console import CONSOLE
+from envctl.errors import EnvctlError, ExitCode, InvalidInputError
+
+app = typer.Typer(
+    name="envctl",
+    help="Cloud Composer environments as reviewable YAML: one file per environment, every change a diff.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _family in (files, lifecycle, environments, state, deps, images, diagnosis, policies, sandbox):
+    _family.register(app)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        CONSOLE.emit(f"envctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    directory: Annotated[
+        Path, typer.Option("-C", "--directory", help="Work as if started in this folder.", metavar="DIR")
+    ] = Path(),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    color: Annotated[
+        bool | None, typer.Option("--color/--no-color", help="Colours; without it as the terminal and NO_COLOR say.")
+    ] = None,
+    version: Annotated[  # noqa: ARG001  (its callback acts)
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    CONSOLE.directory = directory
+    CONSOLE.quiet = quiet
+    CONSOLE.verbose = verbose
+    CONSOLE.color = color
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Runs one command and ends the process with its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(int(run(arguments)))
+
+
+def run(arguments: list[str] | None = None) -> ExitCode | int:
+    """Runs one command; the exit code is the answer. Every error has been shown when this returns."""
+    import click
+
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(args=arguments, prog_name="envctl", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        CONSOLE.emit(error.format_message())
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Abort:
+        CONSOLE.warn("Interrupted.")
+        return ExitCode.INTERRUPTED
+    except KeyboardInterrupt:
+        CONSOLE.warn("Interrupted.")
+        return ExitCode.INTERRUPTED
+    except _Terminated:
+        CONSOLE.warn("Terminated.")
+        return ExitCode.TERMINATED
+    except BrokenPipeError:
+        # The reader went away (`| head`): nothing is lost, and a second message would only fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except EnvctlError as error:
+        show_error(error)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001  (the last line of defence: a bug report instead of a traceback)
+        return _report_bug(error)
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def show_error(error: EnvctlError) -> None:
+    """The error on stderr: with every diagnostic when it carries some."""
+    style = CONSOLE.style(error=True)
+    if isinstance(error, InvalidInputError):
+        from envctl.report.diagnostics_text import render_diagnostics
+
+        CONSOLE.warn(render_diagnostics(error.diagnostics, style))
+        return
+    from envctl.report.errors_text import render_error
+
+    CONSOLE.warn(render_error(error, style))
+
+
+def _report_bug(error: Exception) -> ExitCode:
+    import platform
+    import tempfile
+    import traceback
+
+    text = "\n".join(
+        [
+            f"envctl {__version__}, Python {platform.python_version()}, {platform.platform()}",
+            f"command: {' '.join(sys.argv[1:2])} (arguments left out)",
+            "",
+            *traceback.format_exception(error),
+        ]
+    )
+    with tempfile.NamedTemporaryFile("w", prefix="envctl-bug-", suffix=".txt", delete=False) as stream:
+        stream.write(text)
+    CONSOLE.warn(
+        f"error[bug]: {type(error).__name__}: {error}\n"
+        f"  This is a bug in envctl, not in your files.\n\n"
+        f"hint: please report it and attach\n    {stream.name}\n"
+    )
+    return ExitCode.BUG

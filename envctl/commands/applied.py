@@ -1,0 +1,79 @@
+"""The last lines of `up` and `destroy`: what was done, what was not, how to go on."""
+
+from __future__ import annotations
+
+from envctl.actions.apply import Applied
+from envctl.errors import ExitCode
+from envctl.operations.journal import Outcome
+from envctl.plan.model import Action, Mode
+from envctl.report.plan_text import short_type
+from envctl.report.style import Style, printable
+
+_PAST = {
+    Action.CREATE: "created",
+    Action.IMPORT: "adopted",
+    Action.UPDATE: "changed",
+    Action.CREATE_THEN_DELETE: "replaced",
+    Action.DELETE_THEN_CREATE: "replaced",
+    Action.DELETE: "deleted",
+    Action.FORGET: "left in the cloud",
+}
+_EXIT = {
+    Outcome.SUCCEEDED: ExitCode.DONE,
+    Outcome.FAILED: ExitCode.OUTSIDE,
+    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
+    Outcome.DETACHED: ExitCode.DETACHED,
+    Outcome.KILLED: ExitCode.BUG,
+}
+_LISTED = 12
+
+
+def exit_code(applied: Applied) -> ExitCode:
+    """The exit code of a finished run."""
+    return _EXIT[applied.outcome]
+
+
+def render_applied(applied: Applied, style: Style) -> str:
+    """Counts, failures with the API's message, what is still to do, and the command to go on."""
+    plan = applied.plan
+    counts: dict[str, int] = {}
+    for change in applied.done:
+        if change.action in _PAST:
+            counts[_PAST[change.action]] = counts.get(_PAST[change.action], 0) + 1
+    did = ", ".join(f"{count} {word}" for word, count in counts.items()) or "no resource changed"
+    if applied.steps_done:
+        did += f"; {', '.join(applied.steps_done)} done"
+    verb = "Destroyed" if plan.mode is Mode.DESTROY else "Applied"
+    titles = {
+        Outcome.SUCCEEDED: style(f"{verb} {plan.environment}", "green", "bold"),
+        Outcome.FAILED: style(f"{plan.environment} failed", "red", "bold"),
+        Outcome.INTERRUPTED: style(f"{plan.environment} was interrupted", "yellow", "bold"),
+        Outcome.DETACHED: style(f"{plan.environment}: an operation goes on in the cloud", "yellow", "bold"),
+        Outcome.KILLED: plan.environment,
+    }
+    lines = [f"{titles[applied.outcome]}: {did}."]
+    for failure in applied.failures:
+        lines.append(f"  {style('✗', 'red')} {short_type(failure.type)} {printable(failure.name)}")
+        lines += [f"      {line}" for line in printable(failure.message).splitlines()]
+    if applied.error is not None:
+        lines.append(f"  {style('✗', 'red')} {printable(applied.error.summary)}")
+        lines += [f"      {line}" for line in printable(applied.error.detail).splitlines()]
+        lines += [f"  {style('hint', 'cyan')}: {hint}" for hint in applied.error.hints]
+    lines += [f"  {name}: {operation}" for name, operation in applied.detached.items()]
+    if applied.outcome is not Outcome.SUCCEEDED:
+        lines += _rest(applied, style)
+    if applied.kept:
+        lines += ["", style("What stays in the cloud:", "bold"), *(f"  {printable(kept)}" for kept in applied.kept)]
+    return "\n".join(lines)
+
+
+def _rest(applied: Applied, style: Style) -> list[str]:
+    todo = [f"{short_type(c.type)} {printable(c.name)}" for c in applied.not_done]
+    todo += list(applied.steps_not_done)
+    lines: list[str] = []
+    if todo:
+        shown = todo[:_LISTED] + ([f"and {len(todo) - _LISTED} more"] if len(todo) > _LISTED else [])
+        lines += [style("Not done:", "bold"), *(f"  {item}" for item in shown)]
+    verb = "destroy" if applied.plan.mode is Mode.DESTROY else "up"
+    lines += ["To go on:", f"    envctl {verb} {applied.plan.environment} --cloud {applied.plan.cloud}"]
+    return lines

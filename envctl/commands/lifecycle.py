@@ -1,0 +1,346 @@
+"""preview, up, destroy, drift, status, history: what happens to environments."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from envctl.commands.console import CONSOLE, write_whole
+from envctl.commands.options import (
+    AllowUnknown,
+    Cloud,
+    CloudChoice,
+    EngineOption,
+    EnvironmentName,
+    EnvironmentNames,
+    Output,
+    Parallel,
+    PlanFormat,
+    Refresh,
+    Yes,
+)
+from envctl.errors import EnvctlError, ExitCode, UsageError, gravest
+
+if TYPE_CHECKING:
+    from envctl.actions.planning import PlanOptions, Prepared
+    from envctl.actions.workspace import Workspace
+    from envctl.plan.model import Plan
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    for verb in (preview, up, destroy, drift, status, history):
+        app.command()(verb)
+
+
+def preview(
+    environments: EnvironmentNames = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every environment and foundation, foundations first.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for `up --plan`.")] = None,
+    destroy_: Annotated[bool, typer.Option("--destroy", help="Plan a destroy.")] = False,
+    expect_no_changes: Annotated[
+        bool, typer.Option("--expect-no-changes", help="Exit 10 when changes are pending.")
+    ] = False,
+    refresh: Refresh = True,
+    parallel: Parallel = 8,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+    format_: Annotated[PlanFormat, typer.Option("--format", help="How to write the plan.")] = PlanFormat.TEXT,
+    output: Output = None,
+) -> int:
+    """Show what `up` would do. Changes nothing."""
+    from envctl.plan.model import GateStatus, Mode
+
+    workspace = _workspace(cloud, engine)
+    names = _names(workspace, environments, all_=all_)
+    if out is not None and len(names) != 1:
+        raise UsageError("--out saves the plan of one environment", detail=f"asked for: {', '.join(names)}")
+    options = _options(refresh=refresh, parallel=parallel, destroying=destroy_)
+    codes: list[ExitCode] = []
+    plans: list[Plan] = []
+    for name in names:
+        try:
+            plan = _prepare(workspace, name, options).plan
+        except EnvctlError as error:
+            if len(names) == 1:
+                raise
+            _show_error(name, error)
+            codes.append(error.exit_code)
+            continue
+        plans.append(plan)
+        if plan.incomplete:
+            codes.append(ExitCode.OUTSIDE)
+        elif plan.mode is Mode.APPLY and any(gate.status is GateStatus.FAILED for gate in plan.gates):
+            codes.append(ExitCode.NEGATIVE)
+        elif expect_no_changes and not plan.empty:
+            codes.append(ExitCode.PENDING)
+    _write_plans(plans, format_, output)
+    if out is not None and plans:
+        from envctl.plan.wire import dump_plan
+
+        _save(out, dump_plan(plans[0]))
+    return gravest(codes)
+
+
+def up(
+    environment: Annotated[
+        str | None, typer.Argument(metavar="[ENV]", help="Stem of a file below environments/.")
+    ] = None,
+    plan_file: Annotated[
+        Path | None, typer.Option("--plan", metavar="FILE", help="Apply exactly this saved plan.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every environment and foundation, foundations first.")] = False,
+    yes: Yes = False,
+    refresh: Refresh = True,
+    parallel: Parallel = 8,
+    allow_unknown: AllowUnknown = False,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+) -> int:
+    """Show the plan, ask, and apply exactly that."""
+    workspace = _workspace(cloud, engine)
+    options = _options(refresh=refresh, parallel=parallel)
+    if plan_file is not None:
+        from envctl.actions.apply import load_saved
+
+        if environment is not None or all_:
+            raise UsageError("A saved plan names its environment itself", hints=("leave ENV out",))
+        prepared = load_saved(workspace, plan_file, options)
+        return _apply(prepared, yes=True, allow_unknown=allow_unknown)
+    if not environment and not all_:
+        raise UsageError("Which environment?", hints=("envctl up ENV", "envctl up --all"))
+    names = _names(workspace, [environment] if environment else None, all_=all_)
+    codes: list[ExitCode] = []
+    for name in names:
+        try:
+            code = _apply(_prepare(workspace, name, options), yes=yes, allow_unknown=allow_unknown)
+        except EnvctlError as error:
+            if len(names) == 1:
+                raise
+            _show_error(name, error)
+            code = error.exit_code
+        codes.append(code)
+        if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.DETACHED}:
+            break
+        if code is not ExitCode.DONE and _is_foundation(workspace, name):
+            CONSOLE.warn(f"{name} is a foundation and failed: what builds on it is not tried.")
+            break
+    return gravest(codes)
+
+
+def destroy(
+    environment: EnvironmentName,
+    yes: Yes = False,
+    refresh: Refresh = True,
+    parallel: Parallel = 8,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+) -> int:
+    """Delete everything that the stack owns, and name what stays."""
+    workspace = _workspace(cloud, engine)
+    options = _options(refresh=refresh, parallel=parallel, destroying=True)
+    return _apply(_prepare(workspace, environment, options), yes=yes, allow_unknown=True)
+
+
+def drift(
+    environments: EnvironmentNames = None,
+    expect_no_changes: Annotated[
+        bool, typer.Option("--expect-no-changes", help="Exit 10 when something drifted.")
+    ] = False,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+    format_: Annotated[PlanFormat, typer.Option("--format", help="How to write it.")] = PlanFormat.TEXT,
+    output: Output = None,
+) -> int:
+    """Show what somebody changed outside envctl."""
+    from envctl.actions.drift import find_drift
+    from envctl.report.drift_report import dump_drift, render_drift
+
+    workspace = _workspace(cloud, engine)
+    found = [find_drift(workspace, name) for name in _names(workspace, environments, all_=not environments)]
+    if format_ is PlanFormat.JSON:
+        CONSOLE.emit_json(dump_drift(found), output)
+    else:
+        CONSOLE.emit(render_drift(found, CONSOLE.style()), output)
+    pending = expect_no_changes and any(each.drift for each in found)
+    return ExitCode.PENDING if pending else ExitCode.DONE
+
+
+def status(
+    environments: EnvironmentNames = None,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+    format_: Annotated[PlanFormat, typer.Option("--format", help="How to write it.")] = PlanFormat.TEXT,
+    output: Output = None,
+) -> int:
+    """Show each environment: applied or not, its live state, running operations, the last run."""
+    from envctl.actions.status import read_status
+    from envctl.report.status_report import dump_status, render_status
+
+    workspace = _workspace(cloud, engine)
+    found = [read_status(workspace, name) for name in _names(workspace, environments, all_=not environments)]
+    if format_ is PlanFormat.JSON:
+        CONSOLE.emit_json(dump_status(found), output)
+    else:
+        CONSOLE.emit(render_status(found, CONSOLE.style()), output)
+    return ExitCode.DONE
+
+
+def history(
+    environment: EnvironmentName,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+    format_: Annotated[PlanFormat, typer.Option("--format", help="How to write it.")] = PlanFormat.TEXT,
+    output: Output = None,
+) -> int:
+    """Show every run on an environment: who, when, from which commit, how it ended."""
+    from envctl.report.status_report import dump_history, render_history
+
+    runs = _workspace(cloud, engine).journal(environment).runs()
+    if format_ is PlanFormat.JSON:
+        CONSOLE.emit_json(dump_history(environment, runs), output)
+    else:
+        CONSOLE.emit(render_history(environment, runs, CONSOLE.style()), output)
+    return ExitCode.DONE
+
+
+def _workspace(cloud: CloudChoice, engine: object) -> Workspace:
+    from envctl.actions.clouds import CloudName
+    from envctl.actions.workspace import EngineName, open_workspace
+
+    return open_workspace(CONSOLE.directory, CloudName(cloud.value), EngineName(str(engine)) if engine else None)
+
+
+def _options(*, refresh: bool, parallel: int, destroying: bool = False) -> PlanOptions:
+    from envctl.actions.planning import PlanOptions
+    from envctl.plan.model import Mode
+
+    return PlanOptions(mode=Mode.DESTROY if destroying else Mode.APPLY, refresh=refresh, parallel=parallel)
+
+
+def _names(workspace: Workspace, environments: list[str] | None, *, all_: bool) -> list[str]:
+    if environments and all_:
+        raise UsageError("Either names or --all, not both")
+    if environments:
+        return environments
+    return workspace.names()
+
+
+def _is_foundation(workspace: Workspace, name: str) -> bool:
+    from envctl.spec.model import Foundation
+
+    return isinstance(workspace.load(name).spec, Foundation)
+
+
+def _prepare(workspace: Workspace, name: str, options: PlanOptions) -> Prepared:
+    from envctl.actions.planning import prepare
+
+    if sys.stderr.isatty():
+        CONSOLE.say(CONSOLE.style(error=True)(f"Planning {name} ...", "dim"))
+    return prepare(workspace, name, options)
+
+
+def _show_error(name: str, error: EnvctlError) -> None:
+    from envctl.cli import show_error
+
+    CONSOLE.warn(f"{name}:")
+    show_error(error)
+
+
+def _write_plans(plans: list[Plan], format_: PlanFormat, output: Path | None) -> None:
+    match format_:
+        case PlanFormat.TEXT:
+            from envctl.report.plan_text import render_plan
+
+            style = CONSOLE.style()
+            CONSOLE.emit("\n".join(render_plan(plan, style, verbose=CONSOLE.verbose) for plan in plans), output)
+        case PlanFormat.MARKDOWN:
+            from envctl.report.plan_markdown import render_plan_markdown
+
+            CONSOLE.emit("\n".join(render_plan_markdown(plan) for plan in plans), output)
+        case PlanFormat.JSON:
+            from envctl.plan.wire import dump_plan
+
+            if len(plans) == 1:
+                CONSOLE.emit_json(dump_plan(plans[0]), output)
+            else:
+                CONSOLE.emit_json({"format": "envctl.plans/v1", "plans": [dump_plan(plan) for plan in plans]}, output)
+
+
+def _save(path: Path, document: dict[str, object]) -> None:
+    import json
+
+    write_whole(path, json.dumps(document, indent=1) + "\n")
+    CONSOLE.say(f"Saved the plan in {path}. Apply it with\n    envctl up --plan {path}")
+
+
+def _apply(prepared: Prepared, *, yes: bool, allow_unknown: bool) -> ExitCode:
+    from envctl.actions.apply import apply, check_applicable
+    from envctl.commands.applied import exit_code, render_applied
+    from envctl.plan.model import Mode
+    from envctl.report.plan_text import render_plan
+    from envctl.report.progress import Progress
+
+    plan = prepared.plan
+    style = CONSOLE.style()
+    CONSOLE.emit(render_plan(plan, style, verbose=CONSOLE.verbose))
+    if plan.empty and not plan.incomplete:
+        return ExitCode.DONE
+    check_applicable(prepared, allow_unknown=allow_unknown)
+    if not yes:
+        _confirm(plan)
+    verb = "Destroying" if plan.mode is Mode.DESTROY else "Applying"
+    CONSOLE.say(f"{verb} {plan.environment} ...")
+    with (
+        interruptible() as cancel,
+        Progress(sys.stderr, CONSOLE.style(error=True), plan, quiet=CONSOLE.quiet) as progress,
+    ):
+        applied = apply(prepared, progress, cancel, allow_unknown=allow_unknown)
+    CONSOLE.emit(render_applied(applied, style))
+    return exit_code(applied)
+
+
+def _confirm(plan: Plan) -> None:
+    """A plan that deletes or replaces the environment asks for its name, every other one for `yes`."""
+    from envctl.plan.model import Action, Mode
+
+    loses = plan.mode is Mode.DESTROY or any(
+        change.type == "gcp:composer/environment:Environment"
+        and (change.action is Action.DELETE or change.action.replaces)
+        for change in plan.pending
+    )
+    question = f"Apply this to {plan.environment} (project {plan.project}, cloud {plan.cloud})?"
+    if loses:
+        CONSOLE.confirm(f"{question} It deletes what is running there.", expected=plan.environment)
+    else:
+        CONSOLE.confirm(question)
+
+
+@contextmanager
+def interruptible() -> Generator[threading.Event]:
+    """Ctrl-C (or SIGTERM) once sets the event: no new step starts. Twice ends the process at once; the state is true at any moment."""
+    cancel = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if cancel.is_set():
+            previous = before[signal.Signals(number)]
+            if callable(previous):
+                previous(number, frame)
+            raise KeyboardInterrupt
+        cancel.set()
+        CONSOLE.warn("\nStopping: no new step starts. Once more to leave at once.")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancel
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
