@@ -6,6 +6,7 @@ headers; only the headers are read, with folding, and without importing `email`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _WANTED = frozenset(
     {"metadata-version", "name", "version", "requires-dist", "requires-python", "provides-extra", "dynamic"}
 )
+
+_HEADER = re.compile(r"[\x21-\x39\x3b-\x7e]*:", re.ASCII)
 
 
 class BadMetadataError(Exception):
@@ -45,18 +48,18 @@ def parse_core_metadata(content: bytes) -> CoreMetadata:
     """
     fields: dict[str, list[str]] = {}
     current: list[str] | None = None
-    for line in content.decode("utf-8", "replace").replace("\r\n", "\n").split("\n"):
-        if not line.strip():
-            if not fields and current is None:
-                continue
-            break
-        if line[0] in " \t":
+    text = content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    for line in text.split("\n"):
+        if line[:1] in (" ", "\t"):
             if current:
-                current[-1] = f"{current[-1]} {line.strip()}"
+                current[-1] = f"{current[-1]} {line.strip()}".rstrip()
             continue
-        key, colon, value = line.partition(":")
-        key = key.strip().lower()
-        current = fields.setdefault(key, []) if colon and key in _WANTED else None
+        # As Python's email parser, which pip uses: an empty line or one that is no header ends the headers.
+        if not _HEADER.match(line):
+            break
+        key, _, value = line.partition(":")
+        key = key.lower()
+        current = fields.setdefault(key, []) if key in _WANTED else None
         if current is not None:
             current.append(value.strip())
     name, version = _first(fields, "name"), _first(fields, "version")

@@ -11,6 +11,7 @@ import re
 from packaging.version import InvalidVersion, Version
 
 _SDIST_ENDINGS = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
+_OTHER_PUBLISHED = (".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg", ".asc", ".tar.Z", ".tar.lzma", ".tar.zst")
 _RUNS = re.compile(r"[-_.]+")
 _PLAIN_RELEASE = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*", re.ASCII)
 
@@ -18,6 +19,11 @@ _PLAIN_RELEASE = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*", re.ASC
 def is_distribution(filename: str) -> bool:
     """Whether the name ends as wheels and sdists do; eggs and installers are not distributions to pip."""
     return filename.endswith(".whl") or filename.endswith(_SDIST_ENDINGS)
+
+
+def is_published(filename: str) -> bool:
+    """Whether index pages list files that end so, even those that pip does not install."""
+    return is_distribution(filename) or filename.endswith(_OTHER_PUBLISHED)
 
 
 def is_wheel(filename: str) -> bool:

@@ -62,7 +62,7 @@ class Chooser:
                 wrong_python = file.requires_python
                 continue
             build = wheel_build(file.filename) if wheel else (-1, "")
-            key = (file.yanked is None, tuple(-part for part in rank), build)
+            key = (file.yanked is None, (-rank[0], -rank[1], -rank[2]), build)
             if best_key is None or key >= best_key:
                 best, best_key = file, key
         if best is not None:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from envctl.resolution.index.cache import NoStaticMetadata
-from envctl.resolution.index.core_metadata import BadMetadataError, check_identity, parse_core_metadata
 from envctl.resolution.index.filenames import is_distribution
 from envctl.resolution.index.page import ListedFile
 from envctl.resolution.index.reader import Broken
-from envctl.resolution.index.sdist import NotStaticError, read_sdist_metadata
-from envctl.resolution.index.simple_html import GarbageError, parse_simple_html
-from envctl.resolution.index.zip_metadata import BrokenWheelError, FileWindow, read_wheel_metadata
 from envctl.resolution.protocol import FailureKind, IndexFailure
 
 if TYPE_CHECKING:
@@ -34,6 +29,8 @@ def list_local_files(link: str) -> list[ListedFile] | IndexFailure:
         ]
     if not path.exists():
         return []
+    from envctl.resolution.index.simple_html import GarbageError, parse_simple_html
+
     try:
         return parse_simple_html(path.read_text("utf-8", "replace"), path.as_uri())
     except (OSError, GarbageError) as error:
@@ -42,6 +39,10 @@ def list_local_files(link: str) -> list[ListedFile] | IndexFailure:
 
 def read_local_metadata(file: ListedFile, name: PackageName, version: str) -> FoundMetadata:
     """What a local file declares."""
+    from envctl.resolution.index.core_metadata import BadMetadataError, check_identity, parse_core_metadata
+    from envctl.resolution.index.sdist import NotStaticError, read_sdist_metadata
+    from envctl.resolution.index.zip_metadata import BrokenWheelError, FileWindow, read_wheel_metadata
+
     try:
         with _path(file.url).open("rb") as stream:
             if not file.filename.endswith(".whl"):
@@ -59,6 +60,8 @@ def read_local_metadata(file: ListedFile, name: PackageName, version: str) -> Fo
 
 def local_sha256(file: ListedFile) -> str | IndexFailure:
     """The digest of a local file."""
+    import hashlib
+
     try:
         with _path(file.url).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

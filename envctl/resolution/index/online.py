@@ -153,22 +153,16 @@ def _check_page_status(response: Response) -> None:
 
 def _parse_page(response: Response) -> list[ListedFile]:
     """By what the body is, not by what the header says: some indexes answer HTML when JSON is asked for."""
-    host = urlsplit(response.url).hostname or ""
     text = response.body.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     try:
         if text.startswith(("{", "[")):
             from envctl.resolution.index.simple_json import parse_simple_json
 
-            files = parse_simple_json(text, response.url)
-        elif text.startswith("<"):
-            files = parse_simple_html(text, response.url)
-        elif not text:
-            raise GarbageError("the page is empty")
-        else:
-            raise GarbageError("the page is neither HTML nor JSON")
+            return parse_simple_json(text, response.url)
+        return parse_simple_html(text, response.url)
     except GarbageError as error:
+        host = urlsplit(response.url).hostname or ""
         raise TransportError(IndexFailure(host, FailureKind.GARBAGE, str(error))) from error
-    return files
 
 
 def _dated(cached: CachedPage, response: Response) -> CachedPage:

@@ -71,13 +71,13 @@ class Reader:
 
         One index that fails makes the whole answer a failure: what it would have listed could decide.
         """
-        indexes = self._settings.indexes
-        asked = [
-            self.submit(lambda url=url: self._index_page(url, name))
-            for url in (() if self._offline else indexes[1:])
-        ]
-        answers = [self._index_page(url, name) for url in (indexes if self._offline else indexes[:1])]
-        answers.extend(job.result() for job in asked)
+        if self._offline:
+            answers = [self._index_page(url, name) for url in self._settings.indexes]
+        else:
+            others = self._settings.indexes[1:]
+            jobs = [self.submit(lambda url=url: self._index_page(url, name)) for url in others]
+            answers = [self._index_page(url, name) for url in self._settings.indexes[:1]]
+            answers.extend(job.result() for job in jobs)
         answers.extend(self._links_page(link, name) for link in self._settings.find_links)
         failure = next((answer for answer in answers if isinstance(answer, IndexFailure)), None)
         if failure is not None:

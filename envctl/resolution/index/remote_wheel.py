@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from envctl.resolution.index.transport import TransportError
@@ -24,6 +24,8 @@ from envctl.resolution.index.zip_metadata import (
 from envctl.resolution.protocol import FailureKind, IndexFailure
 
 if TYPE_CHECKING:
+    from io import BytesIO
+
     from envctl.resolution.index.page import ListedFile
     from envctl.resolution.index.transport import Response, Transport
 
@@ -119,7 +121,7 @@ def download(transport: Transport, file: ListedFile, into: IO[bytes]) -> str:
     if response.cut:
         raise BrokenWheelError("it is larger than 2 GiB")
     into.seek(0)
-    digest = hashlib.file_digest(into, "sha256").hexdigest()
+    digest = hashlib.file_digest(cast("BytesIO", into), "sha256").hexdigest()
     if file.sha256 is not None and digest != file.sha256:
         raise BrokenWheelError("it is not the file that the index announces: its sha256 differs")
     into.seek(0)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin
 
+from envctl.resolution.index.filenames import is_published
 from envctl.resolution.index.page import ListedFile
 from envctl.resolution.index.times import normalised_time
 
@@ -34,11 +35,14 @@ def parse_simple_html(text: str, page_url: str) -> list[ListedFile]:
         page_url: the address the page came from (after redirects), for relative links.
 
     Raises:
-        GarbageError: the page declares a repository version this client does not know.
+        GarbageError: no HTML, a web page that lists no files, or an unknown repository version.
     """
+    if not text.startswith("<"):
+        raise GarbageError("the page is neither HTML nor JSON" if text else "the page is empty")
     if "<!--" in text:
         text = _COMMENT.sub("", text)
-    head = text[: text.lower().find("<a ")] if "<a " in text.lower() else text
+    first = _ANCHOR.search(text)
+    head = text[: first.start()] if first else text
     _check_repository_version(head)
     base = _base_url(head, page_url)
     files: list[ListedFile] = []
@@ -46,6 +50,8 @@ def parse_simple_html(text: str, page_url: str) -> list[ListedFile]:
         file = _file(_attributes(match[1]), base)
         if file is not None:
             files.append(file)
+    if files and not any(is_published(file.filename) for file in files):
+        raise GarbageError("the answer is a web page whose links lead to no wheel and no sdist")
     return files
 
 
@@ -111,12 +117,3 @@ def check_repository_version(value: str) -> None:
     """PEP 629: a client must not guess at a repository version whose major number it does not know."""
     if value and value.strip().partition(".")[0] != "1":
         raise GarbageError(f"the index speaks repository version {value.strip()[:20]!r}, only 1.x is known")
-
-
-def is_absolute_http(url: str) -> bool:
-    """Whether the address is one that can be fetched over HTTP."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from envctl.errors import OutsideError
 from envctl.resolution.index.cache import DiskCache, NoStaticMetadata, default_cache_directory
@@ -104,7 +104,7 @@ class IndexSource:
         """Why the cache could not be written, when it could not: worth a warning."""
         return self._cache.problem
 
-    def __enter__(self) -> IndexSource:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
