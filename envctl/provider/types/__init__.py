@@ -1,0 +1,1 @@
+"""Tables of resource types, one module per service."""
