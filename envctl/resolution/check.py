@@ -1,0 +1,249 @@
+"""The clash check of one list on one image: verdict, causes, ways out, what moves, what is new."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from envctl.diagnostics import Diagnostic, Hint
+from envctl.resolution.explain import explain
+from envctl.resolution.findings import Acceptance, Change, Conflict, Install, Notice, Result, Verdict
+from envctl.resolution.fixes import FixFinder
+from envctl.resolution.graph import Exactly
+from envctl.resolution.image import Basis, ResolverKind
+from envctl.resolution.judgement import Judge, Judgement
+from envctl.resolution.package_map import package_map
+from envctl.resolution.provider import IndexUnavailableError, Universe
+from envctl.resolution.requirements import RequestedList, place, requested
+from envctl.resolution.resolver import Limits
+from envctl.resolution.solution import Solved, TooDeep
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from envctl.resolution.catalogue import ImageChoice
+    from envctl.resolution.dependency import Dependency
+    from envctl.resolution.protocol import PackageName, PackageSource
+    from envctl.resolution.requirements import Requested, RequirementsInput
+
+_MOST_ORDERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """How to check.
+
+    Attributes:
+        explain: whether to look for causes and ways out (the bare verdict is several times faster).
+        accept: clashes that the user knows and accepts.
+        today: the day on which acceptances are judged; None accepts none.
+        as_of: the date limit that the source was given, for the report only.
+        limits: bounds on the search.
+    """
+
+    explain: bool = True
+    accept: tuple[Acceptance, ...] = ()
+    today: date | None = None
+    as_of: date | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+def check_list(
+    subject: str, given: RequirementsInput, choice: ImageChoice, source: PackageSource, options: CheckOptions
+) -> Result:
+    """The answer for one list on one image; never raises for what the index does or says."""
+    started = time.perf_counter()
+    if choice.image is None:
+        notice = Notice("image-not-in-catalogue", choice.note)
+        return Result(subject, choice.name, Verdict.UNKNOWN, None, warnings=(notice,), as_of=options.as_of)
+    listed = requested(given, choice.image.record.target)
+    empty = Result(
+        subject,
+        choice.name,
+        Verdict.INVALID,
+        choice.basis,
+        choice.image.record,
+        options.as_of,
+        diagnostics=listed.diagnostics,
+        package_map=tuple(package_map(listed.packages).items()),
+        warnings=(Notice("image-basis", choice.note),) if choice.note else (),
+    )
+    if listed.invalid:
+        return empty
+    universe = Universe(choice.image, source)
+    source.prefetch_listings(_to_ask(universe, listed.packages), universe.target)
+    try:
+        result = _Check(Judge(universe, options.limits), listed, options).result(empty)
+    except IndexUnavailableError as error:
+        text = f"The index {error.failure.host} gave no answer: {error.failure.cause}."
+        notice = Notice("index-unavailable", text)
+        result = replace(
+            empty,
+            verdict=Verdict.UNKNOWN,
+            index_failure=error.failure,
+            warnings=(*empty.warnings, notice),
+        )
+    return replace(result, seconds=time.perf_counter() - started)
+
+
+def _to_ask(universe: Universe, packages: Sequence[Requested]) -> list[PackageName]:
+    """The packages that the image does not decide."""
+    found: list[PackageName] = []
+    for one in packages:
+        present = universe.installed(one.name)
+        if present is None or not one.dependency.specifiers.contains(present.version):
+            found.append(one.name)
+    return found
+
+
+class _Check:
+    def __init__(self, judge: Judge, listed: RequestedList, options: CheckOptions) -> None:
+        self._judge = judge
+        self._universe = judge.universe
+        self._image = judge.universe.image
+        self._packages = listed.packages
+        self._wanted: list[Dependency] = [one.dependency for one in listed.packages]
+        self._options = options
+
+    def result(self, empty: Result) -> Result:
+        judgement = self._judge.judge(self._wanted)
+        unknown = self._unknown_packages()
+        if unknown and judgement.verdict is Verdict.CONFLICT:
+            return replace(empty, diagnostics=(*empty.diagnostics, *unknown))
+        notices = [*empty.warnings, *self._notices(judgement)]
+        verdict = judgement.verdict
+        conflicts: tuple[Conflict, ...] = ()
+        fix = None
+        order_matters = False
+        if verdict is Verdict.CONFLICT and self._options.explain:
+            explained = explain(self._judge, self._packages)
+            finder = FixFinder(self._judge, self._packages)
+            conflicts = tuple(self._accepted(one) for one in finder.conflicts(explained))
+            fix = finder.whole(conflicts)
+            if conflicts and all(one.accepted for one in conflicts):
+                verdict = Verdict.OVERRIDE
+        if self._image.record.resolver is ResolverKind.LEGACY and len(self._wanted) > 1:
+            other = self._other_order(judgement)
+            if other is not None:
+                order_matters = True
+                notices.append(other)
+        if verdict.value in ("ok", "override"):
+            verdict = self._limited(verdict, empty.basis, notices)
+        return replace(
+            empty,
+            verdict=verdict,
+            conflicts=conflicts,
+            fix=fix,
+            order_matters=order_matters,
+            changes=self._changes(judgement) if judgement.verdict is not Verdict.CONFLICT else (),
+            installs=tuple(Install(node.name, node.version) for node in judgement.added)
+            if judgement.verdict is not Verdict.CONFLICT
+            else (),
+            unneeded=self._unneeded(judgement) if judgement.works else (),
+            warnings=tuple(notices),
+        )
+
+    def _limited(self, verdict: Verdict, basis: Basis | None, notices: list[Notice]) -> Verdict:
+        """A good verdict needs the whole list of the image, with the requirements of every package."""
+        if basis is Basis.PARTIAL:
+            notices.append(Notice("image-partial", "Nothing known of the image stands against the list."))
+            return Verdict.UNKNOWN
+        return verdict
+
+    def _notices(self, judgement: Judgement) -> list[Notice]:
+        notices: list[Notice] = []
+        outcome = judgement.outcome
+        for node in judgement.unread:
+            reason = self._universe.unreadable[node].reason
+            text = f"What {node.name} {node.version} requires cannot be known without building it: {reason}."
+            notices.append(Notice("requirements-unknown", text))
+        if isinstance(outcome, TooDeep):
+            names = ", ".join(f"{name} ({count} versions tried)" for name, count in outcome.tried[:4])
+            text = (
+                f"No answer after {outcome.rounds} rounds in {outcome.seconds:.1f} s; a build would likely time "
+                f"out. Pin what was tried most: {names or 'more packages of the list'}."
+            )
+            notices.append(Notice("timeout-risk", text))
+        if self._options.as_of is not None:
+            notices.extend(
+                Notice("as-of-not-honoured", f"The index does not say when files of {name} were uploaded.")
+                for name in sorted(self._universe.late_dates)
+            )
+        if isinstance(outcome, Solved):
+            notices.extend(
+                Notice("yanked", f"{node.name} {node.version} was yanked by its authors.")
+                for node in outcome.installs
+                if node.candidate.yanked
+            )
+        return notices
+
+    def _unknown_packages(self) -> list[Diagnostic]:
+        """Diagnostics for packages of the list that no index knows, with names of the image that are near."""
+        found: list[Diagnostic] = []
+        for one in self._packages:
+            if one.name not in self._universe.unknown:
+                continue
+            near = difflib.get_close_matches(one.name, self._image.packages, n=3, cutoff=0.75)
+            hints = tuple(Hint(f"did you mean `{name}`?", replacement=name) for name in near)
+            text = f"No index knows a package named `{one.name}`."
+            found.append(Diagnostic("package-unknown", "A package does not exist", text, one.span, hints))
+        return found
+
+    def _accepted(self, conflict: Conflict) -> Conflict:
+        today = self._options.today
+        named = {conflict.package, *(line.partition("=")[0] for line in conflict.lines)}
+        for one in self._options.accept:
+            if today is not None and one.until >= today and one.package in named:
+                return replace(conflict, accepted=one)
+        return conflict
+
+    def _other_order(self, judgement: Judgement) -> Notice | None:
+        """Another order of the list that gives another verdict: the legacy resolver lets the first one win."""
+        orders = [list(reversed(self._wanted))]
+        orders.extend([one, *(two for two in self._wanted if two is not one)] for one in self._wanted[1:_MOST_ORDERS])
+        for order in orders:
+            other = self._judge.judge(order)
+            if other.works != judgement.works:
+                text = (
+                    "The verdict depends on the order of the list: this image's pip lets the first requirement "
+                    f"win. With {order[0]} first it is `{other.verdict}`."
+                )
+                return Notice("order-matters", text)
+        return None
+
+    def _changes(self, judgement: Judgement) -> tuple[Change, ...]:
+        outcome = judgement.outcome
+        if not isinstance(outcome, Solved):
+            return ()
+        changes: list[Change] = []
+        for node in judgement.moved:
+            before = self._image.packages[node.name].version
+            because: dict[str, None] = {}
+            for edge in outcome.asking(node.name):
+                requirement = edge.requirement
+                if isinstance(requirement, Exactly) or requirement.specifiers.contains(before):
+                    continue
+                because[f"{edge.parent.name}=={edge.parent.version}" if edge.parent else str(requirement)] = None
+            changes.append(Change(node.name, before, node.version, tuple(because)))
+        return tuple(sorted(changes, key=lambda one: one.name))
+
+    def _unneeded(self, judgement: Judgement) -> tuple[str, ...]:
+        """Lines without which exactly the same would be installed."""
+        found: list[str] = []
+        for one in self._packages:
+            present = self._image.packages.get(one.name)
+            if present is None or one.dependency.extras:
+                continue
+            if not one.dependency.specifiers or not one.dependency.specifiers.contains(present.version):
+                continue
+            without = self._judge.judge([two for two in self._wanted if two.name != one.name])
+            if without.works and _installed(without) == _installed(judgement):
+                found.append(f"{one.text} ({place(one.span)})" if one.span else one.text)
+        return tuple(found)
+
+
+def _installed(judgement: Judgement) -> set[tuple[str, str]]:
+    return {(node.name, node.version) for node in (*judgement.moved, *judgement.added)}

@@ -1,0 +1,192 @@
+"""What the clash check says: a report of results, ready to be written in any form.
+
+Plain values, built once by the check; writers never look behind them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from envctl.errors import ExitCode, gravest
+
+if TYPE_CHECKING:
+    from envctl.diagnostics import Diagnostic
+    from envctl.resolution.image import Basis, ImageRecord
+    from envctl.resolution.protocol import IndexFailure
+
+
+class Verdict(StrEnum):
+    """What Composer's build will do with the list."""
+
+    OK = "ok"
+    OVERRIDE = "override"
+    CONFLICT = "conflict"
+    TIMEOUT_RISK = "timeout-risk"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+
+
+class FixKind(StrEnum):
+    """What a fix does."""
+
+    DROP_PIN = "drop-pin"
+    NEWEST_FIT = "newest-fit"
+    EDIT = "edit"
+    PIN = "pin"
+    OTHER_IMAGE = "other-image"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One requirement that takes part in a clash.
+
+    Attributes:
+        requirement: `protobuf<5`.
+        by: who asks: `google-ads 21.0.0`, `list`, or `image` for what the image itself pins.
+        chain: the packages from the list or from Airflow down to `by`, as `name==version`.
+        source: `file:line` of the line that leads here, or None.
+        preinstalled: whether `by` belongs to the image.
+    """
+
+    requirement: str
+    by: str
+    chain: tuple[str, ...] = ()
+    source: str | None = None
+    preinstalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of the list: a requirement taken out, one put in, or both; `source` is where it stands."""
+
+    remove: str | None = None
+    add: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A way out. `verified` is true when the changed list was solved and no clash was left.
+
+    `image` is set for another image, `snippet` for code to paste.
+    """
+
+    kind: FixKind
+    edit: tuple[Edit, ...] = ()
+    verified: bool = False
+    why: str = ""
+    image: str | None = None
+    snippet: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A clash that the user accepts until a day."""
+
+    package: str
+    reason: str
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One clash: the package about which requirements disagree, why, and ways out.
+
+    `lines` are the merged requirements of the list that are needed for it: without any one of them it is gone.
+    """
+
+    package: str
+    summary: str
+    causes: tuple[Cause, ...]
+    fixes: tuple[Fix, ...] = ()
+    lines: tuple[str, ...] = ()
+    accepted: Acceptance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A preinstalled package that gets another version, and the requirements that want it."""
+
+    name: str
+    before: str
+    after: str
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """A package that the image lacks."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to know that does not change the verdict; `code` is stable."""
+
+    code: str
+    text: str
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer for one list on one image.
+
+    Attributes:
+        subject: name of the environment, the file, or the bundle.
+        image: image version as asked for; `record` is what was used, None when the image is not known.
+        package_map: what envctl would send to Composer.
+        unneeded: pins of the list that the image satisfies anyway.
+        index_failure: why the index could not be asked, when the verdict is `unknown` for that reason.
+        order_matters: for the legacy resolver: whether another order of the list gives another verdict.
+        seconds: time the check took.
+    """
+
+    subject: str
+    image: str
+    verdict: Verdict
+    basis: Basis | None
+    record: ImageRecord | None = None
+    as_of: date | None = None
+    conflicts: tuple[Conflict, ...] = ()
+    changes: tuple[Change, ...] = ()
+    installs: tuple[Install, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    fix: Fix | None = None
+    package_map: tuple[tuple[str, str], ...] = ()
+    unneeded: tuple[str, ...] = ()
+    index_failure: IndexFailure | None = None
+    order_matters: bool = False
+    seconds: float = 0.0
+
+    def exit_code(self, *, allow_unknown: bool = False) -> ExitCode:
+        """What the process says for this result."""
+        match self.verdict:
+            case Verdict.OK | Verdict.OVERRIDE:
+                return ExitCode.DONE
+            case Verdict.INVALID:
+                return ExitCode.INVALID
+            case Verdict.UNKNOWN:
+                if allow_unknown:
+                    return ExitCode.DONE
+                return ExitCode.OUTSIDE if self.index_failure else ExitCode.NEGATIVE
+            case Verdict.CONFLICT | Verdict.TIMEOUT_RISK:
+                return ExitCode.NEGATIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The answers of one run."""
+
+    results: tuple[Result, ...]
+
+    def exit_code(self, *, allow_unknown: bool = False) -> ExitCode:
+        """The gravest of the results' codes."""
+        return gravest(one.exit_code(allow_unknown=allow_unknown) for one in self.results)

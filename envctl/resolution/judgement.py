@@ -1,0 +1,102 @@
+"""The bare verdict on a list: solve, look over the whole result, name it. Explanations come later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envctl.resolution.consistency import Broken, Dependents, find_broken
+from envctl.resolution.findings import Verdict
+from envctl.resolution.image import ResolverKind
+from envctl.resolution.resolver import Limits, resolve
+from envctl.resolution.solution import Impossible, Outcome, Solved, TooDeep
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from envctl.resolution.dependency import Dependency
+    from envctl.resolution.graph import IndexNode
+    from envctl.resolution.protocol import PackageName
+    from envctl.resolution.provider import Universe
+    from envctl.resolution.specifiers import Specifiers
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with what it rests on.
+
+    `unread` are packages of the solution whose requirements nobody can know without building them: a verdict
+    that would be good is `unknown` then.
+    """
+
+    verdict: Verdict
+    outcome: Outcome
+    broken: tuple[Broken, ...] = ()
+    moved: tuple[IndexNode, ...] = ()
+    added: tuple[IndexNode, ...] = ()
+    unread: tuple[IndexNode, ...] = ()
+
+    @property
+    def works(self) -> bool:
+        """Whether the build would succeed."""
+        return self.verdict in (Verdict.OK, Verdict.OVERRIDE)
+
+
+class Judge:
+    """Judges lists for one image against one index, within one bound of time; remembers what it judged."""
+
+    def __init__(self, universe: Universe, limits: Limits | None = None) -> None:
+        self.universe = universe
+        self.limits = limits or Limits()
+        self.deadline = self.limits.clock() + self.limits.seconds
+        self.dependents = Dependents(universe.image)
+        self._known: dict[tuple[str, ...], Judgement] = {}
+
+    def judge(self, wanted: Sequence[Dependency]) -> Judgement:
+        """The verdict on a list.
+
+        Raises:
+            IndexUnavailableError: the index gave no answer to a question that the verdict depends on.
+        """
+        key = tuple(str(one) for one in wanted)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._judged(self._solve(wanted))
+        return known
+
+    def judge_within(self, wanted: Sequence[Dependency], constraints: Mapping[PackageName, Specifiers]) -> Judgement:
+        """The verdict on a list under constraints: what a search for ways out asks, strict resolver only."""
+        outcome = resolve(self.universe, wanted, constraints=constraints, limits=self.limits, deadline=self.deadline)
+        return self._judged(outcome)
+
+    def out_of_time(self) -> bool:
+        """Whether the bound on time is used up."""
+        return self.limits.clock() >= self.deadline
+
+    def _solve(self, wanted: Sequence[Dependency]) -> Outcome:
+        if self.universe.image.record.resolver is ResolverKind.LEGACY:
+            from envctl.resolution.legacy import resolve_legacy
+
+            return resolve_legacy(self.universe, wanted)
+        return resolve(self.universe, wanted, limits=self.limits, deadline=self.deadline)
+
+    def _judged(self, outcome: Outcome) -> Judgement:
+        if isinstance(outcome, TooDeep):
+            return Judgement(Verdict.TIMEOUT_RISK, outcome)
+        if isinstance(outcome, Impossible):
+            return Judgement(Verdict.CONFLICT, outcome)
+        return self._of_solution(outcome)
+
+    def _of_solution(self, outcome: Solved) -> Judgement:
+        broken = find_broken(self.universe, self.dependents, outcome.installs)
+        packages = self.universe.image.packages
+        moved = tuple(node for node in outcome.installs if node.name in packages)
+        added = tuple(node for node in outcome.installs if node.name not in packages)
+        unread = tuple(node for node in outcome.installs if node in self.universe.unreadable)
+        if broken:
+            verdict = Verdict.CONFLICT
+        elif unread:
+            verdict = Verdict.UNKNOWN
+        else:
+            verdict = Verdict.OVERRIDE if moved else Verdict.OK
+        return Judgement(verdict, outcome, broken, moved, added, unread)
