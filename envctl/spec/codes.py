@@ -164,6 +164,143 @@ CODES: dict[str, Code] = _table(
         "Reference to something outside the files",
         "The files are the truth: what the shell of one person holds would make two people apply two things. Put the value into the file, a secret into Secret Manager.",
     ),
+    # image and generation
+    Code(
+        "image-version-form",
+        "Not an image version",
+        "Image versions look like `composer-3-airflow-2.10.5-build.10` (generation 3) or `composer-2.13.8-airflow-2.10.5` (generation 2).",
+    ),
+    Code(
+        "image-version-unknown",
+        "Unknown image version",
+        "The version is well formed but not in envctl's catalogue. Google publishes new ones weekly, so this is a warning; the cloud refuses a version that does not exist. `envctl images list` shows the catalogue.",
+        W,
+    ),
+    Code(
+        "image-version-moves",
+        "Image version is not pinned",
+        "Without a full version Google chooses the newest at each creation: a plan made today and one made next week would differ. Name the full version.",
+        W,
+    ),
+    Code(
+        "generation-ended",
+        "This generation of Composer has ended",
+        "Composer 1 and Composer 2.0.x reached their end of life on 2026-09-15. Composer 1 cannot be upgraded in place: make a new environment of generation 3 and bring over DAGs, variables, connections and history by a snapshot. Composer 2.0.x is upgraded in place to a later version of generation 2.",
+    ),
+    Code(
+        "key-of-other-generation",
+        "Key does not exist in this generation",
+        "Generations 2 and 3 of Composer have different fields; the API refuses a field of the other.",
+    ),
+    Code(
+        "resilience-not-available",
+        "High resilience is not available here",
+        "High resilience begins with Composer 2.1.15; generation 3 always has it.",
+    ),
+    Code(
+        "resilience-counts",
+        "Too few components for high resilience",
+        "A highly resilient environment runs in two zones; a component with fewer than two instances stands in one of them only.",
+        W,
+    ),
+    # Airflow
+    Code(
+        "airflow-config-form",
+        "Not an Airflow setting",
+        "Keys of `airflow.config` are section and option joined by a hyphen: `core-max_active_runs_per_dag`.",
+    ),
+    Code(
+        "airflow-config-blocked",
+        "Airflow setting is blocked by Composer",
+        'Composer sets this option itself; an override fails the whole update. The list follows Google\'s page "Airflow configurations".',
+    ),
+    Code(
+        "env-name-form",
+        "Not the name of an environment variable",
+        "Names are letters, digits and `_`, at least two characters, and do not begin with a digit.",
+    ),
+    Code(
+        "env-name-reserved",
+        "Environment variable is reserved",
+        "Composer sets this variable itself, or Airflow would read it as a setting (`AIRFLOW__SECTION__OPTION`).",
+    ),
+    Code(
+        "literal-secret",
+        "Secret in a file",
+        "A file in a repository is read by many. Put the value into Secret Manager and refer to it. The value is never printed. If it is no secret, choose a key that does not sound like one.",
+    ),
+    # network
+    Code(
+        "range-form",
+        "Not an address range",
+        "Ranges are written in CIDR notation with no bits set after the prefix: `10.10.0.0/20`.",
+    ),
+    Code("range-size", "Address range has the wrong size", "Google takes certain sizes only; the detail names them."),
+    Code(
+        "ranges-overlap",
+        "Address ranges overlap",
+        "Ranges of one environment must be apart from each other. An overlap with Composer's own internal range is a warning: addresses there cannot be reached from DAGs.",
+    ),
+    # people and rights
+    Code(
+        "member-form",
+        "Not an IAM member",
+        "Members are `user:`, `group:`, `serviceAccount:` or `domain:` with an address, or `principal://` and `principalSet://` of a pool. `environment` stands for the environment's own account where it makes sense.",
+    ),
+    Code(
+        "member-everybody",
+        "Access for everybody",
+        "`allUsers` and `allAuthenticatedUsers` are refused: Airflow runs code of whoever can reach it.",
+    ),
+    Code("role-too-wide", "Role is far too wide", "Basic roles hold nearly every permission of the project.", W),
+    Code(
+        "binding-target",
+        "Binding on something that does not exist",
+        "`on` is `projects/P`, `buckets.NAME`, `secrets.NAME` or `encryption.key`.",
+    ),
+    Code(
+        "service-account-default",
+        "Default service account",
+        "The default account of Compute Engine is shared with everything else in the project; Google advises an account of its own for each environment.",
+        W,
+    ),
+    # names
+    Code("name-form", "Not a valid name", "The detail names the rule of the service that the name is for."),
+    Code(
+        "label-form",
+        "Not a valid label",
+        "Keys and values are lower-case letters, digits, `-` and `_`, up to 63 characters; keys begin with a letter.",
+    ),
+    Code("given-twice", "Given twice", "The same thing is listed twice. Remove one."),
+    # packages, schedules
+    Code("file-missing", "File does not exist", "Paths are relative to the environment file."),
+    Code(
+        "package-name",
+        "Not the name of a package",
+        "Names follow PEP 508; the Composer API takes lower-case names only.",
+    ),
+    Code(
+        "package-specifier",
+        "Not a version specifier",
+        "Values are extras and a version specifier, as Composer takes them: `==1.2.3`, `[extra]>=1,<2`, or empty for any version.",
+    ),
+    Code(
+        "last-day-passed",
+        "Exception has run out",
+        "The last day of an exception has passed; what it allowed counts again.",
+        W,
+    ),
+    Code(
+        "maintenance-too-short",
+        "Maintenance window is too short",
+        "Google asks for at least 12 hours in each week, in windows of at least 4 hours.",
+    ),
+    Code("cron-form", "Not a schedule", "Schedules have the five fields of cron."),
+    Code(
+        "time-zone-form",
+        "Not a time zone of Composer",
+        "Composer takes offsets from `UTC-12` to `UTC+12`, without daylight saving.",
+    ),
 )
 
 

@@ -6,7 +6,8 @@ Every problem of every requested file is found in one run and raised together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from envctl.diagnostics import Diagnostic, Hint, Severity, SourceSpan, sort_diagnostics
@@ -19,6 +20,9 @@ from envctl.spec.merge import merge, without_nulls
 from envctl.spec.model import Environment, Foundation, Spec
 from envctl.spec.nearest import nearest
 from envctl.spec.project import ENVIRONMENTS, Project
+from envctl.spec.rules.literal_secrets import mask
+from envctl.spec.rules.run import check
+from envctl.spec.rules.subject import Subject
 from envctl.spec.source import Source, load_source
 from envctl.spec.tree import Entries, Entry, KeyPath, Leaf, nearest_span, spans, text_at, value_at
 
@@ -72,21 +76,26 @@ def load(project: Project, name: str) -> Loaded:
     return load_all(project, [name])[0]
 
 
-def load_all(project: Project, names: Iterable[str] = ()) -> tuple[Loaded, ...]:
+def load_all(project: Project, names: Iterable[str] = (), today: str | None = None) -> tuple[Loaded, ...]:
     """Several environments at once, in the order asked for; all that are not abstract when none is named.
+
+    Args:
+        project: where the files are.
+        names: stems of files.
+        today: ISO date that last days are held against; the day of the call when not given.
 
     Raises:
         UsageError: a name does not exist or is abstract.
         InvalidInputError: with every problem of all of them.
     """
-    run = _Run(project)
+    run = _Run(project, today or datetime.now(UTC).date().isoformat())
     wanted = list(dict.fromkeys(names)) or run.concrete()
     for name in wanted:
         run.must_exist(name)
     loaded = [run.load(name) for name in wanted]
     errors = [each for each in run.problems if each.severity is Severity.ERROR]
     if errors:
-        raise InvalidInputError(sort_diagnostics(run.problems))
+        raise InvalidInputError(sort_diagnostics(without_secrets(run.problems)))
     return tuple(each for each in loaded if each is not None)
 
 
@@ -95,6 +104,7 @@ class _Run:
     """One call: every file is read once, every problem is kept once."""
 
     project: Project
+    today: str
     sources: dict[str, Source] = field(default_factory=dict[str, Source])
     results: dict[str, Loaded | None] = field(default_factory=dict[str, "Loaded | None"])
     problems: list[Diagnostic] = field(default_factory=list[Diagnostic])
@@ -157,9 +167,21 @@ class _Run:
         written = bound.value
         if written is None:
             return None
-        spec, defaults = (written, {}) if isinstance(written, Foundation) else profiles.apply(written)
+        spec: Spec = written
+        defaults: dict[KeyPath, str] = {}
+        if isinstance(written, Environment):
+            spec, defaults = profiles.apply(written), profiles.supplied(written)
         foundation = self.foundation(tree) if isinstance(spec, Environment) else None
-        warnings: tuple[Diagnostic, ...] = ()
+        subject = Subject(
+            name=name,
+            spec=spec,
+            tree=tree,
+            foundation=foundation.spec if foundation and isinstance(foundation.spec, Foundation) else None,
+            folder=self.project.files[name].parent,
+            today=self.today,
+        )
+        found = check(subject, bound.missing, defaults)
+        self.note(found)
         return Loaded(
             name=name,
             path=self.project.files[name],
@@ -168,7 +190,7 @@ class _Run:
             foundation=foundation,
             origins=dict(spans(tree)),
             defaults=defaults,
-            warnings=warnings,
+            warnings=tuple(each for each in found if each.severity is not Severity.ERROR),
         )
 
     def extended(self, name: str, above: tuple[str, ...]) -> Entries | None:
@@ -215,6 +237,25 @@ class _Run:
             self.note([problem("not-a-foundation", f"{loaded.path.name} describes an environment.", span)])
             return None
         return loaded
+
+
+def without_secrets(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """The same diagnostics, with no secret left in their texts and source lines."""
+    hidden = {
+        (each.span.file, each.span.line): each.span.text[: each.span.column - 1] + "*****"
+        for each in diagnostics
+        if each.code == "literal-secret" and each.span
+    }
+
+    def masked(span: SourceSpan | None) -> SourceSpan | None:
+        if span is None:
+            return None
+        if (text := hidden.get((span.file, span.line))) is not None:
+            end = min(span.end_column or len(text) + 1, len(text) + 1)
+            return replace(span, text=text, end_column=max(end, span.column + 1))
+        return replace(span, text=mask(span.text))
+
+    return [replace(each, detail=mask(each.detail), span=masked(each.span)) for each in diagnostics]
 
 
 def _without_file_keys(tree: Entries) -> Entries:

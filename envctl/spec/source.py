@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import yaml
 from yaml._yaml import CParser  # pyright: ignore[reportMissingModuleSource, reportAttributeAccessIssue, reportUnknownVariableType]
 
 from envctl.diagnostics import Diagnostic, Hint, SourceSpan
 from envctl.spec.codes import problem
-from envctl.spec.tree import Entries, Entry, Items, Leaf, Node, Scalar
+from envctl.spec.tree import Entries, Entry, Items, Leaf, Node, Scalar, plain
 
 MAX_BYTES = 1024 * 1024
 MAX_NODES = 50_000
@@ -105,6 +106,20 @@ def parse_source(text: str, file: Path) -> Source:
         return Source(file, None, (*building.problems, stop.diagnostic))
     assert isinstance(tree, Entries)
     return Source(file, tree, tuple(building.problems))
+
+
+def parse_table(text: str) -> dict[str, Any]:
+    """A shipped table as plain values, read by the same rules as the user's files.
+
+    Raises:
+        ValueError: the table is not sound YAML, which is a bug of envctl.
+    """
+    source = parse_source(text, Path("table"))
+    if source.tree is None or source.diagnostics:
+        raise ValueError(f"shipped table: {source.diagnostics}")
+    table = plain(source.tree)
+    assert isinstance(table, dict)
+    return cast("dict[str, Any]", table)
 
 
 class _GivenUpError(Exception):
