@@ -362,7 +362,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Says nothing: the requests are kept."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         request = Request(self.path, {name.lower(): value for name, value in self.headers.items()})
         self.index.note(request)
         canned = self.index.canned(self.path)

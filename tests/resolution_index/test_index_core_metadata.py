@@ -30,7 +30,7 @@ def test_headers_are_those_of_the_email_parser(lines: list[str], newline: str) -
     theirs = email.message_from_string(content.decode(), policy=email.policy.compat32)
 
     def expected(key: str) -> tuple[str, ...]:
-        return tuple(" ".join(part.strip() for part in value.splitlines()).strip() for value in theirs.get_all(key, []))
+        return tuple(" ".join(value.split()) for value in theirs.get_all(key, []))
 
     assert ours.requirements.requires_dist == expected("Requires-Dist")
     assert ours.requirements.provides_extra == expected("Provides-Extra")

@@ -36,9 +36,7 @@ def test_every_field_arrives_in_both_styles(
     index: FakeIndex, open_source: OpenSource, target: Target, style: str
 ) -> None:
     index.style = style
-    served = index.add_wheel(
-        "demo", "1.0", requires_python=">=3.8", yanked="bad", upload_time="2024-05-01T10:00:00Z"
-    )
+    served = index.add_wheel("demo", "1.0", requires_python=">=3.8", yanked="bad", upload_time="2024-05-01T10:00:00Z")
     (candidate,) = listing(open_source(index), target).candidates
     assert candidate == Candidate(
         name=DEMO,
@@ -114,9 +112,7 @@ def test_requires_python_that_cannot_be_read_excludes_nothing(
     assert len(listing(open_source(index), target).candidates) == 1
 
 
-def test_a_date_limit_picks_the_files_of_its_day(
-    index: FakeIndex, open_source: OpenSource, target: Target
-) -> None:
+def test_a_date_limit_picks_the_files_of_its_day(index: FakeIndex, open_source: OpenSource, target: Target) -> None:
     index.add_sdist("demo", "1.0", upload_time="2024-01-01T00:00:00Z")
     index.add_wheel("demo", "1.0", upload_time="2024-06-01T00:00:00Z")
     assert chosen(open_source(index, as_of=datetime(2024, 3, 1, tzinfo=UTC)), target) == ["demo-1.0.tar.gz"]

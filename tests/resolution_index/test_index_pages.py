@@ -233,9 +233,7 @@ TEXT = st.none() | st.text(min_size=1)
 
 
 @given(requires_python=TEXT, yanked=st.none() | st.text(), tail=st.text())
-def test_no_text_of_an_index_breaks_the_line_format(
-    requires_python: str | None, yanked: str | None, tail: str
-) -> None:
+def test_no_text_of_an_index_breaks_the_line_format(requires_python: str | None, yanked: str | None, tail: str) -> None:
     file = ListedFile("demo-1.0.tar.gz", f"https://e.example/{tail}", None, requires_python, yanked)
     page = build_page("demo", [file, file])
     assert len(page.lines) == 1
@@ -246,7 +244,9 @@ def test_no_text_of_an_index_breaks_the_line_format(
 
 
 def test_pages_of_several_indexes_become_one() -> None:
-    one = build_page("demo", [ListedFile("demo-1.0.tar.gz", "https://a/1"), ListedFile("demo-2.0.tar.gz", "https://a/2")])
+    one = build_page(
+        "demo", [ListedFile("demo-1.0.tar.gz", "https://a/1"), ListedFile("demo-2.0.tar.gz", "https://a/2")]
+    )
     two = build_page("demo", [ListedFile("demo-1.0.0-py3-none-any.whl", "https://b/1", upload_time="x")])
     merged = merge_pages([one, two])
     assert [line_version(line) for line in merged.lines] == ["2.0", "1.0"]

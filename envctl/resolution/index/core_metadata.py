@@ -52,7 +52,7 @@ def parse_core_metadata(content: bytes) -> CoreMetadata:
     for line in text.split("\n"):
         if line[:1] in (" ", "\t"):
             if current:
-                current[-1] = f"{current[-1]} {line.strip()}".rstrip()
+                current[-1] = f"{current[-1]} {line.strip()}".strip()
             continue
         # As Python's email parser, which pip uses: an empty line or one that is no header ends the headers.
         if not _HEADER.match(line):

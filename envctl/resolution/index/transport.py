@@ -216,7 +216,8 @@ class Transport:
         except (OSError, http.client.HTTPException, zlib.error) as error:
             connection.close()
             raise self._translated(origin, error, connected=True) from error
-        answer.close()  # gives up the answer's view of the socket, which `read1` leaves open
+        finally:
+            answer.close()  # its view of the socket, which `read1` leaves open
         if response.cut or answer.will_close:
             connection.close()
         else:
