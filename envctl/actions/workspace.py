@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,7 @@ from envctl.spec.project import Project, find_root, load_project
 
 if TYPE_CHECKING:
     from envctl.engine.protocol import Engine
+    from envctl.provider.translator import SandboxProvider
 
 STATE_FOLDER = ".envctl"
 
@@ -74,15 +76,25 @@ class Workspace:
         match self.engine_name:
             case EngineName.EMBEDDED:
                 from envctl.engine.embedded.engine import EmbeddedEngine
-                from envctl.provider.provider import SandboxProvider
 
-                return EmbeddedEngine(
-                    ref, self.directory, SandboxProvider(self.cloud.transport(), self.cloud.waiting())
-                )
+                return EmbeddedEngine(ref, self.directory, self.provider(stack), git_commit=self.commit() or "")
             case EngineName.PULUMI:
-                from envctl.engine.pulumi_cli import open_pulumi_engine
+                from envctl.engine.pulumi_cli.engine import PulumiEngine
 
-                return open_pulumi_engine(ref, self)
+                return PulumiEngine(ref, self._pulumi_settings(stack))
+
+    def provider(self, stack: str) -> SandboxProvider:
+        """envctl's own provider, on this cloud."""
+        from envctl.provider.session import RealSleeper
+        from envctl.provider.spec import Settings
+        from envctl.provider.translator import SandboxProvider
+
+        spec = self.load(stack).spec
+        return SandboxProvider(
+            self.cloud.transport(),
+            Settings(project=spec.project, region=spec.region),
+            RealSleeper() if self.cloud.poll_seconds else NoWait(),
+        )
 
     def commit(self) -> str | None:
         """The short git commit of the project's folder, None outside a repository."""
@@ -97,6 +109,13 @@ class Workspace:
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None
+
+
+class NoWait:
+    """The emulator of this process: its clock moves with each poll, nobody waits."""
+
+    def sleep(self, seconds: float, cancel: threading.Event) -> None:
+        """Returns at once."""
 
 
 def open_workspace(directory: Path, cloud: CloudName, engine: EngineName | None = None) -> Workspace:

@@ -179,7 +179,8 @@ def _is_done(style: OperationStyle, operation: Mapping[str, Any]) -> bool:
         case OperationStyle.NONE:
             return True
         case OperationStyle.GOOGLE:
-            return operation.get("done") is True or ("done" not in operation and "metadata" not in operation)
+            # A running one may be just a name (service usage); what has another name is the resource itself.
+            return operation.get("done") is True or "operations/" not in str(operation.get("name", ""))
         case OperationStyle.COMPUTE | OperationStyle.CONTAINER:
             return operation.get("status") == "DONE"
         case _:
