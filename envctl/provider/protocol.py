@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Properties = Mapping[str, Any]
 
@@ -147,4 +147,16 @@ class Provider(Protocol):
 
     def sensitive_outputs(self, type_: str) -> frozenset[str]:
         """Top-level outputs that are always secret."""
+        ...
+
+
+@runtime_checkable
+class Locator(Protocol):
+    """What a provider can do besides: find what an interrupted create may have made."""
+
+    def locate(self, urn: str, type_: str, inputs: Properties, context: CallContext) -> Live | None:
+        """The live resource that these inputs would have made, or None when there is none.
+
+        Waits for an operation that still creates it, and raises `OperationDetached` when `context.cancel` ends the wait.
+        """
         ...

@@ -1,0 +1,308 @@
+"""The embedded engine: Pulumi programs without the Pulumi CLI."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from envctl.engine.embedded.checkpoint import Checkpoint, SecretBox, parse_deployment, salt_of
+from envctl.engine.embedded.deletions import delete_undeclared
+from envctl.engine.embedded.expected import Expectations
+from envctl.engine.embedded.history import HistoryEntry, read_history, record
+from envctl.engine.embedded.lock import Holder, current_user, read_holder, stack_lock, unlock
+from envctl.engine.embedded.planner import Planner
+from envctl.engine.embedded.reconcile import reconcile_pending
+from envctl.engine.embedded.refresh import refresh_rows
+from envctl.engine.embedded.resource import Resource
+from envctl.engine.embedded.run import Run, StoppedError
+from envctl.engine.embedded.secrets import find_passphrase
+from envctl.engine.embedded.store import StatePaths, StateStore, now_utc
+from envctl.engine.embedded.urns import STACK_TYPE, make_urn
+from envctl.engine.embedded.values import mask
+from envctl.engine.events import OutputsEvent
+from envctl.engine.protocol import EventSink, Program, RunOptions, RunResult, StackRef
+from envctl.errors import EnvctlError, RefusedError
+from envctl.provider.protocol import Provider
+
+
+class EmbeddedEngine:
+    """Runs programs of one stack against an in-process provider; the state is in `directory`.
+
+    Args:
+        stack: which stack.
+        directory: where the states of all stacks are (`.envctl` of a project).
+        provider: does what the steps ask for.
+        git_commit: what history entries note as the commit of the files.
+        environment: where the passphrase is looked up; the process's own when None.
+        now: the time, for stamps in state and history.
+    """
+
+    name = "embedded"
+
+    def __init__(
+        self,
+        stack: StackRef,
+        directory: Path,
+        provider: Provider,
+        *,
+        git_commit: str = "",
+        environment: Mapping[str, str] | None = None,
+        now: Callable[[], datetime] = now_utc,
+    ) -> None:
+        self._stack = stack
+        self._directory = directory
+        self._provider = provider
+        self._git_commit = git_commit
+        self._environment = os.environ if environment is None else environment
+        self._now = now
+        self._paths = StatePaths(directory, stack)
+
+    # -- runs
+
+    def preview(self, program: Program, options: RunOptions, sink: EventSink) -> RunResult:
+        """Plans an apply; neither cloud nor state is touched."""
+        return self._rehearse(lambda run: self._go(run, program), options, sink)
+
+    def up(self, program: Program, options: RunOptions, sink: EventSink) -> RunResult:
+        """Applies."""
+        return self._perform("update", lambda run: self._go(run, program), options, sink)
+
+    def destroy(
+        self,
+        program: Program,  # noqa: ARG002  part of the interface: another engine needs it for its providers
+        options: RunOptions,
+        sink: EventSink,
+        *,
+        preview: bool,
+    ) -> RunResult:
+        """Deletes every resource of the state, or plans it; the program is not run."""
+        if preview:
+            return self._rehearse(self._tear_down, options, sink)
+        return self._perform("destroy", self._tear_down, options, sink)
+
+    def refresh(
+        self,
+        program: Program,  # noqa: ARG002  see `destroy`
+        options: RunOptions,
+        sink: EventSink,
+        *,
+        preview: bool,
+    ) -> RunResult:
+        """Reads every resource of the state; the program is not run."""
+
+        def read(run: Run) -> None:
+            reconcile_pending(run)
+            refresh_rows(run, counted=True)
+
+        if preview:
+            return self._rehearse(read, options, sink)
+        return self._perform("refresh", read, options, sink)
+
+    def _go(self, run: Run, program: Program) -> None:
+        reconcile_pending(run)
+        if run.options.refresh:
+            refresh_rows(run, counted=False)
+        if run.stopping:
+            return
+        planner = Planner(run.stack, run.store.rows(), run.provider, preview=run.preview, warn=run.say)
+        from envctl.engine.embedded.program import run_program  # imports the SDK
+        from envctl.engine.embedded.registrar import Registrar
+
+        registrar = Registrar(run, planner)
+        run_program(program, run, registrar)
+        if run.stopping or run.failed:
+            return
+        delete_undeclared(run, planner.goals.keys())
+        stack = registrar.row(make_urn(run.stack, "", STACK_TYPE, f"{run.stack.project}-{run.stack.stack}"))
+        if stack is not None:
+            run.emit(OutputsEvent(mask(stack.outputs)))
+
+    def _tear_down(self, run: Run) -> None:
+        reconcile_pending(run)
+        if run.options.refresh:
+            refresh_rows(run, counted=False)
+        if not run.stopping:
+            delete_undeclared(run, ())
+
+    def _rehearse(self, work: Callable[[Run], None], options: RunOptions, sink: EventSink) -> RunResult:
+        run = self._run(self._store(writable=False), options, sink, preview=True)
+        self._work(work, run)
+        return run.result()
+
+    def _perform(self, kind: str, work: Callable[[Run], None], options: RunOptions, sink: EventSink) -> RunResult:
+        with self._held():
+            began = self._now()
+            run = self._run(self._store(writable=True), options, sink, preview=False)
+            run.expectations = Expectations(options.expected)
+            try:
+                self._work(work, run)
+            except EnvctlError:
+                self._end(run, kind, began, "refused")
+                raise
+            except BaseException:
+                run.store.close(keep_journal=True)  # a crash: the journal says what was done, the next run reads it
+                raise
+            result = run.result()
+            outcome = (
+                "interrupted"
+                if result.interrupted
+                else "detached"
+                if result.detached
+                else "succeeded"
+                if result.ok
+                else "failed"
+            )
+            self._end(run, kind, began, outcome)
+            return replace(result, state_serial=run.store.serial)
+
+    def _work(self, work: Callable[[Run], None], run: Run) -> None:
+        started = time.monotonic()
+        with suppress(StoppedError):
+            work(run)
+        if run.fatal is not None:
+            raise run.fatal
+        run.emit(run.summary(time.monotonic() - started))
+
+    def _run(self, store: StateStore, options: RunOptions, sink: EventSink, *, preview: bool) -> Run:
+        return Run(self._stack, store, self._provider, options, sink, preview, self._now, first_serial=store.serial)
+
+    def _end(self, run: Run, kind: str, began: datetime, outcome: str) -> None:
+        changed = run.store.close()
+        counts = {op.value: count for op, count in run.counts.items()}
+        self._record(
+            kind,
+            outcome,
+            began,
+            run.store,
+            changed=changed,
+            message=run.options.message,
+            counts=counts,
+            failed=run.failed,
+        )
+
+    def _record(
+        self,
+        kind: str,
+        outcome: str,
+        began: datetime,
+        store: StateStore,
+        *,
+        changed: bool,
+        message: str = "",
+        counts: Mapping[str, int] | None = None,
+        failed: list[str] | None = None,
+    ) -> None:
+        entry = HistoryEntry(
+            serial=store.serial,
+            kind=kind,
+            outcome=outcome,
+            began=began.isoformat(timespec="seconds"),
+            ended=self._now().isoformat(timespec="seconds"),
+            user=current_user(),
+            host=socket.gethostname(),
+            message=message,
+            git_commit=self._git_commit,
+            changes=dict(counts or {}),
+            resources=len(store.rows()),
+            failed=tuple(failed or ()),
+        )
+        record(self._paths, entry, changed=changed)
+
+    # -- state
+
+    def export_state(self) -> dict[str, Any]:
+        """The state as `pulumi stack export` writes it; raises `RefusedError` when there is none."""
+        store = self._store(writable=False)
+        if not store.serial:
+            raise RefusedError(
+                f"The stack {self._stack.stack} has no state",
+                detail=f"There is no {self._paths.checkpoint}.",
+                code="state-none",
+            )
+        return store.document()
+
+    def import_state(self, document: Mapping[str, Any]) -> None:
+        """Replaces the state with an exported one, after checking its form, its URNs and that its secrets open.
+
+        A state that cannot be read is kept aside under another name.
+        """
+        with self._held():
+            began = self._now()
+            salt = salt_of(document.get("deployment") or {})
+            box = SecretBox(
+                salt,
+                lambda create: find_passphrase(self._paths.key, self._environment, create=create),
+                lambda _: None,
+            )
+            checkpoint = parse_deployment(document, box, self._stack, "the document")
+            self._set_aside()
+            store = self._store(writable=True)
+            store.replace_all(checkpoint)
+            store.close()
+            self._record("import", "succeeded", began, store, changed=True)
+
+    def edit_state(self, kind: str, edit: Callable[[Checkpoint], Checkpoint]) -> None:
+        """Replaces the state by what `edit` makes of it (`envctl.engine.embedded.state_edit`)."""
+        with self._held():
+            began = self._now()
+            store = self._store(writable=True)
+            store.replace_all(edit(store.checkpoint()))
+            store.close()
+            self._record(kind, "succeeded", began, store, changed=True)
+
+    def checkpoint(self) -> Checkpoint:
+        """The state as values, secrets marked and open."""
+        return self._store(writable=False).checkpoint()
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's exports after the last run, secrets masked; empty without a state."""
+        row = self._stack_row()
+        return dict(mask(row.outputs)) if row else {}
+
+    def serial(self) -> int:
+        """How often the state was changed."""
+        return self._store(writable=False).serial
+
+    def history(self) -> list[HistoryEntry]:
+        """Every run so far, the oldest first."""
+        return read_history(self._paths)
+
+    def holder(self) -> Holder | None:
+        """Who works on the stack right now."""
+        return read_holder(self._paths.lock)
+
+    def unlock(self) -> Holder | None:
+        """Takes the lock away, whoever holds it, and says who did."""
+        return unlock(self._paths.lock)
+
+    def pending(self) -> list[tuple[str, str, str]]:
+        """Operations whose end is not known: kind, URN, and the operation's name in the cloud or ""."""
+        return [(entry.kind, entry.row.urn, entry.operation) for _, entry in self._store(writable=False).pending()]
+
+    def _stack_row(self) -> Resource | None:
+        return next((row for _, row in self._store(writable=False).rows() if row.type == STACK_TYPE), None)
+
+    def _store(self, *, writable: bool) -> StateStore:
+        return StateStore(self._stack, self._directory, self._environment, writable=writable, now=self._now)
+
+    @contextmanager
+    def _held(self) -> Generator[Holder]:
+        with stack_lock(self._paths.lock, self._stack.stack, self._now) as holder:
+            yield holder
+
+    def _set_aside(self) -> None:
+        """Moves an unreadable state and its journal away, so that a new one can begin."""
+        try:
+            self._store(writable=False)
+        except RefusedError:
+            stamp = self._now().strftime("%Y%m%dT%H%M%S%f")
+            for path in (self._paths.checkpoint, self._paths.journal):
+                if path.exists():
+                    path.rename(path.with_name(f"{path.name}.aside-{stamp}"))

@@ -1,0 +1,136 @@
+"""What a program asks for: one registration, read from the wire and freed of what the engine does not do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from envctl.engine.embedded.paths import PathError, parse_path
+from envctl.engine.embedded.urns import is_provider
+from envctl.engine.embedded.values import Value
+from envctl.engine.embedded.wire import WireError, read_struct, read_value
+
+if TYPE_CHECKING:
+    from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest
+
+
+class UnsupportedError(Exception):
+    """The program uses a feature of Pulumi that the embedded engine does not have; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The wanted shape of a resource. None of the three switches means: as the parent has it, else off."""
+
+    type: str
+    name: str
+    custom: bool
+    parent: str = ""
+    inputs: dict[str, Value] = field(default_factory=dict)
+    provider: str = ""
+    version: str = ""
+    protect: bool | None = None
+    retain_on_delete: bool | None = None
+    delete_before_replace: bool | None = None
+    dependencies: tuple[str, ...] = ()
+    property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    deleted_with: str = ""
+    ignore_changes: tuple[str, ...] = ()
+    replace_on_changes: tuple[str, ...] = ()
+    additional_secret_outputs: tuple[str, ...] = ()
+    import_id: str = ""
+    custom_timeouts: Mapping[str, float] = field(default_factory=dict)
+    replacement_trigger: Value = None
+
+    def inherit(self, parent: Goal | None) -> Goal:
+        """The goal with what a parent hands down: protection, retention and `deletedWith`."""
+        if parent is None:
+            return self
+        return replace(
+            self,
+            protect=parent.protect if self.protect is None else self.protect,
+            retain_on_delete=parent.retain_on_delete if self.retain_on_delete is None else self.retain_on_delete,
+            deleted_with=self.deleted_with or parent.deleted_with,
+        )
+
+
+def read_goal(request: RegisterResourceRequest) -> Goal:
+    """The goal of a registration.
+
+    Raises:
+        UnsupportedError: it uses an option that the embedded engine would have to ignore.
+    """
+    if unsupported := _unsupported(request):
+        raise UnsupportedError(
+            f"the option `{unsupported}` is not supported by the embedded engine; `--engine pulumi` has it"
+        )
+    try:
+        inputs = read_struct(request.object)
+        trigger = read_value(request.replacement_trigger) if request.HasField("replacement_trigger") else None
+        for path in (*request.ignoreChanges, *request.replaceOnChanges):
+            parse_path(path)
+    except (WireError, PathError) as error:
+        raise UnsupportedError(str(error)) from error
+    dependencies = {name: tuple(sorted(entry.urns)) for name, entry in request.propertyDependencies.items()}
+    everything = tuple(sorted(request.dependencies))
+    if not dependencies and everything:
+        dependencies = dict.fromkeys(inputs, everything)
+    return Goal(
+        type=request.type,
+        name=request.name,
+        custom=request.custom,
+        parent=request.parent,
+        inputs=inputs,
+        provider=request.provider,
+        version=request.version,
+        protect=request.protect if request.HasField("protect") else None,
+        retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else None,
+        delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+        dependencies=everything,
+        property_dependencies={name: urns for name, urns in dependencies.items() if urns},
+        deleted_with=request.deletedWith,
+        ignore_changes=tuple(request.ignoreChanges),
+        replace_on_changes=tuple(request.replaceOnChanges),
+        additional_secret_outputs=tuple(request.additionalSecretOutputs),
+        import_id=request.importId,
+        custom_timeouts=_timeouts(request),
+        replacement_trigger=trigger,
+    )
+
+
+def _unsupported(request: RegisterResourceRequest) -> str:
+    hooks = request.hooks
+    used = {
+        "aliases": bool(request.aliases or request.aliasURNs),
+        "remote component": request.remote,
+        "transforms": bool(request.transforms),
+        "state_migrations": bool(request.state_migrations),
+        "replace_with": bool(request.replace_with),
+        "hide_diffs": bool(request.hideDiffs),
+        "env_var_mappings": bool(request.envVarMappings),
+        "plugin_download_url": bool(request.pluginDownloadURL),
+        "package reference": bool(request.packageRef),
+        "hooks": any(bool(getattr(hooks, name.name)) for name in hooks.DESCRIPTOR.fields),
+        "import of a provider": bool(request.importId) and is_provider(request.type),
+    }
+    return next((name for name, is_used in used.items() if is_used), "")
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _timeouts(request: RegisterResourceRequest) -> dict[str, float]:
+    given = request.customTimeouts
+    texts = {"create": given.create, "update": given.update, "delete": given.delete}
+    return {name: _duration(text) for name, text in texts.items() if text}
+
+
+def _duration(text: str) -> float:
+    """Seconds of a Go duration (`1h30m`)."""
+    parts = _DURATION.findall(text)
+    if "".join(number + unit for number, unit in parts) != text:
+        raise UnsupportedError(f"the custom timeout `{text}` is not a duration such as `1h30m`")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)

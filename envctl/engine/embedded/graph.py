@@ -1,0 +1,70 @@
+"""Who depends on whom among the rows of a state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from envctl.engine.embedded.resource import Resource
+
+
+def dependents_of(rows: Sequence[Resource], root: Resource, ignore: AbstractSet[str]) -> list[Resource]:
+    """Rows that depend on `root`, directly or not, in the order of the state.
+
+    Children do not count by being children. Rows stand after what they need, so one pass is enough.
+    """
+    try:
+        start = next(index for index, row in enumerate(rows) if row is root)
+    except StopIteration:
+        return []
+    reached = {root.urn}
+    found: list[Resource] = []
+    for row in rows[start + 1 :]:
+        if row.urn in ignore:
+            continue
+        needed = row.needs()
+        if row.parent not in row.dependencies:
+            needed.discard(row.parent)
+        if needed & reached:
+            found.append(row)
+            reached.add(row.urn)
+    return found
+
+
+@dataclass(slots=True)
+class _Node:
+    row: Resource
+    waits_for: int
+    frees: list[int]
+
+
+class Deletions:
+    """Rows to delete, handed out as soon as nothing that needs them is left.
+
+    `take` gives those that may go now; `done` is told of every one that is gone.
+    """
+
+    def __init__(self, rows: Iterable[tuple[int, Resource]]) -> None:
+        ordered = list(rows)
+        self._nodes = {number: _Node(row, 0, []) for number, row in ordered}
+        by_urn: dict[str, list[int]] = {}
+        for number, row in ordered:
+            for urn in row.needs():
+                for needed in by_urn.get(urn, ()):
+                    self._nodes[number].frees.append(needed)
+                    self._nodes[needed].waits_for += 1
+            by_urn.setdefault(row.urn, []).append(number)
+        self._ready = [number for number, node in self._nodes.items() if node.waits_for == 0]
+
+    def take(self) -> list[tuple[int, Resource]]:
+        """Rows that nothing needs any more, each given once, last created first."""
+        ready, self._ready = self._ready, []
+        return [(number, self._nodes[number].row) for number in reversed(ready)]
+
+    def done(self, number: int) -> None:
+        """The row is gone."""
+        for needed in self._nodes[number].frees:
+            self._nodes[needed].waits_for -= 1
+            if self._nodes[needed].waits_for == 0:
+                self._ready.append(needed)

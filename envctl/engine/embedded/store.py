@@ -1,0 +1,469 @@
+"""The state of one stack on disk: a checkpoint, and a journal of what happened since.
+
+    stacks/STACK.json           the last whole state (Pulumi's deployment version 3), replaced by rename
+    stacks/STACK.journal        one line of JSON per change since then; folded into the checkpoint at the end of a run
+    stacks/Pulumi.STACK.yaml    the stack's settings: the salt of its secrets
+
+Every change is one line and is on the disk before the engine goes on, so a process that dies at any moment loses
+nothing: the next run reads checkpoint and journal. A line that was cut short is the only one that may be missing,
+and what it would have said is in the pending operation before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from envctl.engine.embedded.checkpoint import (
+    Checkpoint,
+    Pending,
+    SecretBox,
+    StateInvalidError,
+    parse_deployment,
+    render_deployment,
+    render_pending,
+    salt_of,
+)
+from envctl.engine.embedded.resource import Resource, from_json, to_json
+from envctl.engine.embedded.secrets import find_passphrase
+from envctl.engine.protocol import StackRef
+from envctl.errors import OutsideError
+
+
+@dataclass(frozen=True, slots=True)
+class StatePaths:
+    """Where a stack's files are."""
+
+    directory: Path
+    stack: StackRef
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last whole state."""
+        return self.directory / "stacks" / f"{self.stack.stack}.json"
+
+    @property
+    def journal(self) -> Path:
+        """Changes since the checkpoint."""
+        return self.directory / "stacks" / f"{self.stack.stack}.journal"
+
+    @property
+    def settings(self) -> Path:
+        """The stack's settings, as Pulumi names them."""
+        return self.directory / "stacks" / f"Pulumi.{self.stack.stack}.yaml"
+
+    @property
+    def key(self) -> Path:
+        """The passphrase that is used when none is given."""
+        return self.directory / "stacks" / f"{self.stack.stack}.key"
+
+    @property
+    def lock(self) -> Path:
+        """Who works on the stack."""
+        return self.directory / "locks" / f"{self.stack.stack}.json"
+
+    @property
+    def history(self) -> Path:
+        """One entry per run, and the states they left."""
+        return self.directory / "history" / self.stack.stack
+
+
+def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replaces a file at once: its old or its new content is there at any moment, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise OutsideError(
+            "The state cannot be written", detail=f"{path}: {error.strerror}.", code="state-write"
+        ) from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Puts the names in a directory on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(slots=True)
+class Change:
+    """One atomic change of the state. Rows are known by the number that `StateStore` gave them."""
+
+    put: Mapping[int, Resource] = field(default_factory=dict[int, Resource])
+    settle: Iterable[int] = ()
+    """Rows that this run has dealt with; they stand before the others, in the order of settling."""
+    drop: Iterable[int] = ()
+    open: Mapping[int, Pending] = field(default_factory=dict[int, Pending])
+    close: Iterable[int] = ()
+
+    def is_order_only(self) -> bool:
+        """Whether nothing but the order of rows is touched."""
+        return not (self.put or self.drop or self.open or self.close)
+
+
+class StateStore:
+    """The rows of a stack in memory, each change written before it is believed.
+
+    With `writable=False` changes stay in memory (previews).
+    """
+
+    def __init__(
+        self,
+        stack: StackRef,
+        directory: Path,
+        environment: Mapping[str, str],
+        *,
+        writable: bool,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.paths = StatePaths(directory, stack)
+        self._environment = environment
+        self._writable = writable
+        self._now = now
+        self._lock = threading.Lock()
+        self._sync_lock = threading.Lock()
+        self._written = self._synced = 0
+        self._stream: BinaryIO | None = None
+        self._waiting: list[bytes] = []
+        self._closed = False
+        self._settled: dict[int, Resource] = {}
+        self._base: dict[int, Resource] = {}
+        self._pending: dict[int, Pending] = {}
+        self._next = 0
+        self._digest = ""
+        self.serial = 0
+        self._load()
+
+    # -- reading
+
+    def rows(self) -> list[tuple[int, Resource]]:
+        """Every row with its number: those that this run has settled first."""
+        with self._lock:
+            return [*self._settled.items(), *self._base.items()]
+
+    def pending(self) -> list[tuple[int, Pending]]:
+        """Operations whose end is not known."""
+        with self._lock:
+            return list(self._pending.items())
+
+    def checkpoint(self) -> Checkpoint:
+        """The state as it is now."""
+        rows = [row for _, row in self.rows()]
+        return Checkpoint(rows, [entry for _, entry in self.pending()], self.serial, self.box.salt, self._metadata)
+
+    def document(self) -> dict[str, Any]:
+        """The state as `pulumi stack export` writes it."""
+        return {"version": 3, "deployment": render_deployment(self.checkpoint(), self.box, self._now())}
+
+    # -- writing
+
+    def number(self) -> int:
+        """A number for a new row or a pending operation."""
+        with self._lock:
+            self._next += 1
+            return self._next
+
+    def commit(self, change: Change) -> None:
+        """Makes the change, on the disk first."""
+        if not self._writable:
+            with self._lock:
+                self._apply(change)
+                self.serial += not change.is_order_only()
+            return
+        line = self._line(change)  # encrypting may ask for the passphrase: outside the lock
+        with self._lock:
+            if self._closed:
+                raise OutsideError("The state is closed", detail="The run that held it has ended.", code="state-closed")
+            if change.is_order_only() and self._stream is None:
+                self._waiting.append(line)
+                self._apply(change)
+                return
+            stream = self._open_journal()
+            try:
+                for waiting in self._waiting:
+                    stream.write(waiting)
+                self._waiting.clear()
+                stream.write(line)
+                stream.flush()
+            except OSError as error:
+                raise _cannot_write(self.paths.journal, error) from error
+            self._apply(change)
+            self.serial += not change.is_order_only()
+            self._written += 1
+            mine = self._written
+        if not change.is_order_only():
+            self._sync(mine)
+
+    def _sync(self, mine: int) -> None:
+        with self._sync_lock:  # one fsync serves every line written before it
+            if self._synced >= mine or self._stream is None:
+                return
+            reached = self._written
+            try:
+                os.fsync(self._stream.fileno())
+            except OSError as error:
+                raise _cannot_write(self.paths.journal, error) from error
+            self._synced = reached
+
+    def replace_all(self, checkpoint: Checkpoint) -> None:
+        """Replaces the whole state at once (import, repair, move)."""
+        with self._lock:
+            self._settled = {}
+            self._base = {index + 1: row for index, row in enumerate(checkpoint.resources)}
+            self._pending = {len(self._base) + 1 + index: entry for index, entry in enumerate(checkpoint.pending)}
+            self._next = len(self._base) + len(self._pending)
+            self._metadata = checkpoint.metadata
+            self.serial += 1
+        self._write_checkpoint()
+
+    def close(self, *, keep_journal: bool = False) -> bool:
+        """Ends the run: the journal is folded into the checkpoint, unless a crash is to be left as it is.
+
+        Says whether the run changed the state.
+        """
+        with self._lock:
+            if self._closed:
+                return False
+            self._closed = True
+        with self._sync_lock:
+            if self._stream is None:
+                return False
+            self._stream.close()
+            self._stream = None
+        if not keep_journal:
+            self._write_checkpoint()
+        return True
+
+    # -- files
+
+    def _load(self) -> None:
+        for _ in range(3):  # another process may fold its journal between the two reads
+            content = _read(self.paths.checkpoint)
+            journal = _read(self.paths.journal)
+            header = _header(journal, self.paths.journal)
+            reached = self._load_checkpoint(content)
+            if header is None or header["serial"] <= reached:
+                break
+        else:
+            raise StateInvalidError(
+                "The state and its journal do not belong together",
+                detail=f"{self.paths.journal} continues a newer state than {self.paths.checkpoint}.",
+                hints=["nothing was changed; bring the newer state back from `history`"],
+            )
+        if header is None or header["serial"] < self.serial:
+            return  # no journal, or one that was folded in already
+        if header["digest"] != self._digest:
+            raise StateInvalidError(
+                "The state was changed while its journal was open",
+                detail=f"{self.paths.journal} does not continue {self.paths.checkpoint} as it is now.",
+                hints=["nothing was changed; bring the state back from `history`, or remove the journal to give it up"],
+            )
+        self._replay(journal)
+        if self._writable:
+            self._write_checkpoint()
+
+    def _load_checkpoint(self, content: bytes) -> int:
+        self._digest = hashlib.sha256(content).hexdigest() if content else ""
+        self.box = SecretBox(self._read_salt(), self._passphrase, self._save_salt)
+        self._metadata: Mapping[str, Any] = {}
+        self._base, self._pending, self._next = {}, {}, 0
+        if not content:
+            self.serial = 0
+            return 0
+        try:
+            document = json.loads(content)
+        except ValueError as error:
+            raise StateInvalidError(
+                "The state cannot be read",
+                detail=f"{self.paths.checkpoint} is not JSON: {error}.",
+                hints=[
+                    "nothing was changed; earlier states are in\n    " + str(self.paths.history),
+                    "`envctl state import` replaces it and keeps the broken file aside",
+                ],
+            ) from error
+        ours = document.get("envctl") if isinstance(document, dict) else None
+        if not isinstance(document, dict) or not isinstance(ours, dict) or not isinstance(ours.get("serial"), int):
+            raise StateInvalidError(
+                "The state was not written by envctl",
+                detail=f"{self.paths.checkpoint} lacks the `envctl` entry.",
+                hints=["a state of Pulumi is taken over by\n    envctl state import"],
+            )
+        self.box.salt = salt_of(document.get("deployment") or {}) or self.box.salt
+        checkpoint = parse_deployment(document, self.box, self.paths.stack, str(self.paths.checkpoint))
+        self._metadata = checkpoint.metadata
+        self._base = {index + 1: row for index, row in enumerate(checkpoint.resources)}
+        self._pending = {len(self._base) + 1 + index: entry for index, entry in enumerate(checkpoint.pending)}
+        self._next = len(self._base) + len(self._pending)
+        self.serial = ours["serial"]
+        return self.serial
+
+    def _replay(self, journal: bytes) -> None:
+        lines = journal.split(b"\n")
+        for index, line in enumerate(lines[1:-1], start=2):  # what follows the last newline was cut short
+            try:
+                change = self._parse(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                if index == len(lines) - 1:
+                    break
+                raise StateInvalidError(
+                    "The journal of the state cannot be read", detail=f"{self.paths.journal}:{index}: {error}."
+                ) from error
+            self._apply(change)
+            self.serial += not change.is_order_only()
+
+    def _open_journal(self) -> BinaryIO:
+        if self._stream is None:
+            path = self.paths.journal
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._stream = path.open("wb")
+                header = {"journal": 1, "serial": self.serial, "digest": self._digest}
+                self._stream.write(_dump(header) + b"\n")
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+                sync_directory(path.parent)
+            except OSError as error:
+                raise _cannot_write(path, error) from error
+        return self._stream
+
+    def _write_checkpoint(self) -> None:
+        document = self.document()
+        rows = document["deployment"].pop("resources", [])
+        head = {
+            "version": 3,
+            "envctl": {"serial": self.serial, "project": self.paths.stack.project, "stack": self.paths.stack.stack},
+            "deployment": document["deployment"],
+        }
+        content = _dump(head)[:-2]  # without the braces that end deployment and document
+        content += b',\n"resources": [\n' + b",\n".join(_dump(row) for row in rows) + b"\n]}}\n"
+        write_whole(self.paths.checkpoint, content)
+        with suppress(FileNotFoundError):
+            self.paths.journal.unlink()
+        self._digest = hashlib.sha256(content).hexdigest()
+
+    # -- one change as a line
+
+    def _apply(self, change: Change) -> None:
+        for number, row in change.put.items():
+            if number in self._base:
+                self._base[number] = row
+            else:
+                self._settled[number] = row
+            self._next = max(self._next, number)
+        for number in change.settle:
+            if number in self._base:
+                self._settled[number] = self._base.pop(number)
+        for number in change.drop:
+            self._base.pop(number, None)
+            self._settled.pop(number, None)
+        for number, entry in change.open.items():
+            self._pending[number] = entry
+            self._next = max(self._next, number)
+        for number in change.close:
+            self._pending.pop(number, None)
+
+    def _line(self, change: Change) -> bytes:
+        record: dict[str, Any] = {}
+        if change.put:
+            record["put"] = [[number, to_json(row, self.box.encode)] for number, row in change.put.items()]
+        if change.settle:
+            record["settle"] = list(change.settle)
+        if change.drop:
+            record["drop"] = list(change.drop)
+        if change.open:
+            record["open"] = [[number, render_pending(entry, self.box)] for number, entry in change.open.items()]
+        if change.close:
+            record["close"] = list(change.close)
+        return _dump(record) + b"\n"
+
+    def _parse(self, record: Mapping[str, Any]) -> Change:
+        decode = self.box.decode
+        return Change(
+            put={number: from_json(row, decode) for number, row in record.get("put", ())},
+            settle=tuple(record.get("settle", ())),
+            drop=tuple(record.get("drop", ())),
+            open={
+                number: Pending(entry["type"], from_json(entry["resource"], decode), entry.get("operation", ""))
+                for number, entry in record.get("open", ())
+            },
+            close=tuple(record.get("close", ())),
+        )
+
+    # -- secrets
+
+    def _passphrase(self, create: bool) -> str:
+        return find_passphrase(self.paths.key, self._environment, create=create and self._writable)
+
+    def _read_salt(self) -> str:
+        for line in _read(self.paths.settings).decode(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "encryptionsalt":
+                return value.strip().strip("\"'")
+        return ""
+
+    def _save_salt(self, salt: str) -> None:
+        if self._writable:
+            kept = [
+                line
+                for line in _read(self.paths.settings).decode(errors="replace").splitlines()
+                if not line.startswith("encryptionsalt:")
+            ]
+            write_whole(self.paths.settings, "\n".join([f"encryptionsalt: {salt}", *kept, ""]).encode())
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise OutsideError(
+            "The state cannot be read", detail=f"{path}: {error.strerror}.", code="state-read"
+        ) from error
+
+
+def _header(journal: bytes, path: Path) -> dict[str, Any] | None:
+    line, newline, _ = journal.partition(b"\n")
+    if not newline:
+        return None  # nothing was committed before the header was whole
+    try:
+        header = json.loads(line)
+        version, serial, digest = header["journal"], int(header["serial"]), str(header["digest"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateInvalidError("The journal of the state cannot be read", detail=f"{path}:1: {error}.") from error
+    if version != 1:
+        raise StateInvalidError("The journal of the state is of a newer envctl", detail=f"{path}: version {version}.")
+    return {"serial": serial, "digest": digest}
+
+
+def _cannot_write(path: Path, error: OSError) -> OutsideError:
+    return OutsideError("The state cannot be written", detail=f"{path}: {error.strerror}.", code="state-write")
+
+
+def now_utc() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)
