@@ -1,7 +1,5 @@
 """What `envctl.yaml` at the root of a project may say."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field
