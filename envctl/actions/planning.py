@@ -106,7 +106,7 @@ def prepare(
         mode=options.mode,
         created=datetime.now(UTC),
         envctl_version=__version__,
-        changes=folded.changes,
+        changes=program.in_order(folded.changes),
         steps=steps,
         drift=folded.drift,
         gates=run_gates(workspace, loaded, folded, desired, options) if options.gates else (),

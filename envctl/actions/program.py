@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from envctl import __version__
 from envctl.diagnostics import SourceSpan
 from envctl.engine.fold import name_of
 from envctl.errors import OutsideError
-from envctl.plan.model import Action, Plan
+from envctl.plan.model import Action, Change, Plan
 from envctl.plan.property_diff import same_property
 from envctl.spec.model import Environment
 from envctl.stacks import (
@@ -70,6 +70,12 @@ class Program:
                 return self.loaded.origins[spec_path]
             spec_path = spec_path[:-1]
         return None
+
+    def in_order(self, changes: Iterable[Change]) -> tuple[Change, ...]:
+        """Changes in the order of declaration, then what is no longer declared: the same at every run, although
+        an engine works on many resources at once."""
+        position = {each.name: index for index, each in enumerate((*self.declared.components, *self.declared.resources))}
+        return tuple(sorted(changes, key=lambda c: (position.get(c.name, len(position)), c.urn)))
 
     def kept(self, plan: Plan) -> tuple[str, ...]:
         """What a destroy leaves in the cloud, each with its reason."""

@@ -40,6 +40,8 @@ class _Registration:
         self.secrets = secrets
         self.provider_version = provider_version
         self.outputs = needed_outputs(program)
+        # Two name spaces: a component and the resource it is named after may share a name.
+        self.components: dict[str, pulumi.ComponentResource] = {}
         self.resources: dict[str, pulumi.Resource] = {}
 
     def run(self) -> None:
@@ -50,16 +52,14 @@ class _Registration:
             pulumi.ResourceOptions(version=self.provider_version),
         )
         for component in self.program.components:
-            parent = self.resources[component.parent] if component.parent else None
-            self.resources[component.name] = pulumi.ComponentResource(
+            parent = self.components[component.parent] if component.parent else None
+            self.components[component.name] = pulumi.ComponentResource(
                 component.type, component.name, None, pulumi.ResourceOptions(parent=parent)
             )
         for resource in self.program.resources:
             self.resources[resource.name] = self.register(resource, provider)
         for component in self.program.components:
-            registered = self.resources[component.name]
-            assert isinstance(registered, pulumi.ComponentResource)
-            registered.register_outputs({})
+            self.components[component.name].register_outputs({})
         for name, value in self.program.exports.items():
             pulumi.export(name, self.resolve(value))
 
@@ -74,7 +74,7 @@ class _Registration:
     def options(self, options: Options, parent: str, provider: pulumi.ProviderResource) -> pulumi.ResourceOptions:
         timeouts = options.timeouts
         return pulumi.ResourceOptions(
-            parent=self.resources[parent],
+            parent=self.components[parent],
             provider=provider,
             depends_on=[self.resources[name] for name in options.depends_on],
             protect=options.protect or None,
