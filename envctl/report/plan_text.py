@@ -134,6 +134,8 @@ def _change(change: Change, style: Style, *, verbose: bool) -> list[str]:
 
 
 def _headline(change: Change, style: Style) -> str:
+    if change.type.lower().endswith("iammember"):
+        return ""  # its name says role and member already
     values = [p.after for path in _HEADLINES for p in change.properties if p.path == path]
     shown = [_value(value, bare=True) for value in values if value is not Opaque.SECRET][:3]
     return style(f"  {'  '.join(shown)}", "dim") if shown else ""
@@ -172,10 +174,10 @@ def _property(change: PropertyChange, style: Style) -> str:
 
 
 def _impact(impact: Impact, style: Style) -> list[str]:
-    if not impact.effects and impact.minutes[1] < 2:
-        return []
     parts = [_EFFECTS[effect] for effect in impact.effects]
     minutes = describe_minutes(impact.minutes)
+    if not parts and not minutes:
+        return []
     text = ", ".join(parts + ([f"takes {minutes}"] if minutes else []))
     note = f"; {impact.note}" if impact.note else ""
     color = "red" if Effect.DATA_LOST in impact.effects else "yellow"
@@ -229,9 +231,9 @@ def _closing(plan: Plan, style: Style) -> str:
 
 
 def describe_minutes(minutes: tuple[float, float]) -> str:
-    """`5 to 15 minutes`, or nothing for less than a minute."""
+    """`5 to 15 minutes`, or nothing for less than two: that is not worth a word."""
     low, high = (round(value) for value in minutes)
-    if high < 1:
+    if high < 2:
         return ""
     return f"about {high} minutes" if low == high else f"{low} to {high} minutes"
 

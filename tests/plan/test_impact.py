@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+
+from envctl.plan.impact import impact_of
+from envctl.plan.model import Action, Effect
+
+ENVIRONMENT = "gcp:composer/environment:Environment"
+
+
+def test_an_image_upgrade_ends_running_tasks():
+    impact = impact_of(ENVIRONMENT, Action.UPDATE, ["config.softwareConfig.imageVersion"])
+    assert set(impact.effects) == {Effect.REBUILD, Effect.RESTART, Effect.TASKS_KILLED}
+    assert impact.source.startswith("Google documentation")
+
+
+def test_labels_end_nothing():
+    assert impact_of(ENVIRONMENT, Action.UPDATE, ["labels.team"]).effects == ()
+
+
+def test_the_worker_minimum_ends_nothing_and_its_memory_does():
+    assert impact_of(ENVIRONMENT, Action.UPDATE, ["config.workloadsConfig.worker.minCount"]).effects == ()
+    memory = impact_of(ENVIRONMENT, Action.UPDATE, ["config.workloadsConfig.worker.memoryGb"])
+    assert Effect.TASKS_KILLED in memory.effects
+
+
+def test_requests_one_after_the_other_add_their_minutes():
+    one = impact_of(ENVIRONMENT, Action.UPDATE, ["labels.team"])
+    two = impact_of(ENVIRONMENT, Action.UPDATE, ["labels.team", "config.softwareConfig.envVariables.A"])
+    more = impact_of(ENVIRONMENT, Action.UPDATE, ["labels.team", "labels.tier"])
+    assert two.minutes[1] > one.minutes[1] == more.minutes[1]
+
+
+def test_a_replaced_environment_loses_data():
+    for action in (Action.CREATE_THEN_DELETE, Action.DELETE_THEN_CREATE, Action.DELETE):
+        assert Effect.DATA_LOST in impact_of(ENVIRONMENT, action).effects
+
+
+def test_an_unknown_type_has_no_impact():
+    assert impact_of("gcp:pubsub/topic:Topic", Action.CREATE).minutes == (0, 0)
+
+
+def test_every_row_names_known_words_and_a_source():
+    table = tomllib.loads(resources.files("envctl.data").joinpath("impact.toml").read_text("utf-8"))
+    for row in table["row"]:
+        assert row["source"] in table["sources"]
+        assert set(row["actions"]) <= {action.value for action in Action}
+        assert set(row.get("effects", ())) <= {effect.value for effect in Effect}
+        assert 0 <= row["minutes"][0] <= row["minutes"][1]
