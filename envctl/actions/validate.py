@@ -1,0 +1,61 @@
+"""`validate`: every problem of the files at once. Reads files only; imports nothing of the cloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from envctl.diagnostics import Diagnostic, Severity
+from envctl.errors import ExitCode, InvalidInputError
+from envctl.spec.loader import load_all
+from envctl.spec.project import load_project
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateRequest:
+    """What to look at: a project, and names of environments; all of them when none is named."""
+
+    root: Path
+    names: tuple[str, ...] = ()
+    today: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What was found.
+
+    `checked` holds the names that were looked at; it is empty when `envctl.yaml` itself is wrong.
+    """
+
+    checked: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether nothing but warnings was found."""
+        return all(each.severity is not Severity.ERROR for each in self.diagnostics)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the process says."""
+        return ExitCode.DONE if self.valid else ExitCode.INVALID
+
+
+def validate(request: ValidateRequest) -> Validation:
+    """The problems of all files that were asked for.
+
+    Raises:
+        UsageError: there is no project, or no such environment.
+    """
+    try:
+        project = load_project(request.root)
+    except InvalidInputError as error:
+        return Validation((), error.diagnostics)
+    try:
+        loaded = load_all(project, request.names, request.today)
+    except InvalidInputError as error:
+        return Validation(request.names or tuple(project.files), error.diagnostics)
+    warnings: dict[Diagnostic, None] = {}
+    for each in loaded:
+        warnings |= dict.fromkeys((*(each.foundation.warnings if each.foundation else ()), *each.warnings))
+    return Validation(tuple(each.name for each in loaded), tuple(warnings))
