@@ -59,14 +59,30 @@ def binding_resources(scope: Scope, bindings: Iterable[Binding], holders: Holder
     return [resources[name] for name in sorted(resources)]
 
 
-def target_of(binding: Binding) -> BindingTarget:
-    """What the binding comes to in the cloud: equal targets of two stacks are one membership."""
+def shareable_targets(bindings: Iterable[Binding], holders: Holders) -> frozenset[BindingTarget]:
+    """Memberships on what no stack of ours owns: another stack may declare the very same."""
+    found: set[BindingTarget] = set()
+    for binding in bindings:
+        holder = _holder(binding, holders)
+        if holder.owner is None:
+            found.add(_target(binding, holder))
+    return frozenset(found)
+
+
+def _holder(binding: Binding, holders: Holders) -> Holder:
+    return holders.by_address.get(binding.target) or _foreign_holder(binding)
+
+
+def _target(binding: Binding, holder: Holder) -> BindingTarget:
+    place = "/".join(f"{name}={holder.inputs[name]}" for name in sorted(holder.inputs))
     condition = binding.condition.expression if binding.condition else ""
-    return BindingTarget(binding.resource or binding.target, binding.role, binding.member, condition)
+    return BindingTarget(f"{holder.type} {place}", binding.role, binding.member, condition)
 
 
 def _membership(scope: Scope, binding: Binding, holders: Holders) -> Resource:
-    holder = holders.by_address.get(binding.target) or _foreign_holder(binding)
+    if "${" in binding.member:
+        raise EnvctlError("A role binding has no member", detail=f"{binding.id}: {binding.member} is not known.")
+    holder = _holder(binding, holders)
     place = binding.target or _last_segments(binding.resource or "")
     role = binding.role.removeprefix("roles/")
     name = f"{place}/{role}/{_who(binding.member, holders.account_member)}"
@@ -90,7 +106,9 @@ def _membership(scope: Scope, binding: Binding, holders: Holders) -> Resource:
 def _outlives(scope: Scope, binding: Binding, holder: Holder, holders: Holders) -> bool:
     if not holder.outlives or binding.member == holders.account_member:
         return False
-    return is_service_agent(binding.member) or target_of(binding) in scope.context.shared_bindings
+    if is_service_agent(binding.member):
+        return True
+    return holder.owner is None and _target(binding, holder) in scope.context.shared_bindings
 
 
 def _who(member: str, account_member: str | None) -> str:

@@ -17,6 +17,7 @@ ACCOUNT = "service-account"
 # (compute, container) or at first use (storage), and cannot be asked for here.
 _AGENT_APIS = {
     "cloudcomposer-accounts": "composer",
+    "dataflow-service-producer-prod": "dataflow",
     "gcp-sa-artifactregistry": "artifactregistry",
     "gcp-sa-pubsub": "pubsub",
     "gcp-sa-secretmanager": "secretmanager",

@@ -20,7 +20,7 @@ from envctl.stacks.bindings import (
     key_holder,
     repository_holder,
     secret_holder,
-    target_of,
+    shareable_targets,
 )
 from envctl.stacks.components import components_for
 from envctl.stacks.context import BindingTarget, ProgramContext
@@ -28,7 +28,9 @@ from envctl.stacks.declaration import Input, Ref, Resource, StackProgram, refere
 from envctl.stacks.encryption import KEY, key_name, key_resources
 from envctl.stacks.environment import ENVIRONMENT, environment_resource
 from envctl.stacks.exports import environment_exports, foundation_exports
+from envctl.stacks.foundation_access import foundation_bindings
 from envctl.stacks.identities import account_email, account_resources, identity_resources
+from envctl.stacks.naming import named_environment, named_foundation
 from envctl.stacks.network import NetworkLinks, existing_links, foundation_links, network_resources, own_links
 from envctl.stacks.node_pools import node_pool_resources
 from envctl.stacks.observability import observability_resources
@@ -53,7 +55,7 @@ def environment_declarations(loaded: Loaded, context: ProgramContext) -> StackPr
     account = account_email(spec.service_account, spec.project)
     bindings = declared_bindings(loaded, context)
 
-    resources = api_resources(scope, _short(required_apis(spec, _foundation_spec(foundation))))
+    resources = api_resources(scope, _short(required_apis(spec, named_foundation(foundation))))
     resources += account_resources(scope, spec.service_account)
     resources += identity_resources(scope, [binding.member for binding in bindings])
     if spec.network.vpc is not None:
@@ -108,28 +110,31 @@ def foundation_declarations(loaded: Loaded, context: ProgramContext) -> StackPro
     if spec.network is not None:
         resources += network_resources(scope, spec.network, ("network",))
         links = own_links(spec.network)
-    key: Input = None
-    if spec.encryption is not None:
-        key = spec.encryption.key.name
-        if spec.encryption.key.create:
-            resources += key_resources(scope, spec.encryption.key)
-            key = Ref(KEY)
+    key = _foundation_key(spec)
+    if spec.encryption is not None and spec.encryption.key.create:
+        resources += key_resources(scope, spec.encryption.key)
     resources += bucket_resources(scope, spec.buckets, key)
     repository: Input = None
     if spec.repository is not None:
         resources += repository_resources(scope, spec.repository, key)
         repository = Ref(REPOSITORY)
+    bindings = foundation_bindings(scope.name, spec, context)
+    resources += identity_resources(scope, [binding.member for binding in bindings])
+    resources += binding_resources(scope, bindings, _foundation_holders(scope, spec, key))
     channels = tuple(spec.monitoring.channels) if spec.monitoring else ()
-    return _assembled(scope, resources, foundation_exports(scope, links, key, repository, channels))
+    return _assembled(
+        scope, _encrypted_after_members(resources), foundation_exports(scope, links, key, repository, channels)
+    )
 
 
 def declared_bindings(loaded: Loaded, context: ProgramContext) -> tuple[Binding, ...]:
     """The bindings of an environment that its stack declares: those that are needed and ours to give."""
+    name = loaded.environment.name or loaded.name
     return tuple(
         binding
         for binding in required_bindings(
-            loaded.environment,
-            _foundation_spec(loaded.foundation),
+            named_environment(loaded.environment, name),
+            named_foundation(loaded.foundation),
             project_number=context.project_number,
             host_project_number=context.host_project_number,
         )
@@ -138,18 +143,34 @@ def declared_bindings(loaded: Loaded, context: ProgramContext) -> tuple[Binding,
 
 
 def shared_bindings(loaded: Loaded, context: ProgramContext, siblings: Iterable[Loaded]) -> frozenset[BindingTarget]:
-    """Memberships that other environments' files declare too, for `ProgramContext.shared_bindings`.
+    """Memberships that other files declare too, for `ProgramContext.shared_bindings`.
 
-    `siblings` are the other environments of the project folder; those of other Google projects do no harm.
+    `siblings` are the other environments and foundations of the project folder; the environment's own foundation
+    need not be among them.
     """
-    own = {target_of(binding) for binding in declared_bindings(loaded, context)}
-    others = {
-        target_of(binding)
-        for sibling in siblings
-        if sibling.name != loaded.name and isinstance(sibling.spec, Environment)
-        for binding in declared_bindings(sibling, context)
-    }
-    return frozenset(own & others)
+    others = {sibling.name: sibling for sibling in siblings if sibling.name != loaded.name}
+    if loaded.foundation is not None:
+        others[loaded.foundation.name] = loaded.foundation
+    declared = (_shareable(other, context) for other in others.values())
+    return _shareable(loaded, context) & frozenset[BindingTarget]().union(*declared)
+
+
+def _shareable(loaded: Loaded, context: ProgramContext) -> frozenset[BindingTarget]:
+    spec = loaded.spec
+    scope = _scope(loaded, spec, context)
+    if isinstance(spec, Foundation):
+        bindings = foundation_bindings(scope.name, spec, context)
+        return shareable_targets(bindings, _foundation_holders(scope, spec, _foundation_key(spec)))
+    account = account_email(spec.service_account, spec.project)
+    key = _key(spec, loaded.foundation, context)
+    return shareable_targets(declared_bindings(loaded, context), _holders(scope, spec, key, account))
+
+
+def _foundation_key(spec: Foundation) -> Input:
+    """The foundation's key as a reference, or the name of an existing one; None without encryption."""
+    if spec.encryption is None:
+        return None
+    return Ref(KEY) if spec.encryption.key.create else spec.encryption.key.name
 
 
 def _scope(loaded: Loaded, spec: Environment | Foundation, context: ProgramContext) -> Scope:
@@ -236,6 +257,21 @@ def _holders(scope: Scope, spec: Environment, key: Input, account: str) -> Holde
         holders["repository"] = repository_holder(scope.project, scope.region, REPOSITORY)
     member = f"serviceAccount:{account}" if spec.service_account.email is None else None
     return Holders(holders, member)
+
+
+def _foundation_holders(scope: Scope, spec: Foundation, key: Input) -> Holders:
+    """Allow policies of what a foundation declares, by address in the file."""
+    holders = {
+        f"buckets.{name}": bucket_holder(
+            Ref(bucket_resource_name(name), "name"), bucket_resource_name(name), outlives=bucket.retain is not False
+        )
+        for name, bucket in spec.buckets.items()
+    }
+    if spec.repository is not None:
+        holders["repository"] = repository_holder(scope.project, scope.region, REPOSITORY)
+    if key is not None:
+        holders["encryption.key"] = key_holder(key, KEY if isinstance(key, Ref) else None)
+    return Holders(holders)
 
 
 def _split(memberships: Iterable[Resource]) -> tuple[list[Resource], list[Resource]]:

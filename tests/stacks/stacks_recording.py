@@ -145,3 +145,119 @@ def run_program(program: Callable[[], None], *, stack: str = "prod", preview: bo
 
     contextvars.copy_context().run(run)
     return recording
+
+
+EVERYTHING_3: Mapping[str, Any] = {
+    "labels": {"team": "data"},
+    "protect": True,
+    "size": "medium",
+    "resilience": "high",
+    "airflow": {"config": {"core-max_active_runs_per_dag": "4"}, "env": {"DEPLOY_STAGE": "prod", "TIER": "gold"}},
+    "workloads": {
+        "scheduler": {"count": 1, "cpu": 0.5, "memoryGb": 2, "storageGb": 1},
+        "worker": {"minCount": 1, "maxCount": 6, "cpu": 1, "memoryGb": 4, "storageGb": 10},
+        "triggerer": {"count": 1, "cpu": 0.5, "memoryGb": 1},
+        "dagProcessor": {"count": 1, "cpu": 0.5, "memoryGb": 2, "storageGb": 1},
+        "webServer": {"cpu": 1, "memoryGb": 2, "storageGb": 1},
+    },
+    "network": {
+        "mode": "private",
+        "vpc": {
+            "create": True,
+            "subnet": "10.10.0.0/20",
+            "pods": "10.20.0.0/16",
+            "services": "10.30.0.0/20",
+            "flowLogs": True,
+        },
+        "internalCidr": "100.64.128.0/20",
+        "privateBuildsOnly": True,
+        "cloudRunFunctionsRouting": "vpc",
+        "tags": ["composer"],
+    },
+    "webServer": {"allowedRanges": [{"cidr": "203.0.113.0/24", "description": "office"}], "plugins": True},
+    "encryption": {"key": {"create": True, "rotationDays": 30, "keyRing": "data"}},
+    "buckets": {
+        "environment": {"versioning": True},
+        "staging": {
+            "location": "EU",
+            "lifecycle": [
+                {"deleteAfterDays": 30},
+                {"moveAfterDays": 7, "storageClass": "COLDLINE", "keepNewerVersions": 2},
+            ],
+            "access": {"objectAdmin": ["environment"], "objectViewer": ["group:analysts@example.com"]},
+            "labels": {"content": "temporary"},
+        },
+        "scratch": {"retain": False, "lifecycle": [{"deleteAfterDays": 0}, {"keepNewerVersions": 3}]},
+    },
+    "secrets": {"create": {"crm": {"labels": {"owner": "crm"}}, "ads": {"name": "ads-token"}}},
+    "userWorkloads": {
+        "secrets": {"crm": {"data": {"token": {"env": "CRM_TOKEN"}}}},
+        "configMaps": {"settings": {"data": {"mode": "fast", "retries": "3"}}},
+    },
+    "integrations": ["dataflow", "bigquery"],
+    "nodePools": {
+        "heavy": {
+            "machineType": "e2-standard-8",
+            "max": 4,
+            "spot": True,
+            "labels": {"size": "heavy"},
+            "taints": [{"key": "heavy", "value": "yes", "effect": "NO_SCHEDULE"}],
+        },
+        "gpu": {"machineType": "g2-standard-4", "min": 1, "max": 2},
+    },
+    "repository": {"name": "python"},
+    "access": {
+        "users": ["group:analysts@example.com"],
+        "operators": ["group:oncall@example.com"],
+        "dagAuthors": ["group:data@example.com"],
+        "deployers": ["serviceAccount:ci@acme-data-prod.iam.gserviceaccount.com"],
+    },
+    "iam": {
+        "extraBindings": [
+            {"role": "roles/pubsub.publisher", "on": "projects/acme-data-prod", "members": ["environment"]},
+            {"role": "roles/bigquery.dataViewer", "on": "projects/acme-warehouse", "members": ["environment"]},
+        ]
+    },
+    "maintenance": {"start": "2026-01-01T01:00:00Z", "hours": 4, "days": ["FR", "SA", "SU"]},
+    "retention": {"taskLogs": "cloud-logging-only", "metadataDays": 60, "logDays": 90},
+    "snapshots": {"schedule": "0 3 * * *", "location": "gs://acme-data-prod-prod-staging/snapshots"},
+    "monitoring": {"channels": ["projects/acme-data-prod/notificationChannels/1"]},
+    "lineage": True,
+}
+"""Every block that generation 3 knows."""
+
+EVERYTHING_2: Mapping[str, Any] = {
+    **{key: value for key, value in EVERYTHING_3.items() if key != "userWorkloads"},
+    "imageVersion": GENERATION_2,
+    "workloads": {key: value for key, value in EVERYTHING_3["workloads"].items() if key != "dagProcessor"},
+    "webServer": {"allowedRanges": [{"cidr": "203.0.113.0/24"}]},
+    "network": {
+        "mode": "private",
+        "vpc": {"create": True, "pods": "10.20.0.0/16", "services": "10.30.0.0/20"},
+        "privateEnvironment": {
+            "connection": "psc",
+            "connectionSubnetwork": "projects/acme-data-prod/regions/europe-west1/subnetworks/psc",
+            "privateEndpoint": True,
+            "privatelyUsedPublicIps": True,
+            "masterCidr": "172.16.0.0/28",
+            "cloudSqlCidr": "10.40.0.0/24",
+            "composerNetworkCidr": "172.31.245.0/24",
+            "authorizedNetworks": [{"cidr": "203.0.113.0/24", "description": "office"}, {"cidr": "198.51.100.0/24"}],
+        },
+        "tags": ["composer", "airflow"],
+        "ipMasqAgent": True,
+    },
+    "database": {"zone": "europe-west1-b"},
+}
+"""Every block that generation 2 knows."""
+
+FOUNDATION: Mapping[str, Any] = {
+    "labels": {"team": "platform"},
+    "protect": True,
+    "network": {"create": True, "subnet": "10.10.0.0/20", "pods": "10.20.0.0/16", "services": "10.30.0.0/20"},
+    "encryption": {"key": {"create": True}},
+    "repository": {"name": "python", "readers": ["group:data@example.com"]},
+    "buckets": {"shared": {"access": {"objectViewer": ["group:data@example.com"]}}},
+    "monitoring": {"channels": ["projects/acme-data-prod/notificationChannels/1"]},
+}
+"""Every block of a foundation."""
