@@ -11,7 +11,7 @@ from envctl.provider.mapping import coerce
 from envctl.provider.protocol import DiffKind
 from envctl.provider.schema import Field, Kind
 from envctl.provider.spec import TypeSpec
-from envctl.provider.values import fingerprint, has_unknown, is_zero
+from envctl.provider.values import fingerprint, has_unknown, is_zero, prune
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Comparison:
                 return
             if item.default is not None:
                 new = item.default
-            elif not is_zero(old):
+            elif not is_zero(prune(old)):
                 yield self._difference(item, path, at, DiffKind.DELETE, old)
                 return
             else:

@@ -94,6 +94,59 @@ def stub_cloud() -> FakeCloud:
         return Answer(200, keep(f"/iam/v1/{name}", value))
 
     make(r"/iam/v1/projects/p1/serviceAccounts", "POST", account)
+
+    def named(parameter: str) -> Callable[[Sent, re.Match[str]], Answer]:
+        def build(sent: Sent, match: re.Match[str]) -> Answer:
+            name = f"{match.group(1)}/{sent.query[parameter]}"
+            value = {"name": name.split("/", 3)[3], **(sent.body or {})}
+            return Answer(200, keep(name, value))
+
+        return build
+
+    make(r"(/kms/v1/[^:]+/keyRings)", "POST", named("keyRingId"))
+    make(r"(/kms/v1/[^:]+/cryptoKeys)", "POST", named("cryptoKeyId"))
+    make(r"(/secretmanager/v1/[^:]+/secrets)", "POST", named("secretId"))
+    make(r"(/artifactregistry/v1/[^:]+/repositories)", "POST", named("repository_id"))
+
+    def versions(sent: Sent, match: re.Match[str]) -> Answer:
+        name = f"{match.group(1).split('/', 3)[3]}/cryptoKeyVersions/1"
+        return Answer(200, {"cryptoKeyVersions": [{"name": name, "state": "ENABLED"}]})
+
+    def add_version(sent: Sent, match: re.Match[str]) -> Answer:
+        path = f"{match.group(1)}/versions/1"
+        return Answer(200, keep(path, {"name": path.split("/", 3)[3], "state": "ENABLED"}))
+
+    make(r"(/kms/v1/.+/cryptoKeys/[^/]+)/cryptoKeyVersions", "GET", versions)
+    make(r"(/secretmanager/v1/[^:]+):addVersion", "POST", add_version)
+
+    def compute(sent: Sent, match: re.Match[str]) -> Answer:
+        keep(f"{sent.path}/{sent.body['name']}", sent.body)
+        return Answer(200, {"name": "op", "status": "DONE"})
+
+    make(r"/compute/compute/v1/.+/(networks|subnetworks|firewalls|routers)", "POST", compute)
+    make(r"/compute/compute/v1/.+/routers/[^/]+", "PATCH", lambda sent, match: _merged(cloud, sent, {"status": "DONE"}))
+
+    def remove_compute(sent: Sent, match: re.Match[str]) -> Answer:
+        return _gone(cloud, sent, {"name": "op", "status": "DONE"})
+
+    make(
+        r"/(compute|container)/.+/(networks|subnetworks|firewalls|routers|clusters|nodePools)/[^/]+",
+        "DELETE",
+        remove_compute,
+    )
+
+    def container(sent: Sent, match: re.Match[str]) -> Answer:
+        (value,) = sent.body.values()
+        keep(f"{sent.path}/{value['name']}", value)
+        return Answer(200, {"name": "op", "status": "DONE"})
+
+    def pools(sent: Sent, match: re.Match[str]) -> Answer:
+        return Answer(
+            200, {"nodePools": [value for path, value in cloud.store.items() if path.startswith(sent.path + "/")]}
+        )
+
+    make(r"/container/v1beta1/.+/(clusters|nodePools)", "POST", container)
+    make(r"/container/v1beta1/.+/nodePools", "GET", pools)
     return cloud
 
 

@@ -4,6 +4,8 @@ Known deviations, all of them harmless, are taken out by `normalised` or listed 
 
 - The real provider repeats reads until it has seen a result three times in a row; equal reads in a row count once here.
 - Names of operations and etags are the stub's.
+- The real provider gathers the APIs of one project that are enabled within seconds into one `services:batchEnable`; here
+  each is enabled by `services/NAME:enable`, which is what the real one sends for a single API.
 """
 
 from __future__ import annotations
@@ -114,10 +116,125 @@ RESOURCES = {
     ),
 }
 
+_SECRET = "projects/p1/secrets/airflow-variables-x"
+_RING = "projects/p1/locations/europe-west1/keyRings/kr"
+_REPOSITORIES = r"/artifactregistry/v1/projects/p1/locations/europe-west1/repositories"
+_COMPUTE = r"/compute/compute/v1/projects/p1"
+_CONTAINER = r"/container/v1beta1/projects/p1/locations/europe-west1/clusters"
+
+RESOURCES |= {
+    "key ring": Recorded(
+        "base",
+        "gcp:kms/keyRing:KeyRing",
+        {"name": "kr", "location": "europe-west1"},
+        r"/kms/v1/projects/p1/locations/europe-west1/keyRings(/kr)?",
+        ("create", "refresh"),
+    ),
+    "key": Recorded(
+        "base",
+        "gcp:kms/cryptoKey:CryptoKey",
+        {"name": "k", "keyRing": _RING, "rotationPeriod": "7776000s"},
+        r"/kms/v1/.+/cryptoKeys(/k(/cryptoKeyVersions(/1:destroy)?)?)?",
+    ),
+    "key member": Recorded(
+        "base",
+        "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember",
+        {
+            "cryptoKeyId": f"{_RING}/cryptoKeys/k",
+            "role": "roles/cloudkms.cryptoKeyEncrypterDecrypter",
+            "member": "serviceAccount:service-1234@gs-project-accounts.iam.gserviceaccount.com",
+        },
+        r"/kms/v1/.+IamPolicy",
+    ),
+    "secret": Recorded(
+        "base",
+        "gcp:secretmanager/secret:Secret",
+        {"secretId": "airflow-variables-x", "replication": {"auto": {}}},
+        r"/secretmanager/v1/projects/p1/secrets(/airflow-variables-x)?",
+    ),
+    "secret version": Recorded(
+        "base",
+        "gcp:secretmanager/secretVersion:SecretVersion",
+        {"secret": _SECRET, "secretData": "hunter2"},
+        r"/secretmanager/v1/projects/p1/secrets/airflow-variables-x(:addVersion|/versions/.+)",
+    ),
+    "secret member": Recorded(
+        "base",
+        "gcp:secretmanager/secretIamMember:SecretIamMember",
+        {
+            "secretId": _SECRET,
+            "role": "roles/secretmanager.secretAccessor",
+            "member": "serviceAccount:composer-dev@p1.iam.gserviceaccount.com",
+        },
+        r"/secretmanager/v1/.+IamPolicy",
+    ),
+    "repository": Recorded(
+        "base",
+        "gcp:artifactregistry/repository:Repository",
+        {"repositoryId": "py", "location": "europe-west1", "format": "PYTHON"},
+        rf"{_REPOSITORIES}(/py)?",
+    ),
+    "service": Recorded(
+        "base",
+        "gcp:projects/service:Service",
+        {"service": "composer.googleapis.com", "disableOnDestroy": False},
+        r"/serviceusage/v1/.+|/crm/v1/projects/p1",
+        ("create", "refresh"),
+    ),
+    "network": Recorded(
+        "net",
+        "gcp:compute/network:Network",
+        {"name": "n", "autoCreateSubnetworks": False},
+        rf"{_COMPUTE}/global/networks(/n)?",
+    ),
+    "subnetwork": Recorded(
+        "net",
+        "gcp:compute/subnetwork:Subnetwork",
+        {
+            "name": "sn",
+            "region": "europe-west1",
+            "network": "projects/p1/global/networks/n",
+            "ipCidrRange": "10.0.0.0/20",
+            "privateIpGoogleAccess": True,
+        },
+        rf"{_COMPUTE}/regions/europe-west1/subnetworks(/sn)?",
+    ),
+    "firewall": Recorded(
+        "net",
+        "gcp:compute/firewall:Firewall",
+        {
+            "name": "fw",
+            "network": "projects/p1/global/networks/n",
+            "allows": [{"protocol": "tcp", "ports": ["443"]}],
+            "sourceRanges": ["10.0.0.0/8"],
+        },
+        rf"{_COMPUTE}/global/firewalls(/fw)?",
+    ),
+    "cluster": Recorded(
+        "gke",
+        "gcp:container/cluster:Cluster",
+        {"name": "c", "location": "europe-west1", "initialNodeCount": 1, "deletionProtection": False},
+        rf"{_CONTAINER}(/c)?",
+    ),
+    "node pool": Recorded(
+        "gke",
+        "gcp:container/nodePool:NodePool",
+        {
+            "name": "np",
+            "location": "europe-west1",
+            "cluster": "c",
+            "initialNodeCount": 1,
+            "nodeConfig": {"machineType": "e2-standard-4"},
+        },
+        rf"{_CONTAINER}/c/nodePools(/np)?",
+    ),
+}
+
 DEVIATIONS: dict[tuple[str, str], dict[str, str]] = {
     ("bucket member", "destroy"): {
         "etag": "the stub of the recording lost the etag of this one policy; the sandbox provider sends the one it read"
     },
+    ("key", "create"): {"nextRotationTime": "the moment of the call plus the rotation period"},
 }
 """By resource and phase: keys of bodies that are left out of the comparison, each with the reason."""
 
@@ -132,7 +249,9 @@ def normalised(requests: list[dict[str, Any]], dropped: frozenset[str] = frozens
             "query": item["query"],
             "body": without(item["body"], dropped),
         }
-        if result and entry == result[-1] and (item["method"] == "GET" or item["path"].endswith(":getIamPolicy")):
+        if entry["path"].endswith((":batchEnable", ":enable")) and "/services" in entry["path"]:
+            entry = {"enable": "composer.googleapis.com" in json.dumps(item)}
+        if result and entry == result[-1] and ("GET" in entry.values() or item["path"].endswith(":getIamPolicy")):
             continue
         result.append(entry)
     return result
@@ -205,3 +324,52 @@ def test_requests_equal_the_real_providers(name: str) -> None:
         wanted = normalised(expected(case, phase), dropped)
         assert wanted, "the recording has requests of this resource"
         assert normalised(seen[phase], dropped) == wanted, phase
+
+
+NEVER_SENT = {
+    r"/storage/storage/v1/b/b-0/anywhereCaches/": "Anywhere Cache is not used by envctl; the real one lists caches before a delete",
+    r"/compute/compute/v1/projects/1234": "the real one looks up the id of a project it has by number; here the id is given",
+}
+
+
+def test_router_and_nat_share_one_resource() -> None:
+    cloud = stub_cloud()
+    provider = SandboxProvider(cloud, Settings(project="p1", region="europe-west1"), CountingSleeper())
+    context = Notes().context()
+    router, nat = "gcp:compute/router:Router", "gcp:compute/routerNat:RouterNat"
+    router_inputs = {"name": "r", "region": "europe-west1", "network": "projects/p1/global/networks/n"}
+    nat_inputs = provider.check(
+        "urn",
+        nat,
+        {},
+        {
+            "name": "nat",
+            "router": "r",
+            "region": "europe-west1",
+            "natIpAllocateOption": "AUTO_ONLY",
+            "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES",
+        },
+    ).inputs
+    own = rf"{_COMPUTE}/regions/europe-west1/routers(/r)?"
+    case = Recorded("net", router, {}, own)
+
+    made = provider.create("urn", router, router_inputs, context, preview=False)
+    gate = provider.create("urn", nat, nat_inputs, context, preview=False)
+    assert normalised(sent_since(cloud, 0, own)) == normalised(expected(case, "create"))
+    assert gate.id == "p1/europe-west1/r/nat"
+
+    start = len(cloud.sent)
+    assert provider.read("urn", nat, gate.id, nat_inputs, gate.outputs, context) is not None
+    assert not provider.diff("urn", nat, gate.id, nat_inputs, gate.outputs, nat_inputs).changes
+    assert normalised(sent_since(cloud, start, own)) == normalised(expected(case, "refresh"))
+
+    start = len(cloud.sent)
+    provider.delete("urn", nat, gate.id, nat_inputs, gate.outputs, context)
+    provider.delete("urn", router, made.id, router_inputs, made.outputs, context)
+    assert normalised(sent_since(cloud, start, own)) == normalised(expected(case, "destroy"))
+
+
+def test_every_recorded_request_belongs_to_a_case() -> None:
+    patterns = [case.own for case in RESOURCES.values()] + [rf"{_COMPUTE}/regions/[^/]+/routers(/r)?", *NEVER_SENT]
+    stray = [item["path"] for item in RECORDED if not any(re.fullmatch(text, item["path"]) for text in patterns)]
+    assert stray == []

@@ -32,7 +32,7 @@ class EnabledService(Behaviour):
                 raise ProviderError(f"{name} was enabled but is not in the list of enabled APIs", status="ABORTED")
             run.session.sleeper.sleep(delay, run.session.context.cancel)
             delay *= 2
-        return {"service": name}
+        return self.read(run) or {"service": name}
 
     def read(self, run: Run) -> Mapping[str, Any] | None:
         """The API when its project exists and lists it."""
