@@ -62,6 +62,7 @@ def check_applicable(prepared: Prepared, *, allow_unknown: bool = False) -> None
         NegativeVerdictError: a gate said no.
     """
     plan = prepared.plan
+    _check_protection(prepared)
     if plan.incomplete:
         raise RefusedError(
             "The plan is incomplete; nothing was changed", detail="\n".join(plan.incomplete), code="plan-incomplete"
@@ -73,7 +74,6 @@ def check_applicable(prepared: Prepared, *, allow_unknown: bool = False) -> None
             detail="\n".join(f"{gate.id}: {gate.summary}" for gate in failed),
             hints=tuple(dict.fromkeys(hint for gate in failed for hint in gate.hints)),
         )
-    _check_protection(prepared)
     unknown = [gate for gate in plan.gates if gate.status is GateStatus.UNKNOWN]
     spec = prepared.loaded.spec
     critical = isinstance(spec, Environment) and spec.profile is Profile.CRITICAL
@@ -89,13 +89,15 @@ def check_applicable(prepared: Prepared, *, allow_unknown: bool = False) -> None
 def _check_protection(prepared: Prepared) -> None:
     spec = prepared.loaded.spec
     losing = [c for c in prepared.plan.pending if c.action is Action.DELETE or c.action.replaces]
-    protected = [c for c in losing if c.protected]
+    protected = [f"{c.action.value} {c.type} {c.name}" for c in losing if c.protected]
+    if prepared.plan.mode is Mode.DESTROY and spec.protect:
+        protected = protected or list(prepared.plan.incomplete)
     if not protected:
         return
     place = prepared.loaded.origins.get(("protect",))
     raise RefusedError(
         f"{prepared.plan.environment} is protected; nothing was changed",
-        detail="\n".join(f"{c.action.value} {c.type} {c.name}" for c in protected),
+        detail="\n".join(protected),
         hints=(
             f"take `protect: true` out of the file{f' ({place})' if place else ''}, apply that, then try again"
             if spec.protect
