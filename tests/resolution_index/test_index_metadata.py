@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fake_index import Answer, FakeIndex, build_sdist, build_wheel, metadata_text
 
+from envctl.resolution.index.look_ahead import Walk
 from envctl.resolution.names import package_name
 from envctl.resolution.protocol import (
+    Candidate,
     FailureKind,
     IndexFailure,
     Listing,
@@ -294,3 +296,49 @@ def test_reading_ahead_leaves_nothing_to_ask(index: FakeIndex, open_source: Open
         assert [getattr(one, "requires_dist", None) for one in found] == [(f"wants-{name}",), (f"needs-{name}",)]
     assert set(index.counts().values()) == {1}
     assert index.connections <= 13
+
+
+def test_walking_down_a_list_reads_ahead_but_one_question_does_not(
+    index: FakeIndex, open_source: OpenSource, target: Target
+) -> None:
+    for number in range(60):
+        index.add_wheel("demo", f"1.{number}", [f"needs-{number}"])
+    source = open_source(index)
+    listing = source.listing(package_name("demo"), target)
+    assert isinstance(listing, Listing)
+    source.metadata(listing.candidates[0])
+    assert len(index.asked("/files/")) == 1
+    found = [source.metadata(candidate) for candidate in listing.candidates[1:30]]
+    assert [getattr(one, "requires_dist", None) for one in found] == [(f"needs-{n}",) for n in range(58, 29, -1)]
+    source.close()
+    assert 30 <= len(index.asked("/files/")) <= 54
+    assert set(index.counts().values()) == {1}
+    assert index.connections > 2
+
+
+def candidates(*versions: str) -> list[Candidate]:
+    return [Candidate(package_name("demo"), version, url=f"https://files.example/{version}") for version in versions]
+
+
+def test_expectations_double_and_follow_a_jump() -> None:
+    listed = candidates(*(f"{number}.0" for number in range(100, 0, -1)))
+    walk = Walk()
+    assert walk.expect(listed[0], listed) == []
+    assert walk.expect(listed[1], listed) == listed[2:6]
+    assert walk.expect(listed[2], listed) == listed[6:11]
+    assert walk.expect(listed[70], listed) == listed[71:87]
+    assert walk.expect(listed[99], listed) == []
+    assert walk.expect(candidates("elsewhere")[0], listed) == []
+
+
+def test_directories_of_earlier_versions_teach_how_much_to_ask(
+    index: FakeIndex, open_source: OpenSource, target: Target
+) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        index.add_wheel("demo", version, ["a"], members=bulk(1500, 20_000), compression=zipfile.ZIP_STORED)
+    source = open_source(index)
+    listing = source.listing(package_name("demo"), target)
+    assert isinstance(listing, Listing)
+    for candidate in listing.candidates:
+        assert getattr(source.metadata(candidate), "requires_dist", None) == ("a",)
+    assert [len(index.asked(f"/files/demo-{v}")) for v in ("3.0", "2.0", "1.0")] == [2, 1, 1]

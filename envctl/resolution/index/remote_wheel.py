@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from envctl.resolution.index.transport import TransportError
 from envctl.resolution.index.zip_metadata import (
+    MAX_DIRECTORY_BYTES,
     MAX_METADATA_BYTES,
     BrokenWheelError,
     FileWindow,
@@ -41,6 +42,7 @@ class WheelReader:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._rangeless: set[str] = set()
+        self._directories: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def metadata(self, file: ListedFile, name: str) -> bytes:
@@ -55,7 +57,7 @@ class WheelReader:
             if content is not None:
                 return content
         if not self._without_ranges(file.url):
-            window = self._window(file)
+            window = self._window(file, name)
             if window is not None:
                 return self._through_window(window, file, name)
         if file.core_metadata is None:
@@ -65,10 +67,19 @@ class WheelReader:
         return self._whole(file, name)
 
     def _through_window(self, window: _RemoteWindow, file: ListedFile, name: str) -> bytes:
-        if file.core_metadata is None and directory_bytes(window) > _LONG_DIRECTORY_BYTES:
+        directory = directory_bytes(window)
+        if directory > MAX_DIRECTORY_BYTES:
+            raise BrokenWheelError("its directory of files is too large")
+        with self._lock:
+            seen_before = name in self._directories
+            self._directories[name] = max(directory, self._directories.get(name, 0))
+        if file.core_metadata is None and directory > _LONG_DIRECTORY_BYTES and not seen_before:
             content = self._beside(file)
             if content is not None:
                 return content
+        if not window.holds_end(directory):
+            # RECORD, about as long as the directory, mostly stands between it and METADATA: take all at once.
+            window.read_at(window.size - 2 * directory - _TAIL_BYTES, 2 * directory + _TAIL_BYTES)
         return read_wheel_metadata(window, name)
 
     def _beside(self, file: ListedFile) -> bytes | None:
@@ -82,9 +93,14 @@ class WheelReader:
         # Servers that answer any address with a friendly page would otherwise pass for an index.
         return response.body if b"name:" in response.body[:65536].lower() else None
 
-    def _window(self, file: ListedFile) -> _RemoteWindow | None:
-        """A window on the wheel with its end read; None when the server does not serve ranges."""
-        response = _ranged(self._transport, file.url, f"-{_TAIL_BYTES}", _TAIL_BYTES)
+    def _window(self, file: ListedFile, name: str) -> _RemoteWindow | None:
+        """A window on the wheel with its end read; None when the server does not serve ranges.
+
+        Versions of a package resemble each other: the end is as long as a former one needed.
+        """
+        with self._lock:
+            length = _TAIL_BYTES + self._directories.get(name, 0) * 9 // 4
+        response = _ranged(self._transport, file.url, f"-{length}", length)
         place = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
         if response.status == 206 and place is not None and not response.cut:
             return _RemoteWindow(self._transport, file.url, int(place[3]), int(place[1]), response.body)
@@ -137,14 +153,18 @@ class _RemoteWindow:
         self.size = size
         self._parts = [(start, content)]
 
+    def holds_end(self, length: int) -> bool:
+        """Whether so many bytes of the file's end need not be asked for."""
+        return any(start + length <= self.size for start, _ in self._parts)
+
     def read_at(self, offset: int, length: int) -> bytes:
         """These bytes, fewer at the end of the file.
 
         Raises:
             TransportError: the server stopped serving ranges, or the file changed.
         """
-        offset = max(0, offset)
         end = min(self.size, offset + length)
+        offset = max(0, offset)
         if end <= offset:
             return b""
         for start, content in self._parts:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from envctl.errors import OutsideError
 from envctl.resolution.index.cache import DiskCache, NoStaticMetadata, default_cache_directory
 from envctl.resolution.index.listing import Chooser, newest_stable
+from envctl.resolution.index.look_ahead import Walk
 from envctl.resolution.index.page import ListedFile, Page, line_files, line_version
 from envctl.resolution.index.reader import Broken, Reader
 from envctl.resolution.index.settings import load_index_settings
@@ -97,6 +98,8 @@ class IndexSource:
         self._page_jobs: dict[str, Job[Page | IndexFailure | None]] = {}
         self._listings: dict[tuple[str, Target], Listing | UnknownPackage | IndexFailure] = {}
         self._metadata_jobs: dict[str, Job[FoundMetadata]] = {}
+        self._walks: dict[str, Walk] = {}
+        self._targets: dict[str, Target] = {}
         self._metadata: dict[str, RequirementMetadata | UnknownRequirements | IndexFailure] = {}
 
     @property
@@ -129,12 +132,15 @@ class IndexSource:
             else:
                 known = self._chooser(target).listing(name, page)
             self._listings[key] = known
+        self._targets[name] = target
         return known
 
     def metadata(self, candidate: Candidate) -> RequirementMetadata | UnknownRequirements | IndexFailure:
         """What one candidate declares, read without executing anything."""
         known = self._metadata.get(candidate.url)
         if known is None:
+            if not self._offline:
+                self._look_ahead(candidate)
             job = self._metadata_jobs.pop(candidate.url, None)
             found = job.result() if job is not None else self._read_metadata(candidate)
             if isinstance(found, Broken):
@@ -182,6 +188,14 @@ class IndexSource:
                 self._metadata_jobs[url] = self._reader.submit(
                     lambda candidate=candidate: self._read_metadata(candidate)
                 )
+
+    def _look_ahead(self, candidate: Candidate) -> None:
+        """Reads in the background what will be asked after this candidate."""
+        target = self._targets.get(candidate.name)
+        listing = None if target is None else self._listings.get((candidate.name, target))
+        if isinstance(listing, Listing):
+            walk = self._walks.setdefault(candidate.name, Walk())
+            self.prefetch_metadata(walk.expect(candidate, listing.candidates))
 
     def _page(self, name: PackageName) -> Page | IndexFailure | None:
         if name not in self._pages:
