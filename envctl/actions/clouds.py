@@ -130,8 +130,8 @@ class InProcessTransport:
             host="localhost",
             path=f"/{service}/{path.lstrip('/')}",
             query={key: [value] for key, value in (query or {}).items()},
-            headers={"content-type": "application/json", "authorization": "Bearer sandbox"},
-            body=b"" if body is None else json.dumps(body).encode(),
+            headers={"content-type": _content_type(body), "authorization": "Bearer sandbox"},
+            body=b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode(),
         )
         try:
             response = self._emulator.handle(request)
@@ -140,6 +140,10 @@ class InProcessTransport:
                 "The connection was dropped", detail=f"{method} {service}/{path}: {error}", code="connection-dropped"
             ) from error
         return Answer(response.status, response.json())
+
+
+def _content_type(body: Any) -> str:
+    return "application/octet-stream" if isinstance(body, bytes) else "application/json"
 
 
 def _exchange(emulator: Emulator) -> Exchange:

@@ -63,6 +63,14 @@ class RealSleeper:
         cancel.wait(seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class NoWait:
+    """Does not wait: for an emulator whose clock moves with each poll."""
+
+    def sleep(self, seconds: float, cancel: threading.Event) -> None:
+        """Returns at once."""
+
+
 class OperationStyle(StrEnum):
     """How an API reports work that goes on after the answer."""
 

@@ -26,5 +26,5 @@ class Transport(Protocol):
         query: Mapping[str, str] | None = None,
         body: Any | None = None,
     ) -> Answer:
-        """The answer, whatever its status. Raises `OutsideError` only when no answer came."""
+        """The answer, whatever its status; a body of bytes goes as it is. Raises `OutsideError` only when no answer came."""
         ...

@@ -101,12 +101,13 @@ class BucketObject(Behaviour):
     """A small text object; its content is uploaded as the whole media."""
 
     def create(self, run: Run, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Uploads. The transport speaks JSON, so content goes as a text beside the resource (`multipart` on the wire)."""
-        content = run.inputs.get("content")
-        sent = {**body, "name": run.fill("{name}"), "bucket": run.fill("{bucket}")}
-        query = {"uploadType": "multipart", "name": run.fill("{name}")}
-        media = {"metadata": sent, "media": content, "mediaEncoding": "text"}
-        run.session.send("POST", "storage/upload/storage/v1", f"b/{run.fill('{bucket}')}/o", query, media)
+        """Uploads the text, then gives the object its properties."""
+        content = str(run.inputs.get("content", "")).encode()
+        query = {"uploadType": "media", "name": run.fill("{name}")}
+        run.session.send("POST", "storage/upload/storage/v1", f"b/{run.fill('{bucket}')}/o", query, content)
+        properties = {key: value for key, value in body.items() if key not in {"name", "bucket"}}
+        if properties:
+            run.session.send("PATCH", run.spec.service, self._path(run), None, properties)
         return self.settled(run)
 
     def settled(self, run: Run) -> Mapping[str, Any]:
@@ -124,7 +125,7 @@ class BucketObject(Behaviour):
         holds = {
             name: bool(run.inputs.get(name)) for name in ("eventBasedHold", "temporaryHold") if change.touches(name)
         }
-        run.session.send("PUT", run.spec.service, self._path(run), None, {**body, **holds})
+        run.session.send("PATCH", run.spec.service, self._path(run), None, {**body, **holds})
         return self.settled(run)
 
     def delete(self, run: Run) -> None:

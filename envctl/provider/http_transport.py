@@ -1,0 +1,192 @@
+"""The way to a cloud over HTTP: Google's APIs, endpoints named in the environment, or a served sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from envctl.errors import OutsideError
+from envctl.provider.transport import Answer
+
+if TYPE_CHECKING:
+    import httpx
+
+_TIMEOUT_SECONDS = 60.0
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_LOGIN = "log in with\n    gcloud auth application-default login"
+
+Token = Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an API lives, and the variable that names another place for it (as the real provider reads it)."""
+
+    address: str
+    variable: str
+
+
+ENDPOINTS: Mapping[str, Endpoint] = {
+    "artifactregistry/v1": Endpoint(
+        "https://artifactregistry.googleapis.com/v1/", "GOOGLE_ARTIFACT_REGISTRY_CUSTOM_ENDPOINT"
+    ),
+    "composer/v1beta1": Endpoint("https://composer.googleapis.com/v1beta1/", "GOOGLE_COMPOSER_CUSTOM_ENDPOINT"),
+    "compute/compute/v1": Endpoint("https://compute.googleapis.com/compute/v1/", "GOOGLE_COMPUTE_CUSTOM_ENDPOINT"),
+    "container/v1beta1": Endpoint("https://container.googleapis.com/v1beta1/", "GOOGLE_CONTAINER_CUSTOM_ENDPOINT"),
+    "crm/v1": Endpoint("https://cloudresourcemanager.googleapis.com/v1/", "GOOGLE_RESOURCE_MANAGER_CUSTOM_ENDPOINT"),
+    "crm3/v3": Endpoint(
+        "https://cloudresourcemanager.googleapis.com/v3/", "GOOGLE_RESOURCE_MANAGER_V3_CUSTOM_ENDPOINT"
+    ),
+    "iam/v1": Endpoint("https://iam.googleapis.com/v1/", "GOOGLE_IAM_BETA_CUSTOM_ENDPOINT"),
+    "kms/v1": Endpoint("https://cloudkms.googleapis.com/v1/", "GOOGLE_KMS_CUSTOM_ENDPOINT"),
+    "logging/v2": Endpoint("https://logging.googleapis.com/v2/", "GOOGLE_LOGGING_CUSTOM_ENDPOINT"),
+    "monitoring/v3": Endpoint("https://monitoring.googleapis.com/v3/", "GOOGLE_MONITORING_CUSTOM_ENDPOINT"),
+    "secretmanager/v1": Endpoint("https://secretmanager.googleapis.com/v1/", "GOOGLE_SECRET_MANAGER_CUSTOM_ENDPOINT"),
+    "serviceusage/v1": Endpoint("https://serviceusage.googleapis.com/v1/", "GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT"),
+    "storage/storage/v1": Endpoint("https://storage.googleapis.com/storage/v1/", "GOOGLE_STORAGE_CUSTOM_ENDPOINT"),
+}
+"""By prefix, as in the requests recorded from the real provider."""
+
+_SIBLINGS: Mapping[str, tuple[str, str, str]] = {
+    "serviceusage/v1beta1": ("serviceusage/v1", "/v1/", "/v1beta1/"),
+    "storage/upload/storage/v1": ("storage/storage/v1", "/storage/v1/", "/upload/storage/v1/"),
+}
+"""Prefixes beside one that has a variable: the same address with another end."""
+
+
+def google_address(service: str, environment: Mapping[str, str]) -> str:
+    """Base address of a service, with a trailing slash. Raises `OutsideError` for an unknown service."""
+    if service in _SIBLINGS:
+        known, old, new = _SIBLINGS[service]
+        base = google_address(known, environment)
+        return base.removesuffix(old) + new if base.endswith(old) else base
+    endpoint = ENDPOINTS.get(service)
+    if endpoint is None:
+        raise OutsideError("No address is known for an API", detail=service, code="unknown-endpoint")
+    return environment.get(endpoint.variable, endpoint.address).rstrip("/") + "/"
+
+
+@dataclass(slots=True)
+class HttpTransport:
+    """Sends JSON over HTTP; safe to use from several threads.
+
+    `address` gives the base of a service, `token` an access token for each request.
+    """
+
+    address: Callable[[str], str]
+    token: Token
+    _client: httpx.Client | None = field(default=None, repr=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @classmethod
+    def for_sandbox(cls, url: str, token: str = "sandbox") -> HttpTransport:  # noqa: S107
+        """To a served sandbox, where each service has its prefix."""
+        base = url.rstrip("/")
+        return cls(lambda service: f"{base}/{service}/", lambda: token)
+
+    @classmethod
+    def for_google(cls, environment: Mapping[str, str] | None = None) -> HttpTransport:
+        """To Google, or to where `GOOGLE_*_CUSTOM_ENDPOINT` points.
+
+        `GOOGLE_OAUTH_ACCESS_TOKEN` wins over application default credentials, as in the real provider.
+        Raises `OutsideError` when there are no credentials.
+        """
+        variables = os.environ if environment is None else environment
+        given = variables.get("GOOGLE_OAUTH_ACCESS_TOKEN", "")
+        return cls(lambda service: google_address(service, variables), (lambda: given) if given else _default_token())
+
+    def call(
+        self,
+        method: str,
+        service: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Any | None = None,
+    ) -> Answer:
+        """The answer, whatever its status. Raises `OutsideError` when none came."""
+        import httpx
+
+        url = self.address(service) + quote(path.lstrip("/"), safe="/:@%,()*!$&'+;=~")
+        headers = {"authorization": f"Bearer {self.token()}", "accept": "application/json"}
+        content: bytes | None = None
+        if isinstance(body, bytes):
+            content, headers["content-type"] = body, "application/octet-stream"
+        elif body is not None:
+            content, headers["content-type"] = json.dumps(body).encode(), "application/json"
+        try:
+            response = self._session().request(method, url, params=dict(query or {}), content=content, headers=headers)
+        except httpx.TimeoutException as error:
+            raise _unreachable(method, url, f"no answer within {_TIMEOUT_SECONDS:.0f} seconds") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _unreachable(method, url, str(error) or type(error).__name__) from error
+        return Answer(response.status_code, _decoded(response))
+
+    def close(self) -> None:
+        """Lets go of open connections."""
+        with self._guard:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _session(self) -> httpx.Client:
+        import httpx
+
+        with self._guard:
+            if self._client is None:
+                self._client = httpx.Client(timeout=_TIMEOUT_SECONDS)
+            return self._client
+
+
+def _decoded(response: httpx.Response) -> Any:
+    """JSON when it is JSON, a text when a proxy answered with something else, None for nothing."""
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except ValueError:
+        return response.text
+
+
+def _unreachable(method: str, url: str, reason: str) -> OutsideError:
+    host = url.split("/", 3)[2] if url.count("/") > 2 else url
+    return OutsideError(
+        f"{host} could not be reached",
+        detail=f"{method} {url}: {reason}",
+        hints=("look at the network, and at HTTPS_PROXY if there is a proxy",),
+        code="network",
+    )
+
+
+def _default_token() -> Token:
+    """Access tokens of the application default credentials, refreshed when they run out."""
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+    from google.auth.transport.requests import Request
+
+    try:
+        credentials, _ = google.auth.default(scopes=[_SCOPE])
+    except DefaultCredentialsError as error:
+        raise OutsideError(
+            "There are no Google Cloud credentials",
+            detail=str(error),
+            hints=(_LOGIN, "or try it without a cloud: --cloud sandbox"),
+            code="no-credentials",
+        ) from error
+    guard = threading.Lock()
+
+    def token() -> str:
+        with guard:
+            if not credentials.valid:
+                try:
+                    credentials.refresh(Request())
+                except GoogleAuthError as error:
+                    summary = "The Google Cloud credentials were not accepted"
+                    raise OutsideError(summary, detail=str(error), hints=(_LOGIN,), code="credentials") from error
+            return str(credentials.token)
+
+    return token
