@@ -21,13 +21,12 @@ from envctl.resolution.resolver import Limits
 from envctl.resolution.solution import Solved, TooDeep
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date
 
     from envctl.resolution.catalogue import ImageChoice
     from envctl.resolution.dependency import Dependency
-    from envctl.resolution.protocol import PackageName, PackageSource
-    from envctl.resolution.requirements import Requested, RequirementsInput
+    from envctl.resolution.protocol import PackageSource
+    from envctl.resolution.requirements import RequirementsInput
 
 _MOST_ORDERS = 8
 
@@ -74,7 +73,8 @@ def check_list(
     if listed.invalid:
         return empty
     universe = Universe(choice.image, source)
-    source.prefetch_listings(_to_ask(universe, listed.packages), universe.target)
+    wishes = universe.wishes(one.dependency for one in listed.packages)
+    source.prefetch(wishes, universe.target, universe.follow)
     try:
         result = _Check(Judge(universe, options.limits), listed, options).result(empty)
     except IndexUnavailableError as error:
@@ -87,16 +87,6 @@ def check_list(
             warnings=(*empty.warnings, notice),
         )
     return replace(result, seconds=time.perf_counter() - started)
-
-
-def _to_ask(universe: Universe, packages: Sequence[Requested]) -> list[PackageName]:
-    """The packages that the image does not decide."""
-    found: list[PackageName] = []
-    for one in packages:
-        present = universe.installed(one.name)
-        if present is None or not one.dependency.specifiers.contains(present.version):
-            found.append(one.name)
-    return found
 
 
 class _Check:

@@ -22,7 +22,7 @@ from envctl.resolution.specifiers import specifiers, version_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from envctl.resolution.protocol import PackageName, Target
+    from envctl.resolution.protocol import Follow, PackageName, Target, Wish
 
 
 class MemorySource:
@@ -84,6 +84,9 @@ class MemorySource:
         """Nothing to do: everything is here."""
 
     def prefetch_metadata(self, candidates: Iterable[Candidate]) -> None:
+        """Nothing to do: everything is here."""
+
+    def prefetch(self, wishes: Iterable[Wish], target: Target, follow: Follow) -> None:
         """Nothing to do: everything is here."""
 
     def _build_listing(self, name: PackageName, target: Target) -> Listing:

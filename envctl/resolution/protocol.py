@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NewType, Protocol
+from typing import TYPE_CHECKING, NamedTuple, NewType, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 PackageName = NewType("PackageName", str)
 """A distribution name, normalised by PEP 503 (`envctl.resolution.names.package_name` makes them)."""
@@ -157,6 +157,22 @@ class IndexFailure:
     cause: str
 
 
+class Wish(NamedTuple):
+    """A package that will likely be asked for: which versions will do, and the extras wanted of it."""
+
+    name: PackageName
+    accepts: Callable[[str], bool]
+    extras: frozenset[str] = frozenset()
+
+
+class Follow(Protocol):
+    """A function that foresees the next questions; called from threads of the source."""
+
+    def __call__(self, metadata: RequirementMetadata, extras: frozenset[str], /) -> Iterable[Wish]:
+        """What else will be asked for once a candidate with this metadata and these extras is taken."""
+        ...
+
+
 class PackageSource(Protocol):
     """A package index, or several behind one face. Safe to call from one thread at a time."""
 
@@ -178,4 +194,8 @@ class PackageSource(Protocol):
 
     def prefetch_metadata(self, candidates: Iterable[Candidate]) -> None:
         """A hint: the metadata of these candidates will be asked for soon. Never fails."""
+        ...
+
+    def prefetch(self, wishes: Iterable[Wish], target: Target, follow: Follow) -> None:
+        """A hint: these packages will be asked for, then what their likely versions require. Never fails."""
         ...

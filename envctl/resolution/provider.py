@@ -34,15 +34,16 @@ from envctl.resolution.protocol import (
     PackageName,
     UnknownPackage,
     UnknownRequirements,
+    Wish,
 )
 from envctl.resolution.specifiers import any_allows_prereleases, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from envctl.resolution.image import Image
     from envctl.resolution.kernel import Criterion, Information, Matches
-    from envctl.resolution.protocol import PackageSource
+    from envctl.resolution.protocol import PackageSource, RequirementMetadata
     from envctl.resolution.specifiers import Specifiers
 
 
@@ -178,7 +179,22 @@ class Universe:
         known = self._asks.get(node)
         if known is None:
             known = self._asks[node] = tuple(self._requirements_of(node))
+            if isinstance(node, (IndexNode, ExtrasNode)):
+                wanted = (one.dependency for one in known if isinstance(one, Wanted))
+                self.source.prefetch(self.wishes(wanted), self.target, self.follow)
         return known
+
+    def wishes(self, dependencies: Iterable[Dependency]) -> Iterator[Wish]:
+        """What must be asked of the index: the dependencies that the image does not satisfy."""
+        for one in dependencies:
+            present = self.image.packages.get(one.name)
+            if present is None or not one.specifiers.contains(present.version):
+                yield Wish(one.name, one.specifiers.contains, frozenset(one.extras))
+
+    def follow(self, metadata: RequirementMetadata, extras: frozenset[str]) -> tuple[Wish, ...]:
+        """What a candidate with this metadata will make the search ask; called by threads of the source."""
+        known = declared(metadata, self.target)
+        return tuple(self.wishes((*known.base, *known.wanted(extras, exact=self.habits.exact_extras))))
 
     def wanted(self, dependency: Dependency) -> tuple[Wanted, ...]:
         """The requirement, split into base and extras where the image's pip does so."""

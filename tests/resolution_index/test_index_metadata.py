@@ -19,6 +19,7 @@ from envctl.resolution.protocol import (
     RequirementMetadata,
     Target,
     UnknownRequirements,
+    Wish,
 )
 
 if TYPE_CHECKING:
@@ -342,3 +343,33 @@ def test_directories_of_earlier_versions_teach_how_much_to_ask(
     for candidate in listing.candidates:
         assert getattr(source.metadata(candidate), "requires_dist", None) == ("a",)
     assert [len(index.asked(f"/files/demo-{v}")) for v in ("3.0", "2.0", "1.0")] == [2, 1, 1]
+
+
+def test_what_a_likely_version_requires_is_read_before_anybody_asks(
+    index: FakeIndex, open_source: OpenSource, target: Target
+) -> None:
+    index.add_wheel("demo", "1.0", ["middle<2 ; extra == 'x'"], extras=["x"])
+    index.add_wheel("demo", "2.0", ["wrong"])
+    index.add_wheel("middle", "1.0", ["last"])
+    index.add_wheel("middle", "2.0", ["wrong"])
+    index.add_wheel("last", "1.0", ["demo"])
+
+    def follow(metadata: RequirementMetadata, extras: frozenset[str]) -> list[Wish]:
+        return [
+            Wish(package_name(text.partition("<")[0].partition(" ")[0]), lambda version: version == "1.0")
+            for text in metadata.requires_dist
+            if "extra" not in text or extras
+        ]
+
+    source = open_source(index)
+    wish = Wish(package_name("demo"), lambda version: version == "1.0", frozenset({"x"}))
+    source.prefetch([wish], target, follow)
+    for name in ("demo", "middle", "last"):
+        listing = source.listing(package_name(name), target)
+        assert isinstance(listing, Listing)
+        source.metadata(listing.candidates[-1])
+    assert set(index.counts().values()) == {1}
+    assert not index.asked("wrong")
+    assert not index.asked("-2.0-")
+    open_source(index, offline=True).prefetch([wish], target, follow)
+    assert len(index.requests) == 6

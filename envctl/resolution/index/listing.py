@@ -6,7 +6,7 @@ Source: `pip/_internal/index/package_finder.py`, `CandidateEvaluator._sort_key`;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
 from envctl.resolution.index.filenames import is_wheel, wheel_build, wheel_tags
@@ -87,14 +87,17 @@ class Chooser:
         return known
 
 
-def newest_stable(chooser: Chooser, name: PackageName, page: Page) -> Candidate | None:
-    """The version that pip would take without any specifier, for reading ahead; looks at few lines."""
-    for line in page.lines[:20]:
+def likely_candidate(
+    chooser: Chooser, name: PackageName, page: Page, accepts: Callable[[str], bool] | None = None
+) -> Candidate | None:
+    """The version that will most likely be tried first, for reading ahead: newest stable one that will do."""
+    for line in page.lines:
         version = line_version(line)
-        if version.replace(".", "").isdecimal():
-            chosen = chooser.choose(name, line)
-            if isinstance(chosen, Candidate) and not chosen.yanked:
-                return chosen
+        if not version.replace(".", "").isdecimal() or (accepts is not None and not accepts(version)):
+            continue
+        chosen = chooser.choose(name, line)
+        if isinstance(chosen, Candidate) and not chosen.yanked:
+            return chosen
     return None
 
 

@@ -66,6 +66,12 @@ class Reader:
                 self._workers = self._workers or Workers(_WORKERS)
         return self._workers.submit(call)
 
+    def job(self, call: Callable[[], Result]) -> Job[Result]:
+        """A job that runs in the thread that asks for its result."""
+        from envctl.resolution.index.background import Job
+
+        return Job(call)
+
     def page(self, name: PackageName) -> Page | IndexFailure | None:
         """What all indexes together list; None when none of them knows the package.
 

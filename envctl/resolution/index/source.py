@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from envctl.errors import OutsideError
 from envctl.resolution.index.cache import DiskCache, NoStaticMetadata, default_cache_directory
-from envctl.resolution.index.listing import Chooser, newest_stable
+from envctl.resolution.index.listing import Chooser, likely_candidate
 from envctl.resolution.index.look_ahead import Walk
 from envctl.resolution.index.page import ListedFile, Page, line_files, line_version
 from envctl.resolution.index.reader import Broken, Reader
@@ -24,16 +26,21 @@ from envctl.resolution.protocol import (
     Target,
     UnknownPackage,
     UnknownRequirements,
+    Wish,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
     from types import TracebackType
 
     from envctl.resolution.index.background import Job
     from envctl.resolution.index.reader import FoundMetadata
     from envctl.resolution.index.settings import IndexOptions, IndexSettings
+    from envctl.resolution.protocol import Follow
+
+_DEEPEST = 8
+"""Levels of requirements that are read ahead."""
 
 
 def open_index_source(
@@ -92,6 +99,7 @@ class IndexSource:
         self._reader = Reader(settings, cache, offline=offline, environment=environment or {})
         self._cache = cache
         self._offline = offline
+        self._lock = threading.Lock()
         self._as_of = None if as_of is None else time_text(as_of)
         self._choosers: dict[Target, Chooser] = {}
         self._pages: dict[str, Page | IndexFailure | None] = {}
@@ -141,8 +149,7 @@ class IndexSource:
         if known is None:
             if not self._offline:
                 self._look_ahead(candidate)
-            job = self._metadata_jobs.pop(candidate.url, None)
-            found = job.result() if job is not None else self._read_metadata(candidate)
+            found = self._found_metadata(candidate)
             if isinstance(found, Broken):
                 known = UnknownRequirements(candidate, found.reason, invalid=True)
             elif isinstance(found, NoStaticMetadata):
@@ -172,22 +179,50 @@ class IndexSource:
 
     def prefetch_listings(self, names: Iterable[PackageName], target: Target) -> None:
         """Begins to read these pages in the background, and the metadata of each one's newest version."""
-        if self._offline:
-            return
-        for name in names:
-            if name not in self._pages and name not in self._page_jobs:
-                self._page_jobs[name] = self._reader.submit(lambda name=name: self._read_ahead(name, target))
+        self.prefetch((Wish(name, _anything) for name in names), target, _nothing)
 
     def prefetch_metadata(self, candidates: Iterable[Candidate]) -> None:
         """Begins to read the metadata of these candidates in the background."""
-        if self._offline:
-            return
-        for candidate in candidates:
-            url = candidate.url
+        if not self._offline:
+            for candidate in candidates:
+                self._begin_metadata(candidate, lambda candidate=candidate: self._read_metadata(candidate))
+
+    def prefetch(self, wishes: Iterable[Wish], target: Target, follow: Follow) -> None:
+        """Begins to read these packages in the background, then what their likely versions require."""
+        if not self._offline:
+            for wish in wishes:
+                self._begin_page(wish, target, follow, _DEEPEST)
+
+    def _begin_page(self, wish: Wish, target: Target, follow: Follow, depth: int) -> None:
+        name = wish.name
+        with self._lock:
+            if depth and name not in self._pages and name not in self._page_jobs:
+                self._page_jobs[name] = self._reader.submit(lambda: self._read_tree(wish, target, follow, depth))
+
+    def _begin_metadata(self, candidate: Candidate, read: Callable[[], FoundMetadata]) -> None:
+        url = candidate.url
+        with self._lock:
             if url not in self._metadata and url not in self._metadata_jobs:
-                self._metadata_jobs[url] = self._reader.submit(
-                    lambda candidate=candidate: self._read_metadata(candidate)
-                )
+                self._metadata_jobs[url] = self._reader.submit(read)
+
+    def _read_tree(self, wish: Wish, target: Target, follow: Follow, depth: int) -> Page | IndexFailure | None:
+        """In a worker: the page; begins to read the likely candidate's metadata and what that asks for."""
+        page = self._reader.page(wish.name)
+        if isinstance(page, Page):
+            candidate = likely_candidate(self._chooser(target), wish.name, page, wish.accepts)
+            if candidate is not None:
+                read = partial(self._read_and_follow, candidate, wish.extras, target, follow, depth - 1)
+                self._begin_metadata(candidate, read)
+        return page
+
+    def _read_and_follow(
+        self, candidate: Candidate, extras: frozenset[str], target: Target, follow: Follow, depth: int
+    ) -> FoundMetadata:
+        found = self._read_metadata(candidate)
+        if isinstance(found, RequirementMetadata):
+            for wish in follow(found, extras):
+                self._begin_page(wish, target, follow, depth)
+        return found
 
     def _look_ahead(self, candidate: Candidate) -> None:
         """Reads in the background what will be asked after this candidate."""
@@ -199,20 +234,28 @@ class IndexSource:
 
     def _page(self, name: PackageName) -> Page | IndexFailure | None:
         if name not in self._pages:
-            job = self._page_jobs.pop(name, None)
-            self._pages[name] = job.result() if job is not None else self._reader.page(name)
+            self._pages[name] = self._found_page(name)
         return self._pages[name]
 
-    def _read_ahead(self, name: PackageName, target: Target) -> Page | IndexFailure | None:
-        """In a worker: the page, and the metadata that will most likely be asked for next."""
-        page = self._reader.page(name)
-        if isinstance(page, Page):
-            candidate = newest_stable(self._chooser(target), name, page)
-            if candidate is not None:
-                self._metadata_jobs.setdefault(
-                    candidate.url, self._reader.submit(lambda: self._read_metadata(candidate))
-                )
-        return page
+    def _found_page(self, name: PackageName) -> Page | IndexFailure | None:
+        """By the job that is under way, or by one that runs here and that workers can see."""
+        if self._offline:
+            return self._reader.page(name)
+        with self._lock:
+            job = self._page_jobs.get(name)
+            if job is None:
+                job = self._page_jobs[name] = self._reader.job(lambda: self._reader.page(name))
+        return job.result()
+
+    def _found_metadata(self, candidate: Candidate) -> FoundMetadata:
+        if self._offline:
+            return self._read_metadata(candidate)
+        with self._lock:
+            job = self._metadata_jobs.get(candidate.url)
+            if job is None:
+                job = self._reader.job(lambda: self._read_metadata(candidate))
+                self._metadata_jobs[candidate.url] = job
+        return job.result()
 
     def _read_metadata(self, candidate: Candidate) -> FoundMetadata:
         return self._reader.metadata(_file_of(candidate), candidate.name, candidate.version)
@@ -223,6 +266,14 @@ class IndexSource:
             chooser = Chooser(target.python, WheelRanker(target), self._as_of)
             self._choosers[target] = chooser
         return chooser
+
+
+def _anything(_version: str) -> bool:
+    return True
+
+
+def _nothing(_metadata: RequirementMetadata, _extras: frozenset[str]) -> tuple[Wish, ...]:
+    return ()
 
 
 def _file_of(candidate: Candidate) -> ListedFile:
