@@ -3,28 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from string import Formatter
 
 from envctl.stacks.declaration import Input, Ref, Resource, StackProgram
 
 # Formats: "Import" sections of the provider's resource pages (registry, provider 9 and 10, read 2026-11).
 _FORMATS: Mapping[str, str] = {
     "gcp:artifactregistry/repository:Repository": "projects/{project}/locations/{location}/repositories/{repositoryId}",
+    "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": (
+        "projects/{project}/locations/{location}/repositories/{repository} {role} {member}"
+    ),
     "gcp:composer/environment:Environment": "projects/{project}/locations/{region}/environments/{name}",
+    "gcp:composer/userWorkloadsConfigMap:UserWorkloadsConfigMap": (
+        "projects/{project}/locations/{region}/environments/{environment}/userWorkloadsConfigMaps/{name}"
+    ),
+    "gcp:composer/userWorkloadsSecret:UserWorkloadsSecret": (
+        "projects/{project}/locations/{region}/environments/{environment}/userWorkloadsSecrets/{name}"
+    ),
     "gcp:compute/firewall:Firewall": "projects/{project}/global/firewalls/{name}",
     "gcp:compute/network:Network": "projects/{project}/global/networks/{name}",
     "gcp:compute/router:Router": "projects/{project}/regions/{region}/routers/{name}",
     "gcp:compute/routerNat:RouterNat": "{project}/{region}/{router}/{name}",
     "gcp:compute/subnetwork:Subnetwork": "projects/{project}/regions/{region}/subnetworks/{name}",
+    "gcp:compute/subnetworkIAMMember:SubnetworkIAMMember": (
+        "projects/{project}/regions/{region}/subnetworks/{subnetwork} {role} {member}"
+    ),
     "gcp:container/cluster:Cluster": "projects/{project}/locations/{location}/clusters/{name}",
+    "gcp:container/nodePool:NodePool": "{cluster}/nodePools/{name}",
     "gcp:kms/cryptoKey:CryptoKey": "{keyRing}/cryptoKeys/{name}",
+    "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": "{cryptoKeyId} {role} {member}",
     "gcp:kms/keyRing:KeyRing": "projects/{project}/locations/{location}/keyRings/{name}",
     "gcp:logging/projectBucketConfig:ProjectBucketConfig": "projects/{project}/locations/{location}/buckets/{bucketId}",
+    "gcp:projects/iAMMember:IAMMember": "{project} {role} {member}",
     "gcp:projects/service:Service": "{project}/{service}",
     "gcp:secretmanager/secret:Secret": "projects/{project}/secrets/{secretId}",
+    "gcp:secretmanager/secretIamMember:SecretIamMember": "projects/{project}/secrets/{secretId} {role} {member}",
     "gcp:serviceaccount/account:Account": (
         "projects/{project}/serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com"
     ),
-    "gcp:storage/bucket:Bucket": "{project}/{name}",
+    "gcp:serviceaccount/iAMMember:IAMMember": "{serviceAccountId} {role} {member}",
+    "gcp:storage/bucket:Bucket": "{name}",
+    "gcp:storage/bucketIAMMember:BucketIAMMember": "b/{bucket} {role} {member}",
+}
+
+# Outputs that are made of inputs, besides those that are inputs themselves.
+_MADE_OF: Mapping[tuple[str, str], str] = {
+    ("gcp:artifactregistry/repository:Repository", "name"): "{repositoryId}",
+    ("gcp:serviceaccount/account:Account", "name"): (
+        "projects/{project}/serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com"
+    ),
 }
 
 KEPT = frozenset(
@@ -41,15 +68,19 @@ Enabled APIs and memberships stay too, but making them again is no error.
 
 
 def import_id(program: StackProgram, name: str) -> str | None:
-    """The id under which the provider imports a declared resource; None for types that cannot be, or need not be.
+    """The id under which the provider imports a declared resource.
 
-    References are replaced by the ids and names that the program itself gives.
+    References are replaced by the ids and names that the program itself gives. None for types that cannot be
+    imported or whose id only the cloud knows (service identities, alert policies, members of the bucket that
+    Composer makes).
     """
     resource = program.resource(name)
     form = _FORMATS.get(resource.type)
     if form is None:
         return None
-    return form.format_map({key: _known(program, value) for key, value in resource.inputs.items()})
+    found = _filled(program, resource, form)
+    condition = resource.inputs.get("condition")
+    return found if found is None or condition is None else f"{found} {condition['title']}"
 
 
 def adoptable(program: StackProgram) -> dict[str, str]:
@@ -61,10 +92,19 @@ def adoptable(program: StackProgram) -> dict[str, str]:
     }
 
 
+def _filled(program: StackProgram, resource: Resource, form: str) -> str | None:
+    """The form with the resource's inputs in it; None when one of them is not known before the cloud says it."""
+    values = {field: _known(program, resource.inputs.get(field)) for _, field, _, _ in Formatter().parse(form) if field}
+    return None if None in values.values() else form.format_map(values)
+
+
 def _known(program: StackProgram, value: Input) -> Input:
+    """A value as it will be in the cloud; None when that is not known."""
     if not isinstance(value, Ref):
         return value
-    target: Resource = program.resource(value.resource)
+    target = program.resource(value.resource)
     if value.output == "id":
         return import_id(program, value.resource)
-    return target.inputs.get(value.output)
+    if form := _MADE_OF.get((target.type, value.output)):
+        return _filled(program, target, form)
+    return _known(program, target.inputs.get(value.output))

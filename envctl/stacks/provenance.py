@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
+from envctl.plan.property_diff import split_path
 from envctl.stacks.declaration import SpecPath, StackProgram
-
-_SEGMENT = re.compile(r"\.?([^.\[\]]+)|\[(?:\"((?:[^\"\\]|\\.)*)\"|(\d+))\]")
 
 
 def logical_name(urn: str) -> str:
@@ -26,19 +23,10 @@ def spec_path(program: StackProgram, name: str, property_path: str = "") -> Spec
         return None
     if not property_path:
         return resource.origin
-    segments = property_segments(property_path)
+    segments = split_path(property_path)
     best: tuple[int, SpecPath] | None = None
     for covered, origin in resource.fields.items():
-        start = tuple(covered.split("."))
+        start = split_path(covered)
         if segments[: len(start)] == start and (best is None or len(start) > best[0]):
             best = (len(start), (*origin, *segments[len(start) :]))
     return best[1] if best else None
-
-
-def property_segments(path: str) -> tuple[str | int, ...]:
-    """The segments of a property path as Pulumi writes it: `a.b[0]["c.d"]`."""
-    segments: list[str | int] = []
-    for match in _SEGMENT.finditer(path):
-        plain, quoted, index = match.groups()
-        segments.append(int(index) if index is not None else plain if plain is not None else quoted)
-    return tuple(segments)

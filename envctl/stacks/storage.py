@@ -8,7 +8,7 @@ from typing import Any
 from envctl.spec.model import Bucket, LifecycleRule
 from envctl.spec.names import bucket_name
 from envctl.stacks.components import Group
-from envctl.stacks.declaration import Input, Options, Resource
+from envctl.stacks.declaration import Input, Options, Resource, SpecPath
 from envctl.stacks.scope import Scope
 
 ENVIRONMENT_BUCKET = "environment"
@@ -63,10 +63,17 @@ def _bucket(scope: Scope, key: str, bucket: Bucket, kms_key: Input) -> Resource:
             "labels": (*origin, "labels") if bucket.labels else ("labels",),
             "versioning": (*origin, "versioning"),
             "lifecycleRules": (*origin, "lifecycle"),
+            **_lifecycle_fields(bucket.lifecycle, (*origin, "lifecycle")),
             "encryption": ("encryption", "key"),
         },
         options=Options(delete_before_replace=True, retain_on_delete=bucket.retain is not False, protect=scope.protect),
     )
+
+
+def _lifecycle_fields(rules: list[LifecycleRule], origin: SpecPath) -> dict[str, SpecPath]:
+    """Where each of the provider's rules stands in the file: a written rule may become two."""
+    written = [index for index, rule in enumerate(rules) for _ in lifecycle_rules(rule)]
+    return {f"lifecycleRules[{position}]": (*origin, index) for position, index in enumerate(written)}
 
 
 def lifecycle_rules(rule: LifecycleRule) -> list[dict[str, Any]]:
