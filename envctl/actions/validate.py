@@ -7,7 +7,7 @@ from pathlib import Path
 
 from envctl.diagnostics import Diagnostic, Severity
 from envctl.errors import ExitCode, InvalidInputError
-from envctl.spec.loader import load_all
+from envctl.spec.loader import concrete_names, load_all
 from envctl.spec.project import load_project
 
 
@@ -54,7 +54,7 @@ def validate(request: ValidateRequest) -> Validation:
     try:
         loaded = load_all(project, request.names, request.today)
     except InvalidInputError as error:
-        return Validation(request.names or tuple(project.files), error.diagnostics)
+        return Validation(request.names or concrete_names(project), error.diagnostics)
     warnings: dict[Diagnostic, None] = {}
     for each in loaded:
         warnings |= dict.fromkeys((*(each.foundation.warnings if each.foundation else ()), *each.warnings))

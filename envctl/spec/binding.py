@@ -53,7 +53,7 @@ def bind(
     diagnostics: list[Diagnostic] = []
     for turn in range(_ROUNDS):
         try:
-            value = model.model_validate_json(json.dumps(plain(rest)))
+            value = model.model_validate_json(json.dumps(plain(rest)), by_alias=True, by_name=False)
         except ValidationError as error:
             found = mistakes(error, rest, model)
         else:

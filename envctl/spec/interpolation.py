@@ -152,8 +152,9 @@ class _Run:
             parent = at(self.root, path[:depth])
             if isinstance(parent, Entries) and str(path[depth]) not in parent.entries:
                 close = nearest(str(path[depth]), parent.entries)
-                if close and (at(self.root, (*path[:depth], close, *path[depth + 1 :])) is not None):
-                    better = show((*path[:depth], close, *path[depth + 1 :]))
+                candidate = (*path[:depth], close or "", *path[depth + 1 :])
+                if close and (at(self.root, candidate) is not None or isinstance(self.computed(candidate), str)):
+                    better = show(candidate)
                     return [Hint(f"did you mean `${{{better}}}`?", replacement=f"${{{better}}}")]
                 return []
         return []

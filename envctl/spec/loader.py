@@ -24,10 +24,9 @@ from envctl.spec.rules.literal_secrets import mask
 from envctl.spec.rules.run import check
 from envctl.spec.rules.subject import Subject
 from envctl.spec.source import Source, load_source
-from envctl.spec.tree import Entries, Entry, KeyPath, Leaf, nearest_span, spans, text_at, value_at
+from envctl.spec.tree import Entries, Entry, KeyPath, Leaf, nearest_span, spans, text_at, text_entries, value_at
 
 _FILE_KEYS = ("extends", "abstract")
-_NO_PLACE = SourceSpan(Path("-"), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,11 @@ def load(project: Project, name: str) -> Loaded:
         InvalidInputError: with every problem of the file, its bases and its foundation.
     """
     return load_all(project, [name])[0]
+
+
+def concrete_names(project: Project) -> tuple[str, ...]:
+    """The environments and foundations of a project, without the bases; files that cannot be read are among them."""
+    return tuple(_Run(project, "").concrete())
 
 
 def load_all(project: Project, names: Iterable[str] = (), today: str | None = None) -> tuple[Loaded, ...]:
@@ -255,7 +259,13 @@ def without_secrets(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
             return replace(span, text=text, end_column=max(end, span.column + 1))
         return replace(span, text=mask(span.text))
 
-    return [replace(each, detail=mask(each.detail), span=masked(each.span)) for each in diagnostics]
+    # What else is said about the very same value could repeat it in another form.
+    secrets = [each.span for each in diagnostics if each.code == "literal-secret"]
+    return [
+        replace(each, detail=mask(each.detail), span=masked(each.span))
+        for each in diagnostics
+        if each.code == "literal-secret" or each.span is None or each.span not in secrets
+    ]
 
 
 def _without_file_keys(tree: Entries) -> Entries:
@@ -265,17 +275,6 @@ def _without_file_keys(tree: Entries) -> Entries:
 
 def _stand_ins() -> Entries:
     """Values for required keys that are wrong, so that the rest can be judged in the same run."""
-
-    def entry(value: str) -> Entry:
-        return Entry(_NO_PLACE, Leaf(value, _NO_PLACE))
-
-    account = Entries({"name": entry("stand-in")}, _NO_PLACE)
-    return Entries(
-        {
-            "project": entry("stand-in"),
-            "region": entry("europe-west1"),
-            "imageVersion": entry("composer-3-airflow-2"),
-            "serviceAccount": Entry(_NO_PLACE, account),
-        },
-        _NO_PLACE,
-    )
+    texts = text_entries({"project": "stand-in", "region": "europe-west1", "imageVersion": "composer-3-airflow-2"})
+    account = text_entries({"name": "stand-in"})
+    return Entries(dict(texts.entries) | {"serviceAccount": Entry(account.span, account)}, texts.span)

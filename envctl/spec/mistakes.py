@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from envctl.diagnostics import Diagnostic, Hint
 from envctl.spec.codes import problem
+from envctl.spec.model import ACCOUNT_NAME, NAME, PROJECT_ID, REGION, VARIABLE_NAME
 from envctl.spec.nearest import nearest
 from envctl.spec.shape import keys_of, models_at
 from envctl.spec.tree import Entries, Items, KeyPath, Leaf, Node, at, child, key_span, nearest_span, show
@@ -29,6 +30,16 @@ _EXPECTED = {
     "dict_type": "a block of keys",
     "list_type": "a list",
 }
+_FORMS = {
+    PROJECT_ID: "the id of a project: 6 to 30 of a-z, 0-9 and `-`, beginning with a letter",
+    REGION: "a region such as `europe-west1`",
+    NAME: "1 to 63 of a-z, 0-9 and `-`, beginning with a letter and not ending with `-`",
+    ACCOUNT_NAME: "6 to 30 of a-z, 0-9 and `-`, beginning with a letter and not ending with `-`",
+    VARIABLE_NAME: "the name of an environment variable",
+}
+_MOST_KEYS = 12
+"""A longer list of keys is no help on a terminal."""
+_MOST_LEVELS = 3
 _TRUTH_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
@@ -87,7 +98,8 @@ def _path(details: ErrorDetails, tree: Entries) -> tuple[KeyPath, bool]:
 def _wrong_type(path: KeyPath, tree: Entries, expected: list[str]) -> Mistake:
     node = at(tree, path)
     wanted = " or ".join(expected)
-    detail = f"`{show(path)}` must be {wanted}, not {_kind(node)}."
+    found = "one with decimals" if expected == ["a whole number"] and _kind(node) == "a number" else _kind(node)
+    detail = f"`{show(path)}` must be {wanted}, not {found}."
     return Mistake(path, problem("wrong-type", detail, nearest_span(tree, path), _type_hints(node, expected)))
 
 
@@ -142,13 +154,13 @@ def _mistake(details: ErrorDetails, path: KeyPath, tree: Entries, model: type[Ba
             return Mistake(
                 path, problem("value-not-allowed", f"{what} takes {allowed}.", span, _near(path, tree, allowed))
             )
-        case "string_pattern_mismatch" if location_is_key(details):
-            return Mistake(
-                path,
-                problem("value-form", f"The key `{path[-1]}` must match {context['pattern']}.", key_span(tree, path)),
-            )
         case "string_pattern_mismatch":
-            return Mistake(path, problem("value-form", f"{what} must match {context['pattern']}.", span))
+            form = _FORMS.get(context["pattern"], f"text that matches {context['pattern']}")
+            if _is_about_key(details):
+                return Mistake(
+                    path, problem("value-form", f"The key `{path[-1]}` must be {form}.", key_span(tree, path))
+                )
+            return Mistake(path, problem("value-form", f"{what} must be {form}.", span))
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal" as kind:
             bound = {"greater_than": ("gt", "more than"), "greater_than_equal": ("ge", "at least")} | {
                 "less_than": ("lt", "less than"),
@@ -164,17 +176,16 @@ def _mistake(details: ErrorDetails, path: KeyPath, tree: Entries, model: type[Ba
                 ),
             )
         case "string_too_short" | "too_short":
-            return Mistake(
-                path,
-                problem(
-                    "value-out-of-range", f"{what} must have at least {context['min_length']} {_units(details)}.", span
-                ),
+            least = context["min_length"]
+            detail = (
+                f"{what} must not be empty." if least == 1 else f"{what} must have at least {least} {_units(details)}."
             )
+            return Mistake(path, problem("value-out-of-range", detail, span))
         case _:
             return Mistake(path, problem("value-form", f"{what}: {details['msg']}.", span))
 
 
-def location_is_key(details: ErrorDetails) -> bool:
+def _is_about_key(details: ErrorDetails) -> bool:
     """Whether the objection is about a key of a free mapping, not about its value."""
     return details["loc"][-1] == "[key]"
 
@@ -202,19 +213,18 @@ def _unknown_key(path: KeyPath, tree: Entries, model: type[BaseModel]) -> Diagno
         hints.append(Hint(f"did you mean `{close}`?", replacement=close))
     elif key == "<<":
         hints.append(Hint("YAML's merge key is not used here: `extends: NAME` takes over a whole file"))
-    elif elsewhere := _elsewhere(key, model):
+    elif elsewhere := next(_places(key, model, ()), None):
         hints.append(Hint(f"there is a key `{elsewhere}`"))
-    elif known:
+    elif 0 < len(known) <= _MOST_KEYS:
         hints.append(Hint("the keys here are " + ", ".join(f"`{name}`" for name in sorted(known))))
     return problem("unknown-key", f"There is no `{key}` {where}.", key_span(tree, path), hints)
 
 
-def _elsewhere(key: str, model: type[BaseModel]) -> str | None:
-    """A place one block deeper or higher where the key does exist."""
-    if key in keys_of(model):
-        return key
-    for name in keys_of(model):
-        for block in models_at(model, (name,)):
-            if key in keys_of(block):
-                return f"{name}.{key}"
-    return None
+def _places(key: str, model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
+    """Where the key does exist, the nearest to the top first."""
+    if path and key in keys_of(model):
+        yield ".".join((*path, key))
+    if len(path) < _MOST_LEVELS:
+        for name in keys_of(model):
+            for block in models_at(model, (name,)):
+                yield from _places(key, block, (*path, name))

@@ -76,13 +76,18 @@ class Integration(StrEnum):
 
 
 Label = Annotated[str, Field(max_length=63)]
-Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
+NAME = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
+PROJECT_ID = r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$"
+REGION = r"^[a-z]+-[a-z]+[0-9]+$"
+ACCOUNT_NAME = r"^[a-z]([-a-z0-9]{4,28}[a-z0-9])$"
+VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 class ServiceAccount(Block):
     """The environment's service account: `name` of one to create, or `email` of an existing one."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{4,28}[a-z0-9])$")] | None = None
+    name: Annotated[str, Field(pattern=ACCOUNT_NAME)] | None = None
     email: str | None = None
 
 
@@ -308,7 +313,7 @@ class ConfigMap(Block):
 class EnvironmentVariable(Block):
     """A value taken from the environment of the process that runs envctl, never from a file."""
 
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+    env: Annotated[str, Field(pattern=VARIABLE_NAME)]
 
 
 class WorkloadSecret(Block):
@@ -429,8 +434,8 @@ class Environment(Block):
     kind: Literal["environment"] = "environment"
     name: Name | None = None
     foundation: str | None = None
-    project: Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$")]
-    region: Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")]
+    project: Annotated[str, Field(pattern=PROJECT_ID)]
+    region: Annotated[str, Field(pattern=REGION)]
     image_version: str
     profile: Profile = Profile.STANDARD
     size: Size | None = None
@@ -466,8 +471,8 @@ class Foundation(Block):
 
     kind: Literal["foundation"] = "foundation"
     name: Name | None = None
-    project: Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$")]
-    region: Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")]
+    project: Annotated[str, Field(pattern=PROJECT_ID)]
+    region: Annotated[str, Field(pattern=REGION)]
     labels: dict[str, Label] = {}
     protect: bool | None = None
     network: Vpc | None = None

@@ -8,11 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from envctl import __version__
-from envctl.diagnostics import Diagnostic, SourceSpan
+from envctl.diagnostics import Diagnostic, SourceSpan, sort_diagnostics
 from envctl.errors import InvalidInputError, UsageError
 from envctl.spec.codes import problem
 from envctl.spec.source import load_source
-from envctl.spec.tree import nearest_span
+from envctl.spec.tree import nearest_span, text_entries
 
 PROJECT_FILE = "envctl.yaml"
 ENVIRONMENTS = "environments"
@@ -94,13 +94,13 @@ def load_project(root: Path) -> Project:
     if source.tree is None:
         raise InvalidInputError(diagnostics, "envctl.yaml has problems")
     tree = source.tree
-    bound = bind(tree, ProjectSettings)
+    bound = bind(tree, ProjectSettings, text_entries({"name": "stand-in"}))
     diagnostics += bound.diagnostics
     settings = bound.value
+    if settings and settings.envctl and (refusal := _version_problem(settings.envctl, nearest_span(tree, ("envctl",)))):
+        diagnostics.append(refusal)
     if settings is None or diagnostics:
-        raise InvalidInputError(diagnostics, "envctl.yaml has problems")
-    if settings.envctl and (refusal := _version_problem(settings.envctl, nearest_span(tree, ("envctl",)))):
-        raise InvalidInputError([refusal], "envctl.yaml has problems")
+        raise InvalidInputError(sort_diagnostics(diagnostics), "envctl.yaml has problems")
     files, doubled = _environment_files(root / ENVIRONMENTS)
     return Project(
         root=root,

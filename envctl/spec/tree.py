@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from envctl.diagnostics import SourceSpan
 
@@ -64,6 +65,12 @@ def plain(node: Node) -> object:
     if isinstance(node, Items):
         return [plain(item) for item in node.items]
     return {key: plain(entry.node) for key, entry in node.entries.items()}
+
+
+def text_entries(values: Mapping[str, str]) -> Entries:
+    """A mapping of texts that no file holds."""
+    nowhere = SourceSpan(Path("-"), 1)
+    return Entries({key: Entry(nowhere, Leaf(value, nowhere)) for key, value in values.items()}, nowhere)
 
 
 def child(node: Node | None, segment: str | int) -> Node | None:

@@ -72,5 +72,5 @@ def _newest(image: ImageVersion) -> tuple[Hint, ...]:
     ]
     if same:
         best = max(same, key=lambda each: (each.generation or 0, each.airflow, each.composer, each.build or 0))
-        return suggestion(best.name)
+        return (Hint(f"the newest in the catalogue is `{best.name}`", replacement=best.name),)
     return suggestion(nearest(image.name, images().names))

@@ -20,6 +20,8 @@ def check_network(subject: Subject) -> Iterator[Violation]:
         return
     network = subject.spec.network
     yield from _check_ways(network)
+    if subject.generation == 3:
+        return  # the blocks below are objected to as a whole
     private = network.private_environment
     if private is not None:
         if network.mode is NetworkMode.PUBLIC:

@@ -62,7 +62,7 @@ def _check_maintenance(window: Maintenance) -> Iterator[Violation]:
     total = window.hours * len(days)
     if total < per_week:
         detail = (
-            f"Google asks for {per_week:g} hours in each week: {window.hours:g} on {len(days)} day(s) make {total:g}."
+            f"Google asks for {per_week:g} hours in each week: {window.hours:g} on {', '.join(days)} make {total:g}."
         )
         more = -(-per_week // window.hours)
         hint = Hint(f"{more:g} days of {window.hours:g} hours would do" if more <= 7 else "make the windows longer")
@@ -93,7 +93,7 @@ def cron_problem(schedule: str) -> str | None:
     for text, (name, low, high, words) in zip(fields, _FIELDS, strict=True):
         for part in text.split(","):
             if not _cron_part(part, low, high, words):
-                return f"`{text}` is not a {name} from {low} to {high}."
+                return f"`{text}` cannot be the {name}: {low} to {high}."
     return None
 
 

@@ -53,7 +53,7 @@ def _check_component(path: KeyPath, workload: Workload | WorkerWorkload, table: 
     if workload.memory_gb is not None:
         yield from _check_range((*path, "memoryGb"), workload.memory_gb, table.memory, " GB")
         yield from _check_step((*path, "memoryGb"), workload.memory_gb, table.memory_step, " GB")
-        if workload.cpu is not None:
+        if workload.cpu is not None and _within(workload.cpu, table.cpu) and _within(workload.memory_gb, table.memory):
             yield from _check_memory_per_cpu(path, workload.memory_gb, workload.cpu, table)
     if workload.storage_gb is not None:
         if table.storage is None:
@@ -66,8 +66,13 @@ def _check_component(path: KeyPath, workload: Workload | WorkerWorkload, table: 
 
 def _check_range(path: KeyPath, value: float, allowed: Range, unit: str) -> Iterator[Violation]:
     low, high = allowed
-    if (low is not None and value < low) or (high is not None and value > high):
+    if not _within(value, allowed):
         yield Violation("value-out-of-range", path, f"{value:g}{unit} is outside {low:g} to {high:g}{unit}.")
+
+
+def _within(value: float, allowed: Range) -> bool:
+    low, high = allowed
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _check_step(path: KeyPath, value: float, step: float | None, unit: str) -> Iterator[Violation]:
