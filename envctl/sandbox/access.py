@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from envctl.sandbox.failures import ApiError, Status
 from envctl.sandbox.projects import full_name
+from envctl.sandbox.roles import predefined_role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from envctl.sandbox.backend import Backend
     from envctl.sandbox.faults import Faults
     from envctl.sandbox.messages import Request
     from envctl.sandbox.policies import Policies
-
-
-@cache
-def predefined_roles() -> Mapping[str, frozenset[str]]:
-    """Permissions of the predefined roles that the emulator knows, by role."""
-    text = resources.files("envctl.data").joinpath("sandbox/roles.json").read_text(encoding="utf-8")
-    document = json.loads(text)
-    names: list[str] = document["permissions"]
-    return {role: frozenset(names[index] for index in indexes) for role, indexes in document["roles"].items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +75,8 @@ class Access:
         custom = self.backend.store.get("roles", role)
         if custom is not None:
             return frozenset() if custom.get("deleted") else frozenset(custom.get("includedPermissions", ()))
-        return predefined_roles().get(role, frozenset())
+        known = predefined_role(role)
+        return known.permissions if known else frozenset()
 
     def _chain(self, resource: str) -> list[str]:
         """The resource and what it inherits from, the nearest first."""

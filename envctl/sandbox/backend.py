@@ -61,6 +61,13 @@ class Backend:
             },
         )
 
+    def restart_clock(self) -> None:
+        """Put the clock back to its first instant, for a cloud that starts over."""
+        self.clock.elapsed = timedelta(0)
+        self._serial = 0
+        self._clock_saved = timedelta(-1)
+        self.save_clock()
+
     def tick(self) -> None:
         """Let the time pass that a changing request takes."""
         self.clock.advance(_TICK)

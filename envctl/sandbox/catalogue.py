@@ -17,14 +17,36 @@ if TYPE_CHECKING:
 def load_services(cloud: Cloud) -> tuple[Service, ...]:
     """All services, bound to a cloud."""
     from envctl.sandbox.services import (
+        artifactregistry,
+        cloudkms,
         cloudresourcemanager,
         composer,
+        compute,
+        container,
         iam,
+        logging,
+        monitoring,
+        orgpolicy,
+        secretmanager,
         serviceusage,
         storage,
     )
 
-    modules = (composer, storage, iam, cloudresourcemanager, serviceusage)
+    modules = (
+        composer,
+        storage,
+        iam,
+        cloudresourcemanager,
+        serviceusage,
+        cloudkms,
+        compute,
+        container,
+        secretmanager,
+        artifactregistry,
+        logging,
+        monitoring,
+        orgpolicy,
+    )
     return tuple(module.declare(cloud) for module in modules)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -29,7 +30,7 @@ from envctl.sandbox.services.storage_buckets import Buckets
 from envctl.sandbox.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from envctl.sandbox.messages import Json
@@ -70,9 +71,8 @@ class Cloud:
         kinds = [kind for service in services for kind in service.operations]
         self.operations = Operations(self.backend, self.faults, kinds)
         self.requests: list[Json] = []
-        with self._lock, self.backend.store.transaction():
-            self.backend.load_clock()
-            self.backend.save_clock()
+        with self.exclusive():
+            pass
 
     @classmethod
     def load(cls, store_path: Path) -> Cloud:
@@ -84,6 +84,16 @@ class Cloud:
         with self._lock:
             self.backend.store.fold()
 
+    @contextlib.contextmanager
+    def exclusive(self) -> Generator[None]:
+        """The cloud for oneself: up to date with its file on entry, written to it on exit."""
+        with self._lock, self.backend.store.transaction():
+            self.backend.load_clock()
+            try:
+                yield
+            finally:
+                self.backend.save_clock()
+
     def handle(self, request: Request, service: str = "") -> Response:
         """The answer to a request.
 
@@ -94,8 +104,7 @@ class Cloud:
         Raises:
             ConnectionDroppedError: a fault wants the connection cut.
         """
-        with self._lock, self.backend.store.transaction():
-            self.backend.load_clock()
+        with self.exclusive():
             try:
                 found, path = self._service(request, service)
             except ApiError as error:
@@ -105,8 +114,7 @@ class Cloud:
             if not delay:
                 return self._perform(found, match, request, path)
         self._sleep(delay)
-        with self._lock, self.backend.store.transaction():
-            self.backend.load_clock()
+        with self.exclusive():
             return self._perform(found, match, request, path)
 
     def _perform(self, service: Service, match: Match | None, request: Request, path: str) -> Response:
@@ -115,7 +123,6 @@ class Cloud:
         if drop == "before":
             raise ConnectionDroppedError(name)
         response = self._answer(service, match, request, path)
-        self.backend.save_clock()
         self._log(request, name, response.status)
         if drop:
             raise ConnectionDroppedError(name)

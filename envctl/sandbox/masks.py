@@ -26,8 +26,9 @@ def _camel_path(path: str) -> str:
 
 
 def _camel(name: str) -> str:
+    # Terraform's provider writes some paths with a capital (`config.WorkloadsConfig`), which the API accepts.
     head, *rest = name.split("_")
-    return head + "".join(word[:1].upper() + word[1:] for word in rest)
+    return head[:1].lower() + head[1:] + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
 def at(value: Mapping[str, Any], path: Sequence[str]) -> Any:

@@ -94,7 +94,7 @@ class Policies:
         old = self.stored(resource)
         etag = policy.get("etag")
         if etag and etag != (old["etag"] if old else _NEVER_SET):
-            raise conflict() if conflict else _concurrent()
+            raise conflict() if conflict else concurrent_change()
         bindings = _normalised(policy.get("bindings", []))
         version = policy.get("version", 0)
         if version not in {0, 1, 3}:
@@ -159,7 +159,8 @@ class Policies:
             raise ApiError(Status.INVALID_ARGUMENT, f"Service account {name}@{domain} does not exist.")
 
 
-def _concurrent() -> ApiError:
+def concurrent_change() -> ApiError:
+    """409 for an etag that is no longer the current one."""
     return ApiError(
         Status.ABORTED,
         "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.",

@@ -28,6 +28,7 @@ class Settings:
         caller: principal of a token that is not listed.
         checks_packages: custom packages that cannot be installed together end an update with an error
             (the packages are those named by the seed under `conflictingPackages`).
+        default_image: image of an environment that names none; the newest known default when empty.
     """
 
     strict_projects: bool = False
@@ -37,6 +38,7 @@ class Settings:
     polls: int = 4
     caller: str = DEFAULT_CALLER
     checks_packages: bool = True
+    default_image: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The switches under the names that the seed uses."""

@@ -1,21 +1,27 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from envctl.sandbox.clock import parse_stamp
+
+if TYPE_CHECKING:
+    from sandbox_client import Client
+
+    from envctl.sandbox.messages import Response
 
 BASE = "https://composer.googleapis.com/v1"
 PARENT = "projects/acme/locations/europe-west1"
 DEV = f"{BASE}/{PARENT}/environments/dev"
 
 
-def patch(client, mask, body):
+def patch(client: Client, mask: str, body: Any) -> Response:
     return client.call("PATCH", f"{DEV}?updateMask={mask}", body)
 
 
-def test_creating_takes_25_virtual_minutes_and_a_handful_of_polls(composer):
+def test_creating_takes_25_virtual_minutes_and_a_handful_of_polls(composer: Client) -> None:
     body = {
         "name": f"{PARENT}/environments/dev",
         "config": {"nodeConfig": {"serviceAccount": "runner@acme.iam.gserviceaccount.com"}},
@@ -37,7 +43,7 @@ def test_creating_takes_25_virtual_minutes_and_a_handful_of_polls(composer):
     assert composer.ok("GET", DEV)["state"] == "RUNNING"
 
 
-def test_the_server_names_bucket_and_addresses(composer):
+def test_the_server_names_bucket_and_addresses(composer: Client) -> None:
     environment = composer.environment("a-rather-long-name")
     bucket = environment["storageConfig"]["bucket"]
     assert bucket.startswith("europe-west1-a-rather-long-n-")
@@ -47,7 +53,7 @@ def test_the_server_names_bucket_and_addresses(composer):
     assert composer.ok("GET", f"https://storage.googleapis.com/storage/v1/b/{bucket}")["location"] == "EUROPE-WEST1"
 
 
-def test_deleting_an_environment_leaves_its_bucket(composer):
+def test_deleting_an_environment_leaves_its_bucket(composer: Client) -> None:
     bucket = composer.environment()["storageConfig"]["bucket"]
     composer.wait(composer.ok("DELETE", DEV), BASE)
     error = composer.refused(404, "GET", DEV)
@@ -56,7 +62,7 @@ def test_deleting_an_environment_leaves_its_bucket(composer):
     composer.ok("GET", f"https://storage.googleapis.com/storage/v1/b/{bucket}")
 
 
-def test_packages_are_refused_at_creation(composer):
+def test_packages_are_refused_at_creation(composer: Client) -> None:
     body = {
         "name": f"{PARENT}/environments/dev",
         "config": {"softwareConfig": {"pypiPackages": {"requests": ""}}},
@@ -74,12 +80,12 @@ def test_packages_are_refused_at_creation(composer):
         ("composer-3-airflow-2.10.5-build.4", "composer-3-airflow-2.10.5-build.4"),
     ],
 )
-def test_an_alias_of_an_image_becomes_a_full_version(composer, alias, full):
+def test_an_alias_of_an_image_becomes_a_full_version(composer: Client, alias: str, full: str) -> None:
     environment = composer.environment(softwareConfig={"imageVersion": alias})
     assert environment["config"]["softwareConfig"]["imageVersion"] == full
 
 
-def test_an_unknown_image_is_refused_with_suggestions(composer):
+def test_an_unknown_image_is_refused_with_suggestions(composer: Client) -> None:
     body = {
         "name": f"{PARENT}/environments/dev",
         "config": {"softwareConfig": {"imageVersion": "composer-3-airflow-2.10.9"}},
@@ -90,7 +96,7 @@ def test_an_unknown_image_is_refused_with_suggestions(composer):
     )
 
 
-def test_an_environment_in_motion_refuses_another_change(composer):
+def test_an_environment_in_motion_refuses_another_change(composer: Client) -> None:
     composer.environment()
     assert patch(composer, "labels", {"labels": {"a": "1"}}).status == 200
     response = patch(composer, "labels", {"labels": {"a": "2"}})
@@ -99,7 +105,7 @@ def test_an_environment_in_motion_refuses_another_change(composer):
     assert composer.call("DELETE", DEV).status == 400
 
 
-def test_one_kind_of_update_for_each_request(composer):
+def test_one_kind_of_update_for_each_request(composer: Client) -> None:
     composer.environment()
     body = {"labels": {"a": "1"}, "config": {"softwareConfig": {"envVariables": {"AAA": "1"}}}}
     error = patch(composer, "labels,config.softwareConfig.envVariables", body).json()["error"]
@@ -108,7 +114,7 @@ def test_one_kind_of_update_for_each_request(composer):
     assert error["message"] == "Found 1 problem:\n\t1) Request must not contain an empty update_mask."
 
 
-def test_a_mask_of_one_key_keeps_the_others(composer):
+def test_a_mask_of_one_key_keeps_the_others(composer: Client) -> None:
     composer.environment()
     composer.wait(patch(composer, "labels", {"labels": {"a": "1", "b": "2"}}).json(), BASE)
     composer.wait(patch(composer, "labels.a", {"labels": {"a": "3"}}).json(), BASE)
@@ -117,13 +123,13 @@ def test_a_mask_of_one_key_keeps_the_others(composer):
     assert composer.ok("GET", DEV)["labels"] == {"a": "3"}
 
 
-def test_an_immutable_field_cannot_be_patched(composer):
+def test_an_immutable_field_cannot_be_patched(composer: Client) -> None:
     composer.environment()
     body = {"config": {"nodeConfig": {"serviceAccount": "other@acme.iam.gserviceaccount.com"}}}
     assert patch(composer, "config.nodeConfig.serviceAccount", body).status == 400
 
 
-def test_an_upgrade_never_goes_back(composer):
+def test_an_upgrade_never_goes_back(composer: Client) -> None:
     composer.environment(softwareConfig={"imageVersion": "composer-3-airflow-2.10.5-build.10"})
     older = {"config": {"softwareConfig": {"imageVersion": "composer-3-airflow-2.10.5-build.4"}}}
     newer = {"config": {"softwareConfig": {"imageVersion": "composer-3-airflow-2.10.5-build.19"}}}

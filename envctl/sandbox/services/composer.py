@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from envctl.sandbox.messages import Json
 
 COLLECTION = "composer.environments"
-_TYPE = "type.googleapis.com/google.cloud.orchestration.airflow.service.v1"
+_PACKAGE = "type.googleapis.com/google.cloud.orchestration.airflow.service"
 _EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _ALL_ADDRESSES = [
@@ -80,7 +80,7 @@ class Environments:
     def image_versions(self, call: Call) -> Json:
         """The image versions that new environments may have."""
         past = call.query("includePastReleases") == "true"
-        default = composer_images.default_image()
+        default = _default_image(call.backend)
         shown: list[Json] = []
         for image in composer_images.images():
             if image.ended and not past:
@@ -124,11 +124,12 @@ class Environments:
                 "User-provided PyPi dependencies forbidden at environment creation. "
                 "Please create an environment without dependencies then perform an update."
             )
-        image = composer_images.resolve(software.get("imageVersion") or composer_images.default_image())
+        image = composer_images.resolve(software.get("imageVersion") or _default_image(call.backend))
         account = (config.get("nodeConfig") or {}).get("serviceAccount", "")
         if not account and image.generation == 3:
             raise problems("Composer environment service account is required to be explicitly specified.")
         self._check_account(call, account)
+        self._check_references(call, config)
         bucket = (call.body.get("storageConfig") or {}).get("bucket", "").removeprefix("gs://")
         if bucket and call.store.get("buckets", bucket) is None:
             raise problems(f"Bucket '{bucket}' does not exist.")
@@ -153,6 +154,27 @@ class Environments:
                 "The user must be granted iam.serviceAccounts.actAs permission, included in "
                 "iam.serviceAccountUser, iam.serviceAccountTokenCreator, or iam.serviceAccountActor role.",
             )
+
+    def _check_references(self, call: Call, config: Mapping[str, Any]) -> None:
+        """Refuse a network, subnetwork or key that does not exist in a project that the cloud knows.
+
+        The real service finds these out during the operation; here they are refused at once.
+        """
+        node: Mapping[str, Any] = config.get("nodeConfig") or {}
+        references = (
+            ("Network", "compute.networks", node.get("network", "")),
+            ("Subnetwork", "compute.subnetworks", node.get("subnetwork", "")),
+            ("Network attachment", "compute.networkAttachments", node.get("composerNetworkAttachment", "")),
+            ("Cloud KMS key", "kms.cryptoKeys", (config.get("encryptionConfig") or {}).get("kmsKeyName", "")),
+        )
+        missing: list[str] = []
+        for what, kind, reference in references:
+            path = reference.partition("/v1/")[2] or reference
+            project = path.split("/")[1] if path.startswith("projects/") else ""
+            if project and call.store.get("projects", project) and call.store.get(kind, path) is None:
+                missing.append(f"{what} '{path}' does not exist.")
+        if missing:
+            raise problems(*missing)
 
     def _new(self, call: Call, name: str, image: composer_images.Image, bucket: str) -> Json:
         project, location = call["project"], call["location"]
@@ -282,6 +304,8 @@ class Environments:
         for kind in ("composer.secrets", "composer.configMaps"):
             for entry, _ in backend.store.items(kind, name + "/"):
                 backend.store.delete(kind, entry)
+        for kind in ("composer.airflow", "composer.failovers"):
+            backend.store.delete(kind, name)
         return dict(_EMPTY)
 
     # -- operations -----------------------------------------------------------------------------------
@@ -326,7 +350,7 @@ class Environments:
                 "resourceUuid": environment["uuid"],
             },
         )
-        return _operation(record)
+        return _operation(record, call.version)
 
     def get_operation(self, call: Call) -> Json:
         """An operation, a poll later."""
@@ -334,12 +358,12 @@ class Environments:
         record = self.cloud.operations.poll(f"composer:{name}")
         if record is None:
             raise not_found(f"Operation not found: {name}")
-        return _operation(record)
+        return _operation(record, call.version)
 
     def list_operations(self, call: Call) -> Json:
         """The operations of a location, newest first."""
         prefix = f"composer:projects/{call['project']}/locations/{call['location']}/operations/"
-        records = [_operation(record) for record in call.store.values("operations", prefix)]
+        records = [_operation(record, call.version) for record in call.store.values("operations", prefix)]
         return page(call, "operations", records[::-1])
 
     def delete_operation(self, call: Call) -> Json:
@@ -357,12 +381,16 @@ class Environments:
         """Keep an environment as running; the value is the operation's response."""
         running: Json = {**environment, "state": "RUNNING", "updateTime": backend.clock.stamp()}
         backend.store.put(COLLECTION, environment["name"], running)
-        response: Json = {"@type": f"{_TYPE}.Environment", **running}
+        response: Json = {"@type": f"{_PACKAGE}.v1.Environment", **running}
         if "-3-" in running["config"]["softwareConfig"]["imageVersion"][:11]:
             del response["state"]
         else:
             response["config"] = merged(running["config"], _ONLY_IN_OPERATIONS)
         return response
+
+
+def _default_image(backend: Backend) -> str:
+    return backend.settings.default_image or composer_images.default_image()
 
 
 def require_state(environment: Mapping[str, Any], *states: str) -> None:
@@ -387,14 +415,14 @@ def _parts(name: str) -> tuple[str, str, str]:
     return project, location, identifier
 
 
-def _operation(record: Mapping[str, Any]) -> Json:
+def _operation(record: Mapping[str, Any], version: str) -> Json:
     view = record["view"]
     done = record["done"]
     state = "PENDING" if not record["polls"] else "RUNNING"
     if done:
         state = "FAILED" if "error" in record else "SUCCEEDED"
     metadata: Json = {
-        "@type": f"{_TYPE}.OperationMetadata",
+        "@type": f"{_PACKAGE}.{version}.OperationMetadata",
         "state": state,
         "operationType": view["operationType"],
         "resource": view["resource"],
@@ -408,12 +436,20 @@ def _operation(record: Mapping[str, Any]) -> Json:
         if "error" in record:
             shown["error"] = record["error"]
         else:
-            shown["response"] = record["response"]
+            kind: str = record["response"]["@type"]
+            shown["response"] = {
+                **record["response"],
+                "@type": kind.replace(f"{_PACKAGE}.v1.", f"{_PACKAGE}.{version}."),
+            }
     return shown
 
 
 def declare(cloud: Cloud) -> Service:
     """Composer on a cloud."""
+    from envctl.sandbox.services.composer_actions import action_operations, action_routes
+    from envctl.sandbox.services.composer_airflow import command_routes
+    from envctl.sandbox.services.composer_workloads import workload_routes
+
     api = Environments(cloud)
     parent = "projects/{project}/locations/{location}"
     environments = f"{parent}/environments"
@@ -428,6 +464,9 @@ def declare(cloud: Cloud) -> Service:
         bases={"v1": "v1", "v1beta1": "v1beta1"},
         api="composer.googleapis.com",
         routes=(
+            *action_routes(cloud, api, one),
+            *command_routes(cloud, api, one),
+            *workload_routes(api, one),
             Route(f"{name}.environments.create", "POST", environments, api.create, f"{right}.create"),
             Route(f"{name}.environments.list", "GET", environments, api.list, f"{right}.list"),
             Route(f"{name}.environments.get", "GET", one, api.get, f"{right}.get"),
@@ -457,6 +496,7 @@ def declare(cloud: Cloud) -> Service:
             ),
         ),
         operations=(
+            *action_operations(cloud, api),
             OperationKind("composer.environments.create", timedelta(minutes=25), api.finish_create, api.fail_create),
             OperationKind("composer.environments.update", timedelta(minutes=8), api.finish_update, api.fail_change),
             OperationKind("composer.environments.delete", timedelta(minutes=8), api.finish_delete, api.fail_create),

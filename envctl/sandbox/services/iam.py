@@ -11,6 +11,7 @@ from envctl.sandbox.clock import parse_stamp
 from envctl.sandbox.failures import ApiError, Status, already_exists, invalid, not_found
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
+from envctl.sandbox.services.iam_roles import deny_operations, role_routes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -212,11 +213,13 @@ def declare(cloud: Cloud) -> Service:
         prefixes=("iam", "iam2"),
         bases={"v1": "v1", "v2": "v2"},
         api="iam.googleapis.com",
+        operations=deny_operations(cloud),
         routes=(
             *(
                 Route(f"{name}.{method}", verb, template, handler, f"{right}.{needed}" if needed else "", on, v1)
                 for method, verb, template, handler, needed, on in table
             ),
+            *role_routes(cloud),
             Route(f"{name}.keys.list", "GET", one + "/keys", api.keys, "iam.serviceAccountKeys.list", one, v1),
         ),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from envctl.sandbox.checksums import crc32c
 from envctl.sandbox.clock import milliseconds
 from envctl.sandbox.failures import ApiError, Status, invalid
 from envctl.sandbox.messages import Response
@@ -40,36 +41,8 @@ class Objects:
         wanted = call.query("ifGenerationMatch")
         if wanted and wanted != (old["resource"]["generation"] if old else "0"):
             raise _precondition()
-        now = milliseconds(call.backend.clock.now())
-        generation = call.backend.new_number("object", 16)
-        resource: Json = {
-            "kind": "storage#object",
-            "id": f"{key}/{generation}",
-            "selfLink": f"https://www.googleapis.com/storage/v1/b/{call['bucket']}/o/{quote(name, safe='')}",
-            "mediaLink": (
-                f"https://storage.googleapis.com/download/storage/v1/b/{call['bucket']}"
-                f"/o/{quote(name, safe='')}?generation={generation}&alt=media"
-            ),
-            "name": name,
-            "bucket": call["bucket"],
-            "generation": generation,
-            "metageneration": "1",
-            "contentType": metadata.get("contentType") or content_type or "application/octet-stream",
-            "storageClass": metadata.get("storageClass", "STANDARD"),
-            "size": str(len(content)),
-            "md5Hash": base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode(),
-            "crc32c": _crc32c(content),
-            "etag": base64.b64encode(b"\x08" + generation[:8].encode()).decode(),
-            "timeCreated": now,
-            "updated": now,
-            "timeStorageClassUpdated": now,
-        }
-        for field in ("metadata", "cacheControl", "contentEncoding", "contentDisposition", "contentLanguage"):
-            if metadata.get(field):
-                resource[field] = metadata[field]
-        record: Json = {"resource": resource, "content": base64.b64encode(content).decode()}
-        call.store.put(OBJECTS, key, record)
-        return resource
+        kind = metadata.get("contentType") or content_type or "application/octet-stream"
+        return write_object(self.cloud, call["bucket"], name, content, kind, metadata)
 
     def get(self, call: Call) -> Json | Response:
         """An object's metadata, or its content with `alt=media`."""
@@ -159,6 +132,57 @@ class Objects:
         return record
 
 
+def read_object(cloud: Cloud, bucket: str, name: str) -> bytes | None:
+    """The content of an object; None when there is none."""
+    record = cloud.backend.store.get(OBJECTS, f"{bucket}/{name}")
+    return base64.b64decode(record["content"]) if record else None
+
+
+def write_object(
+    cloud: Cloud,
+    bucket: str,
+    name: str,
+    content: bytes,
+    content_type: str,
+    metadata: Mapping[str, Any] | None = None,
+) -> Json:
+    """Store an object and return its resource."""
+    backend = cloud.backend
+    key = f"{bucket}/{name}"
+    now = milliseconds(backend.clock.now())
+    generation = backend.new_number("object", 16)
+    quoted = quote(name, safe="")
+    given = metadata or {}
+    resource: Json = {
+        "kind": "storage#object",
+        "id": f"{key}/{generation}",
+        "selfLink": f"https://www.googleapis.com/storage/v1/b/{bucket}/o/{quoted}",
+        "mediaLink": (
+            f"https://storage.googleapis.com/download/storage/v1/b/{bucket}/o/{quoted}"
+            f"?generation={generation}&alt=media"
+        ),
+        "name": name,
+        "bucket": bucket,
+        "generation": generation,
+        "metageneration": "1",
+        "contentType": content_type,
+        "storageClass": given.get("storageClass", "STANDARD"),
+        "size": str(len(content)),
+        "md5Hash": base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode(),
+        "crc32c": base64.b64encode(crc32c(content).to_bytes(4, "big")).decode(),
+        "etag": base64.b64encode(b"\x08" + generation[:8].encode()).decode(),
+        "timeCreated": now,
+        "updated": now,
+        "timeStorageClassUpdated": now,
+    }
+    for field in ("metadata", "cacheControl", "contentEncoding", "contentDisposition", "contentLanguage"):
+        if given.get(field):
+            resource[field] = given[field]
+    record: Json = {"resource": resource, "content": base64.b64encode(content).decode()}
+    backend.store.put(OBJECTS, key, record)
+    return resource
+
+
 def _precondition() -> ApiError:
     return ApiError(
         Status.FAILED_PRECONDITION,
@@ -203,24 +227,3 @@ def _part(piece: bytes) -> tuple[str, bytes]:
         if name.strip().lower() == b"content-type":
             kind = value.strip().decode()
     return kind, content.removesuffix(newline)
-
-
-def _crc32c_table() -> tuple[int, ...]:
-    table: list[int] = []
-    for byte in range(256):
-        value = byte
-        for _ in range(8):
-            value = (value >> 1) ^ 0x82F63B78 if value & 1 else value >> 1
-        table.append(value)
-    return tuple(table)
-
-
-_CRC32C = _crc32c_table()
-
-
-def _crc32c(content: bytes) -> str:
-    """The Castagnoli checksum as Cloud Storage writes it; clients verify uploads with it."""
-    value = 0xFFFFFFFF
-    for byte in content:
-        value = _CRC32C[(value ^ byte) & 0xFF] ^ (value >> 8)
-    return base64.b64encode((value ^ 0xFFFFFFFF).to_bytes(4, "big")).decode()

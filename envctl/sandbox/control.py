@@ -1,0 +1,235 @@
+"""What stands beside the APIs: reset, seed, faults, the clock, the log of requests, a dump."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from envctl.errors import EnvctlError, UsageError
+from envctl.sandbox.backend import parse_body
+from envctl.sandbox.failures import ApiError
+from envctl.sandbox.messages import Request, Response
+from envctl.sandbox.projects import TITLES, full_name
+from envctl.sandbox.settings import DEFAULT_CALLER, load_settings, save_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from envctl.sandbox.cloud import Cloud
+    from envctl.sandbox.messages import Json
+
+PREFIX = "/_control/"
+_SEED_KEYS = (
+    "settings",
+    "containers",
+    "projects",
+    "policies",
+    "tokens",
+    "groups",
+    "conflictingPackages",
+    "orgPolicies",
+    "requests",
+    "faults",
+)
+
+
+def reset(cloud: Cloud) -> None:
+    """Make a cloud empty; its clock starts again."""
+    with cloud.exclusive():
+        cloud.backend.store.clear()
+        cloud.backend.restart_clock()
+        cloud.requests.clear()
+
+
+def seed(cloud: Cloud, document: Mapping[str, Any]) -> None:
+    """Put things into a cloud.
+
+    Args:
+        cloud: where to.
+        document: sections as in `docs/sandbox.md`; `requests` are played against the cloud, operations that
+            they start are ended.
+
+    Raises:
+        UsageError: a section or a value in it is not known, or a request of the seed was refused.
+    """
+    unknown = set(document) - set(_SEED_KEYS)
+    if unknown:
+        raise UsageError(f"A seed has no section {min(unknown)!r}", hints=(f"Sections: {', '.join(_SEED_KEYS)}.",))
+    with cloud.exclusive():
+        store = cloud.backend.store
+        if "settings" in document:
+            save_settings(store, document["settings"])
+        for name, value in document.get("containers", {}).items():
+            store.put("containers", name, {"createTime": cloud.backend.clock.stamp(), **value})
+        for project in document.get("projects", ()):
+            _seed_project(cloud, project)
+        for token, principal in document.get("tokens", {}).items():
+            store.put("tokens", token, {"principal": principal})
+        for group, members in document.get("groups", {}).items():
+            store.put("groups", group, {"members": list(members)})
+        for package in document.get("conflictingPackages", ()):
+            entry = {"name": package} if isinstance(package, str) else dict(package)
+            store.put("packages.conflicting", entry["name"].lower(), entry)
+        for place, constraints in document.get("orgPolicies", {}).items():
+            for constraint, rules in constraints.items():
+                store.put("orgpolicies", f"{place}/policies/{constraint}", {"rules": rules})
+    for entry in document.get("requests", ()):
+        _play(cloud, entry)
+    with cloud.exclusive():
+        for resource, policy in document.get("policies", {}).items():
+            _set_policy(cloud, resource, policy)
+        for fault in document.get("faults", ()):
+            cloud.faults.add(fault)
+
+
+def _set_policy(cloud: Cloud, resource: str, policy: Mapping[str, Any]) -> None:
+    try:
+        cloud.policies.set(resource, {"version": 3, **policy})
+    except ApiError as error:
+        raise UsageError(f"The policy of {resource} in the seed is not valid", detail=error.message) from error
+
+
+def _seed_project(cloud: Cloud, project: Mapping[str, Any]) -> None:
+    allowed = {"id", "number", "owner", "parent", "labels", "apis", "policy"}
+    unknown = set(project) - allowed
+    if unknown or "id" not in project:
+        raise UsageError(
+            f"A project of a seed has no field {min(unknown)!r}" if unknown else "A project of a seed needs an id",
+            hints=(f"Fields: {', '.join(sorted(allowed))}.",),
+        )
+    identifier = project["id"]
+    if cloud.projects.find(identifier) is None:
+        cloud.projects.create(
+            identifier,
+            owner=project.get("owner", DEFAULT_CALLER),
+            number=str(project.get("number", "")),
+            parent=project.get("parent"),
+            labels=project.get("labels"),
+        )
+    apis = project.get("apis", ())
+    for api in TITLES if apis == "all" else apis:
+        cloud.projects.enable(identifier, api if "." in api else f"{api}.googleapis.com")
+    if "policy" in project:
+        _set_policy(cloud, full_name(identifier), project["policy"])
+
+
+def _play(cloud: Cloud, entry: Mapping[str, Any]) -> None:
+    response = cloud.handle(Request.to(entry["method"], entry["url"], body=entry.get("body")))
+    if response.status >= 400:
+        raise UsageError(
+            f"The seed's request {entry['method']} {entry['url']} was refused",
+            detail=f"HTTP {response.status}: {response.body.decode(errors='replace')}",
+        )
+    with cloud.exclusive():
+        for record in cloud.operations.pending():
+            cloud.operations.finish(record["key"])
+
+
+def advance(cloud: Cloud, seconds: float) -> Json:
+    """Move the clock forward and let operations end whose time has come; the value is the clock."""
+    if seconds < 0:
+        raise UsageError("The clock of the sandbox does not run backwards")
+    with cloud.exclusive():
+        cloud.backend.clock.advance(timedelta(seconds=seconds))
+        cloud.operations.settle()
+    return clock(cloud)
+
+
+def clock(cloud: Cloud) -> Json:
+    """The virtual time and the operations that run."""
+    with cloud.exclusive():
+        running = [
+            {"name": record["key"], "kind": record["kind"], "end": record["end"]}
+            for record in cloud.operations.pending()
+        ]
+        return {"now": cloud.backend.clock.stamp(), "running": running}
+
+
+def handle(cloud: Cloud, request: Request) -> Response:
+    """The answer of a control endpoint: `/_control/NAME`."""
+    name = request.path.removeprefix(PREFIX).strip("/")
+    handler = _ENDPOINTS.get((request.method, name))
+    if handler is None:
+        known = ", ".join(f"{verb} {endpoint}" for verb, endpoint in _ENDPOINTS)
+        return _response(404, {"error": f"No control endpoint {request.method} {name}. There are: {known}."})
+    try:
+        return _response(200, handler(cloud, parse_body(request.body)))
+    except ApiError as error:
+        return _response(400, {"error": error.message})
+    except EnvctlError as error:
+        return _response(400, {"error": error.summary, "detail": error.detail, "hints": list(error.hints)})
+
+
+def _response(status: int, value: object) -> Response:
+    return Response(status, {"Content-Type": "application/json"}, json.dumps(value).encode())
+
+
+def _reset(cloud: Cloud, body: Json) -> object:
+    del body
+    reset(cloud)
+    return {}
+
+
+def _seed(cloud: Cloud, body: Json) -> object:
+    seed(cloud, body)
+    return {}
+
+
+def _add_fault(cloud: Cloud, body: Json) -> object:
+    with cloud.exclusive():
+        return cloud.faults.add(body)
+
+
+def _list_faults(cloud: Cloud, body: Json) -> object:
+    del body
+    with cloud.exclusive():
+        return {"faults": cloud.faults.listed()}
+
+
+def _clear_faults(cloud: Cloud, body: Json) -> object:
+    del body
+    with cloud.exclusive():
+        cloud.faults.clear()
+    return {}
+
+
+def _clock(cloud: Cloud, body: Json) -> object:
+    del body
+    return clock(cloud)
+
+
+def _advance(cloud: Cloud, body: Json) -> object:
+    return advance(cloud, float(body.get("seconds", 0)))
+
+
+def _requests(cloud: Cloud, body: Json) -> object:
+    del body
+    with cloud.exclusive():
+        return {"requests": list(cloud.requests)}
+
+
+def _dump(cloud: Cloud, body: Json) -> object:
+    del body
+    with cloud.exclusive():
+        return cloud.backend.store.dump()
+
+
+def _settings(cloud: Cloud, body: Json) -> object:
+    del body
+    with cloud.exclusive():
+        return load_settings(cloud.backend.store).as_json()
+
+
+_ENDPOINTS: Mapping[tuple[str, str], Callable[[Cloud, Json], object]] = {
+    ("POST", "reset"): _reset,
+    ("POST", "seed"): _seed,
+    ("POST", "fault"): _add_fault,
+    ("GET", "fault"): _list_faults,
+    ("DELETE", "fault"): _clear_faults,
+    ("GET", "clock"): _clock,
+    ("POST", "clock"): _advance,
+    ("GET", "requests"): _requests,
+    ("GET", "settings"): _settings,
+    ("GET", "dump"): _dump,
+}

@@ -1,0 +1,63 @@
+"""Environment variables that point clients at a served sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from envctl.sandbox.server import RunningServer
+
+TOKEN = "envctl-sandbox"  # noqa: S105 - not a secret: the sandbox accepts any token
+
+# Argument of the Terraform provider (and with it pulumi-gcp) -> path below the main port.
+_PROVIDER: dict[str, str] = {
+    "GOOGLE_ARTIFACT_REGISTRY_CUSTOM_ENDPOINT": "artifactregistry/v1/",
+    "GOOGLE_COMPOSER_CUSTOM_ENDPOINT": "composer/v1beta1/",
+    "GOOGLE_COMPUTE_CUSTOM_ENDPOINT": "compute/compute/v1/",
+    "GOOGLE_CONTAINER_CUSTOM_ENDPOINT": "container/v1beta1/",
+    "GOOGLE_IAM_BETA_CUSTOM_ENDPOINT": "iam/v1/",
+    "GOOGLE_IAM_CUSTOM_ENDPOINT": "iam/v1/",
+    "GOOGLE_KMS_CUSTOM_ENDPOINT": "kms/v1/",
+    "GOOGLE_LOGGING_CUSTOM_ENDPOINT": "logging/v2/",
+    "GOOGLE_MONITORING_CUSTOM_ENDPOINT": "monitoring/",
+    "GOOGLE_ORG_POLICY_CUSTOM_ENDPOINT": "orgpolicy/v2/",
+    "GOOGLE_RESOURCE_MANAGER_CUSTOM_ENDPOINT": "crm/v1/",
+    "GOOGLE_RESOURCE_MANAGER_V3_CUSTOM_ENDPOINT": "crm3/v3/",
+    "GOOGLE_SECRET_MANAGER_CUSTOM_ENDPOINT": "secretmanager/v1/",
+    "GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT": "serviceusage/v1/",
+    "GOOGLE_STORAGE_CUSTOM_ENDPOINT": "storage/storage/v1/",
+}
+
+# Property of gcloud's `api_endpoint_overrides` -> service; gcloud adds version and path itself.
+_GCLOUD: dict[str, str] = {
+    "ARTIFACTREGISTRY": "artifactregistry",
+    "CLOUDKMS": "cloudkms",
+    "CLOUDRESOURCEMANAGER": "cloudresourcemanager",
+    "COMPOSER": "composer",
+    "COMPUTE": "compute",
+    "CONTAINER": "container",
+    "IAM": "iam",
+    "LOGGING": "logging",
+    "MONITORING": "monitoring",
+    "ORGPOLICY": "orgpolicy",
+    "SECRETMANAGER": "secretmanager",
+    "SERVICEUSAGE": "serviceusage",
+    "STORAGE": "storage",
+}
+
+
+def client_environment(server: RunningServer) -> dict[str, str]:
+    """Variables for Pulumi's and Terraform's provider, gcloud, Google's storage client, and envctl itself.
+
+    Names of the provider's variables are those that its real requests were recorded with; `STORAGE_EMULATOR_HOST`
+    is read by `google-cloud-storage`.
+    """
+    variables = {name: f"{server.url}/{path}" for name, path in _PROVIDER.items()}
+    for name, service in _GCLOUD.items():
+        suffix = {"compute": "compute/v1/", "storage": "storage/v1/"}.get(service, "")
+        variables[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name}"] = f"{server.address(service)}/{suffix}"
+    variables["CLOUDSDK_AUTH_ACCESS_TOKEN"] = TOKEN
+    variables["GOOGLE_OAUTH_ACCESS_TOKEN"] = TOKEN
+    variables["STORAGE_EMULATOR_HOST"] = server.address("storage")
+    variables["ENVCTL_SANDBOX_URL"] = server.url
+    return dict(sorted(variables.items()))

@@ -1,0 +1,52 @@
+"""Predefined roles with title, stage and permissions, from the table that envctl ships."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class PredefinedRole:
+    """One of Google's roles."""
+
+    name: str
+    title: str
+    stage: str
+    permissions: frozenset[str]
+
+
+@cache
+def _document() -> Mapping[str, Any]:
+    packed = resources.files("envctl.data").joinpath("iam/roles.json.z").read_bytes()
+    return json.loads(zlib.decompress(packed))
+
+
+@cache
+def predefined_role(name: str) -> PredefinedRole | None:
+    """A role by its name `roles/...`; None when the table does not have it."""
+    row = _document()["roles"].get(name)
+    if row is None:
+        return None
+    title, stage, bits = row
+    permissions: Sequence[str] = _document()["permissions"]
+    mask = int(bits, 16)
+    held = frozenset(permission for index, permission in enumerate(permissions) if mask >> index & 1)
+    return PredefinedRole(name, title, stage, held)
+
+
+def predefined_role_names() -> list[str]:
+    """The names of all roles of the table."""
+    return sorted(_document()["roles"])
+
+
+def known_permissions() -> Sequence[str]:
+    """All permissions that a role of the table holds, sorted."""
+    return _document()["permissions"]
