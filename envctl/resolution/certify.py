@@ -145,8 +145,9 @@ def _check(pip: Sequence[str], environment: Path, planned: list[dict[str, Any]],
             lines.extend(f"Provides-Extra: {text}" for text in metadata.get("provides_extra", ()))
             lines.extend(f"Requires-Dist: {text}" for text in metadata.get("requires_dist", ()))
             (folder / "METADATA").write_text("\n".join(lines) + "\n\n", encoding="utf-8")
-        before = set(_objections(pip, environment, seconds))
-        return tuple(line for line in _objections(pip, after, seconds) if line not in before)
+        objections = _objections(pip, after, seconds)
+        before: set[str] = set(_objections(pip, environment, seconds)) if objections else set()
+        return tuple(line for line in objections if line not in before)
     finally:
         shutil.rmtree(after, ignore_errors=True)
 
