@@ -26,7 +26,7 @@ def check_inputs(schema: ResourceSchema, behaviour: Behaviour, new: Mapping[str,
     """All failures at once; the inputs come back without nulls and Pulumi's bookkeeping, with defaults."""
     failures: list[CheckFailure] = []
     inputs = _check_fields(schema.fields, new, "", failures)
-    for path, item in _given_groups(schema.fields, inputs, ""):
+    for path, item in given_groups(schema.fields, inputs, ""):
         failures.extend(_check_group(path, item, inputs))
     if not failures:
         failures.extend(behaviour.check(inputs))
@@ -111,7 +111,7 @@ def _check_scalar(kind: Kind, value: Any, path: str, failures: list[CheckFailure
         failures.append(CheckFailure(path, f"must be {_NAMES[kind]}, not {_kind_of(value)}"))
 
 
-def _given_groups(fields: Mapping[str, Field], values: Mapping[str, Any], prefix: str) -> list[tuple[str, Field]]:
+def given_groups(fields: Mapping[str, Field], values: Mapping[str, Any], prefix: str) -> list[tuple[str, Field]]:
     """Fields that exclude or need each other, in objects that are given."""
     found: list[tuple[str, Field]] = []
     for name, item in fields.items():
@@ -119,7 +119,7 @@ def _given_groups(fields: Mapping[str, Field], values: Mapping[str, Any], prefix
             found.append((prefix + name, item))
         value = values.get(name)
         if item.single and item.fields and isinstance(value, Mapping):
-            found.extend(_given_groups(item.fields, value, f"{prefix}{name}."))
+            found.extend(given_groups(item.fields, value, f"{prefix}{name}."))
     return found
 
 

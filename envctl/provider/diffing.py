@@ -29,6 +29,8 @@ class Comparison:
     """Compares the fields of one type; the methods yield nothing for values that mean the same."""
 
     spec: TypeSpec
+    imported: bool = False
+    """The live side comes from an import: switches and unreadable values are not known there."""
 
     def fields(
         self, fields: Mapping[str, Field], old: Mapping[str, Any], new: Mapping[str, Any], path: str = "", at: str = ""
@@ -36,6 +38,9 @@ class Comparison:
         """Differences of all fields of an object."""
         for name, item in fields.items():
             if not item.settable or (not at and name == self.spec.labels):
+                continue
+            rule = self.spec.rule(f"{at}{name}")
+            if self.imported and (rule.skip or rule.keep) and old.get(name) is None:
                 continue
             yield from self._field(item, old.get(name), new.get(name), f"{path}{name}", f"{at}{name}")
 

@@ -10,6 +10,9 @@ from envctl.provider.schema import Field, Kind
 from envctl.provider.spec import Rule, Run, TypeSpec
 from envctl.provider.values import get_path, has_unknown, is_zero, merge, set_path
 
+IMPORTED = "__imported"
+"""Marks outputs of an import until the first write: what answers do not carry is not known, rather than not set."""
+
 ATTRIBUTION = "goog-pulumi-provisioned"
 """The label by which the real provider marks what it created."""
 
@@ -55,6 +58,9 @@ def flatten(run: Run, answer: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs that a live resource gives; what answers do not carry is taken from inputs and earlier outputs."""
     spec = run.spec
     outputs = _flatten_fields(spec, run.schema.fields, answer, run.inputs, run.outputs, "")
+    if _is_import(run):
+        for path in [name for name in outputs if spec.rule(name).skip or spec.rule(name).keep]:
+            del outputs[path]
     for name in spec.identity:
         if name in run.schema.fields and (name not in outputs or spec.rule(name).api is None):
             value = run.value(name)
@@ -62,6 +68,8 @@ def flatten(run: Run, answer: Mapping[str, Any]) -> dict[str, Any]:
                 outputs[name] = value
     if spec.labels:
         outputs.update(_label_outputs(run, get_path(answer, spec.labels_api or spec.labels) or {}))
+    if _is_import(run):
+        outputs[IMPORTED] = True
     return spec.behaviour.outputs(run, answer, outputs)
 
 
@@ -100,7 +108,9 @@ def _flatten_fields(
 
 def _flatten_value(spec: TypeSpec, item: Field, live: Any, given: Any, before: Any, path: str, rule: Rule) -> Any:
     if rule.decode is not None:
-        return rule.decode(live)
+        live = rule.decode(live)
+        if live is None:
+            return None
     if not item.fields:
         return coerce(item, live)
     known, earlier = _object(given), _object(before)
@@ -170,6 +180,11 @@ def _planned(spec: TypeSpec, fields: Mapping[str, Field], inputs: Mapping[str, A
                     outputs[name] = Opaque.UNKNOWN
         elif item.fields and item.single and isinstance(value, Mapping):
             outputs[name] = _planned(spec, item.fields, value, f"{prefix}{name}.")
+        elif item.fields and isinstance(value, list | tuple):
+            outputs[name] = [
+                _planned(spec, item.fields, element, f"{prefix}{name}.") if isinstance(element, Mapping) else element
+                for element in value
+            ]
         else:
             outputs[name] = value
     return outputs
@@ -186,7 +201,7 @@ def merged_outputs(run: Run) -> dict[str, Any]:
 def _merged(
     fields: Mapping[str, Field], outputs: Mapping[str, Any], inputs: Mapping[str, Any], skipped: tuple[str, ...]
 ) -> dict[str, Any]:
-    result: dict[str, Any] = {name: value for name, value in outputs.items() if name not in fields}
+    result: dict[str, Any] = {name: value for name, value in outputs.items() if name not in fields and name != IMPORTED}
     for name, item in fields.items():
         if name in skipped:
             continue
@@ -196,6 +211,12 @@ def _merged(
                 result[name] = before
         elif item.fields and item.single and isinstance(value, Mapping):
             result[name] = _merged(item.fields, _object(before), value, ())
+        elif item.fields and item.kind is Kind.LIST and isinstance(value, list | tuple):
+            past = _elements(before)
+            result[name] = [
+                _merged(item.fields, _nth(past, index), element, ()) if isinstance(element, Mapping) else element
+                for index, element in enumerate(value)
+            ]
         else:
             result[name] = value
     return result
@@ -234,7 +255,7 @@ def _label_outputs(run: Run, live: Mapping[str, Any]) -> dict[str, Any]:
     if has_unknown(run.inputs.get(run.spec.labels)):
         given = run.inputs[run.spec.labels]
         return {run.spec.labels: given, "pulumiLabels": Opaque.UNKNOWN, "effectiveLabels": Opaque.UNKNOWN}
-    if not run.inputs and not run.outputs:  # an import: every label is taken over, only the mark is not the user's
+    if _is_import(run):  # every label is taken over, only the mark is not the user's
         own = {key: value for key, value in live.items() if not key.startswith("goog-")}
         result: dict[str, Any] = {"pulumiLabels": dict(live), "effectiveLabels": dict(live)}
         return {run.spec.labels: own, **result} if own else result
@@ -244,6 +265,10 @@ def _label_outputs(run: Run, live: Mapping[str, Any]) -> dict[str, Any]:
     own = {key: live[key] for key in given if key in live}
     result = {"pulumiLabels": managed, "effectiveLabels": dict(live)}
     return {run.spec.labels: own, **result} if given else result
+
+
+def _is_import(run: Run) -> bool:
+    return not run.inputs and not run.outputs
 
 
 def _object(value: Any) -> Mapping[str, Any]:

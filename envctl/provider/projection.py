@@ -5,17 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from envctl.provider.checking import given_groups
 from envctl.provider.diffing import Comparison
 from envctl.provider.schema import Field
 from envctl.provider.spec import Run
-from envctl.provider.values import is_zero
+from envctl.provider.values import get_path, is_zero
 
 
 def project_inputs(run: Run, live: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs after a read: the old ones with what changed outside, or (for an import) all that differ from defaults."""
     if run.inputs:
         return _refreshed(Comparison(run.spec), run.schema.fields, run.inputs, live, "")
-    return _imported(run.schema.fields, live)
+    inputs = run.spec.behaviour.imported(_imported(run.schema.fields, live))
+    for path, item in given_groups(run.schema.fields, inputs, ""):
+        others = any(get_path(inputs, other) is not None for other in item.conflicts if other != path)
+        if item.computed and others and get_path(inputs, path) is not None:
+            _drop(inputs, path)  # the server filled one of two fields that a program may not give together
+    return inputs
+
+
+def _drop(inputs: dict[str, Any], path: str) -> None:
+    *parents, last = path.split(".")
+    target: Any = inputs
+    for part in parents:
+        target = target[part]
+    del target[last]
 
 
 def _refreshed(
@@ -47,7 +61,9 @@ def _imported(fields: Mapping[str, Field], live: Mapping[str, Any]) -> dict[str,
         if not item.settable or value is None:
             continue
         value = _settable(item, value)
-        if item.required or not (is_zero(value) or value == item.default):
+        switched_off = item.default is not None and value != item.default
+        chosen = item.single and value == {} and not item.computed  # that a block is there is a choice of its own
+        if item.required or switched_off or chosen or not (is_zero(value) or value == item.default):
             result[name] = value
     return result
 

@@ -182,6 +182,10 @@ class Behaviour:
         """Why a change in place is not possible at all; empty when it is."""
         return ""
 
+    def imported(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """The inputs that an import takes over, of all that differ from defaults."""
+        return inputs
+
     def check(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:  # noqa: ARG002
         """Rules that the schema does not declare."""
         return []

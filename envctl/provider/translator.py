@@ -12,6 +12,7 @@ from envctl.plan.values import Opaque
 from envctl.provider.checking import check_inputs
 from envctl.provider.diffing import Comparison, Difference
 from envctl.provider.mapping import (
+    IMPORTED,
     expand,
     flatten,
     merged_outputs,
@@ -121,6 +122,8 @@ class SandboxProvider:
         if answer is None:
             return None
         live = flatten(run, answer)
+        if IMPORTED in outputs:
+            live[IMPORTED] = True
         return Live(behaviour.id_of(run, answer), live, project_inputs(run, live))
 
     def locate(self, urn: str, type_: str, inputs: Properties, context: CallContext) -> Live | None:  # noqa: ARG002
@@ -198,7 +201,7 @@ class SandboxProvider:
 
     def _differences(self, run: Run, ignore_changes: tuple[str, ...]) -> list[Difference]:
         spec, behaviour = run.spec, run.spec.behaviour
-        found = list(Comparison(spec).fields(run.schema.fields, run.outputs, run.inputs))
+        found = list(Comparison(spec, IMPORTED in run.outputs).fields(run.schema.fields, run.outputs, run.inputs))
         found.extend(_default_moves(run))
         if spec.labels:
             found.extend(_label_differences(run))
@@ -258,14 +261,15 @@ def _id_pattern(template: str) -> str:
     one = r"\S+" if " " in template else "[^/]+"
     pattern, seen = "", set[str]()
     for part in re.split(r"(\{[^}]+\})", template):
-        name = part[1:-1].removesuffix("|base")
+        name, _, glob = part[1:-1].removesuffix("|base").partition("=")
         if not part.startswith("{"):
             pattern += re.escape(part)
         elif name in seen:
             pattern += f"(?P={name})"
         else:
             seen.add(name)
-            pattern += f"(?P<{name}>{'.+' if name == 'title' else one})"
+            value = re.escape(glob).replace(r"\*", "[^/]+") if glob else ".+" if name == "title" else one
+            pattern += f"(?P<{name}>{value})"
     return pattern
 
 

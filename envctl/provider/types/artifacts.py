@@ -10,7 +10,7 @@ from envctl.provider.behaviours import top_keys
 from envctl.provider.iam_member import PolicyMember
 from envctl.provider.session import OperationStyle
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
-from envctl.provider.types.links import same_text_any_case
+from envctl.provider.types.links import same_link, same_text_any_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ TYPES = (
             "projects/{project}/locations/{location}/repositories/{repository} {role} {member}",
         ),
         identity=("project", "location", "repository"),
+        rules={"repository": Rule(same=same_link)},
         behaviour=PolicyMember("projects/{project}/locations/{location}/repositories/{repository|base}"),
     ),
 )

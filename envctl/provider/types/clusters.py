@@ -184,13 +184,20 @@ class Cluster(Behaviour):
         if self.read(run) is not None:
             Behaviour.delete(self, run)
 
-    def outputs(self, run: Run, answer: Mapping[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+    def outputs(self, run: Run, answer: Mapping[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
         """Private nodes stand in one of two places in answers."""
         private = outputs.get("privateClusterConfig")
         nodes = get_path(answer, "networkConfig.defaultEnablePrivateNodes")
         if isinstance(private, dict) and nodes is not None:
             private["enablePrivateNodes"] = nodes
+        if not run.inputs and not run.outputs:
+            pools = {pool.get("name") for pool in answer.get("nodePools", ())}
+            outputs["removeDefaultNodePool"] = "default-pool" not in pools
         return outputs
+
+    def imported(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Only what the table maps; a live cluster has much more."""
+        return _mapped(inputs, _CLUSTER_INPUTS)
 
     def check(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         """What the table does not map."""
@@ -252,6 +259,10 @@ class NodePool(Behaviour):
         except ProviderError as error:
             if error.status != "NOT_FOUND":
                 raise
+
+    def imported(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Only what the table maps."""
+        return _mapped(inputs, _POOL_INPUTS)
 
     def check(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         """What the table does not map."""
@@ -318,6 +329,14 @@ def _shape(run: Run, body: Mapping[str, Any]) -> dict[str, Any]:
     return shaped
 
 
+def _mapped(inputs: Mapping[str, Any], mapped: frozenset[str]) -> dict[str, Any]:
+    kept = {name: value for name, value in inputs.items() if name in mapped}
+    node = kept.get("nodeConfig")
+    if isinstance(node, Mapping):
+        kept["nodeConfig"] = {name: value for name, value in node.items() if name in _NODE_INPUTS}
+    return kept
+
+
 def _unmapped(token: str, inputs: Mapping[str, Any], mapped: frozenset[str]) -> list[CheckFailure]:
     fields = load_schema(token).fields
     return [
@@ -339,6 +358,11 @@ def _unmapped_nodes(token: str, inputs: Mapping[str, Any]) -> list[CheckFailure]
     ]
 
 
+def _own_labels(labels: Any) -> Any:
+    """Without what GKE adds (the real provider suppresses the same)."""
+    return {key: value for key, value in labels.items() if not key.startswith("goog-")} or None
+
+
 def _autoscaling_in(value: Any) -> dict[str, Any]:
     return {"enabled": True, **value}
 
@@ -356,7 +380,7 @@ def _node_rules() -> dict[str, Rule]:
         "nodeConfig.guestAccelerators": Rule(api="accelerators"),
         "nodeConfig.guestAccelerators.type": Rule(api="acceleratorType"),
         "nodeConfig.guestAccelerators.count": Rule(api="acceleratorCount"),
-        "nodeConfig.serviceAccount": Rule(),
+        "nodeConfig.resourceLabels": Rule(decode=_own_labels),
     }
 
 
@@ -424,6 +448,7 @@ TYPES = (
         operations=_LOCATION,
         polling=Polling(first=5.0, longest=20.0),
         rules={
+            "cluster": Rule(same=same_link),
             "nodeConfig": Rule(api="config"),
             "nodeCount": Rule(keep=True, encode=lambda _: None),
             "autoscaling": Rule(encode=_autoscaling_in, decode=_autoscaling_out),

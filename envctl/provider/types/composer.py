@@ -266,7 +266,7 @@ TYPES = (
         path=f"{_IN_ENVIRONMENT}/userWorkloadsSecrets/{{name}}",
         collection=f"{_IN_ENVIRONMENT}/userWorkloadsSecrets",
         identity=("project", "region", "environment", "name"),
-        rules={"deletionPolicy": Rule(skip=True)},
+        rules={"deletionPolicy": Rule(skip=True), "environment": Rule(same=same_link)},
         behaviour=UserWorkloadSecret(),
     ),
     TypeSpec(
@@ -275,7 +275,7 @@ TYPES = (
         path=f"{_IN_ENVIRONMENT}/userWorkloadsConfigMaps/{{name}}",
         collection=f"{_IN_ENVIRONMENT}/userWorkloadsConfigMaps",
         identity=("project", "region", "environment", "name"),
-        rules={"deletionPolicy": Rule(skip=True)},
+        rules={"deletionPolicy": Rule(skip=True), "environment": Rule(same=same_link)},
         behaviour=UserWorkload(),
     ),
 )

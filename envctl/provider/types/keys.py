@@ -111,10 +111,7 @@ TYPES = (
         service="kms/v1",
         path="{keyRing}/cryptoKeys/{name}",
         collection="{keyRing}/cryptoKeys",
-        imports=(
-            "projects/{project}/locations/{location}/keyRings/{ring}/cryptoKeys/{name}",
-            "{project}/{location}/{ring}/{name}",
-        ),
+        imports=("{keyRing=projects/*/locations/*/keyRings/*}/cryptoKeys/{name}",),
         identity=("keyRing", "name"),
         labels="labels",
         rules={

@@ -286,6 +286,7 @@ TYPES = (
             "projects/{project}/regions/{region}/subnetworks/{subnetwork} {role} {member}",
         ),
         identity=("project", "region", "subnetwork"),
+        rules={"subnetwork": Rule(same=same_link), "region": Rule(same=same_link)},
         behaviour=PolicyMember(
             f"{_REGIONAL}/subnetworks/{{subnetwork|base}}",
             read_suffix="/getIamPolicy",
@@ -338,6 +339,8 @@ TYPES = (
         style=OperationStyle.COMPUTE,
         operations=_REGIONAL,
         rules={
+            "router": Rule(same=same_link),
+            "region": Rule(same=same_link),
             "subnetworks.name": Rule(same=_same_links),
             "subnetworks.sourceIpRangesToNats": Rule(api="sourceIpRangesToNat"),
             "logConfig.enable": Rule(send_zero=True),

@@ -124,6 +124,11 @@ class CustomRole(MaskPatched):
             )
         return self.settled(run)
 
+    def delete(self, run: Run) -> None:
+        """Deletes; it can be brought back for seven days."""
+        if self.read(run) is not None:
+            run.call("DELETE", run.spec.path)
+
     def read(self, run: Run) -> Mapping[str, Any] | None:
         """The role; a deleted one counts as absent."""
         found = run.session.find(run.spec.service, run.fill(run.spec.path))

@@ -12,6 +12,7 @@ from envctl.provider.behaviours import MaskPatched
 from envctl.provider.iam_member import PolicyMember
 from envctl.provider.protocol import ProviderError
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
+from envctl.provider.types.links import same_link
 
 _VERSION = re.compile(r"(projects/[^/]+/secrets/[^/]+)/versions/([^/]+)")
 
@@ -92,7 +93,7 @@ class SecretVersion(Behaviour):
         try:
             run.session.send("POST", run.spec.service, f"{_name(run)}:{verb}")
         except ProviderError as error:
-            if error.status != "NOT_FOUND":
+            if error.status != "NOT_FOUND" and "DESTROYED" not in str(error):
                 raise
 
     def id_of(self, run: Run, answer: Mapping[str, Any]) -> str:
@@ -146,7 +147,7 @@ TYPES = (
         "gcp:secretmanager/secretVersion:SecretVersion",
         service="secretmanager/v1",
         path="{name}",
-        imports=("projects/{project}/secrets/{secretName}/versions/{version}",),
+        imports=("{secret=projects/*/secrets/*}/versions/{version}",),
         identity=("secret",),
         rules={
             "secretData": Rule(keep=True),
@@ -168,6 +169,7 @@ TYPES = (
             "projects/{project}/secrets/{secretId} {role} {member}",
         ),
         identity=("project", "secretId"),
+        rules={"secretId": Rule(same=same_link)},
         behaviour=PolicyMember("projects/{project}/secrets/{secretId|base}"),
     ),
 )

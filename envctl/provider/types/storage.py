@@ -68,6 +68,8 @@ class Bucket(MergePatched):
         """The address, and access settings that answers leave out when they are off."""
         outputs["url"] = f"gs://{answer.get('name', run.value('name'))}"
         outputs.setdefault("uniformBucketLevelAccess", False)
+        for rule in outputs.get("lifecycleRules", ()):
+            rule.setdefault("condition", {}).setdefault("withState", "ANY")
         return outputs
 
     def _contents(self, run: Run) -> list[Mapping[str, Any]]:
