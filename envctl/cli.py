@@ -14,11 +14,12 @@ from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from envctl import __version__
-from envctl.commands import deps, diagnosis, environments, files, images, lifecycle, policies, sandbox, state
+from envctl.commands import files, lifecycle, sandbox
 from envctl.commands.console import CONSOLE
-from envctl.errors import EnvctlError, ExitCode, InvalidInputError
+from envctl.errors import EnvctlError, ExitCode, InvalidInputError, UsageError
 
 app = typer.Typer(
     name="envctl",
@@ -30,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _family in (files, lifecycle, environments, state, deps, images, diagnosis, policies, sandbox):
+for _family in (files, lifecycle, sandbox):
     _family.register(app)
 
 
@@ -68,21 +69,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str] | None = None) -> ExitCode | int:
     """Runs one command; the exit code is the answer. Every error has been shown when this returns."""
-    import click
-
     command = typer.main.get_command(app)
     try:
         result = command.main(args=arguments, prog_name="envctl", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        CONSOLE.emit(error.format_message())
-        return ExitCode.USAGE
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except click.exceptions.Abort:
-        CONSOLE.warn("Interrupted.")
-        return ExitCode.INTERRUPTED
-    except KeyboardInterrupt:
+    except TyperException as error:
+        return _show_usage(error)
+    except (typer.Abort, KeyboardInterrupt):
         CONSOLE.warn("Interrupted.")
         return ExitCode.INTERRUPTED
     except _Terminated:
@@ -119,6 +111,17 @@ def show_error(error: EnvctlError) -> None:
     from envctl.report.errors_text import render_error
 
     CONSOLE.warn(render_error(error, style))
+
+
+def _show_usage(error: TyperException) -> int:
+    """A wrong command line, in the form of every other error."""
+    context = getattr(error, "ctx", None)
+    if not error.format_message() and context is not None:
+        CONSOLE.emit(context.get_help())
+        return ExitCode.USAGE
+    hints = (f"see\n    {context.command_path} --help",) if context is not None else ()
+    show_error(UsageError(error.format_message().rstrip("."), hints=hints))
+    return ExitCode.USAGE
 
 
 def _report_bug(error: Exception) -> ExitCode:

@@ -107,6 +107,19 @@ def _check_protection(prepared: Prepared) -> None:
     )
 
 
+def read_saved(path: Path) -> Plan:
+    """The plan in a file.
+
+    Raises:
+        RefusedError: the file cannot be read, or holds no plan of this format.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusedError("The plan cannot be read", detail=f"{path}: {error}", code="plan-unreadable") from error
+    return parse_plan(text, str(path))
+
+
 def load_saved(workspace: Workspace, path: Path, options: PlanOptions, watch: Watch | None = None) -> Prepared:
     """A saved plan, ready to apply: made again, and equal to what was saved.
 
@@ -114,10 +127,7 @@ def load_saved(workspace: Workspace, path: Path, options: PlanOptions, watch: Wa
         RefusedError: the file is no plan of this stack, cloud and engine, or anything it was made from changed;
             the detail names what.
     """
-    try:
-        saved = parse_plan(path.read_text("utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RefusedError("The plan cannot be read", detail=f"{path}: {error}", code="plan-unreadable") from error
+    saved = read_saved(path)
     here = (workspace.cloud.name.value, workspace.project.name)
     there = (saved.cloud, saved.stack.partition("/")[0])
     if here != there:

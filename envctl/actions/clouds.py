@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from envctl.errors import OutsideError
+from envctl.errors import OutsideError, UsageError
 from envctl.provider.transport import Answer, Transport
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from envctl.operations.client import Exchange
     from envctl.sandbox.cloud import Cloud as Emulator
+
+
+_REFUSED_FROM = 400
 
 
 class CloudName(StrEnum):
@@ -56,6 +59,7 @@ class SandboxCloud:
         self.directory = directory
         self.address = address
         self._emulator: Emulator | None = None
+        self._transport: Transport | None = None
 
     @property
     def store_path(self) -> Path:
@@ -73,11 +77,42 @@ class SandboxCloud:
 
     def transport(self) -> Transport:
         """By call into the emulator, or over HTTP when an address was given."""
-        if self.address is None:
-            return InProcessTransport(self.emulator())
-        from envctl.provider.http_transport import HttpTransport
+        if self._transport is None:
+            if self.address is None:
+                self._transport = InProcessTransport(self.emulator())
+            else:
+                from envctl.provider.http_transport import HttpTransport
 
-        return HttpTransport.for_sandbox(self.address)
+                self._transport = HttpTransport.for_sandbox(self.address)
+        return self._transport
+
+    def control(self, method: str, name: str, body: Any = None) -> Any:
+        """The answer of one of the emulator's own endpoints (`reset`, `seed`, `fault`, `clock`, ...).
+
+        Raises:
+            UsageError: the emulator does not understand what was asked.
+        """
+        return self.call(method, f"_control/{name}", body)
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """The answer of one request behind envctl's back; `path` starts with a service's prefix.
+
+        Raises:
+            UsageError: the emulator refused.
+        """
+        service, _, rest = path.strip("/").partition("/")
+        answer = self.transport().call(method, service, rest, None, body)
+        if answer.status < _REFUSED_FROM:
+            return answer.body
+        told: dict[str, Any] = answer.body if isinstance(answer.body, dict) else {}
+        error = told.get("error", answer.body)
+        message = error.get("message", "") if isinstance(error, dict) else str(error)
+        raise UsageError(
+            f"The sandbox refused {method} {path}",
+            detail="\n".join(part for part in (f"{answer.status}: {message}", told.get("detail", "")) if part),
+            hints=tuple(told.get("hints", ())),
+            code="sandbox-refused",
+        )
 
     def composer_client(self) -> EnvironmentsClient:
         """Google's client whose HTTP session ends in the emulator."""
@@ -94,11 +129,20 @@ class GoogleCloud:
     name = CloudName.GCP
     poll_seconds = 10.0
 
-    def transport(self) -> Transport:
-        """Over HTTPS, or to `GOOGLE_*_CUSTOM_ENDPOINT`."""
-        from envctl.provider.http_transport import HttpTransport
+    def __init__(self) -> None:
+        self._transport: Transport | None = None
 
-        return HttpTransport.for_google()
+    def transport(self) -> Transport:
+        """Over HTTPS, or to `GOOGLE_*_CUSTOM_ENDPOINT`.
+
+        Raises:
+            OutsideError: there are no credentials.
+        """
+        if self._transport is None:
+            from envctl.provider.http_transport import HttpTransport
+
+            self._transport = HttpTransport.for_google()
+        return self._transport
 
     def composer_client(self) -> EnvironmentsClient:
         """Google's client with the caller's credentials."""

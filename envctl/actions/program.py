@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from envctl import __version__
@@ -14,7 +15,7 @@ from envctl.diagnostics import SourceSpan
 from envctl.engine.fold import name_of
 from envctl.errors import OutsideError
 from envctl.plan.model import Action, Change, Plan
-from envctl.plan.property_diff import same_property
+from envctl.provider.protocol import CallContext, ProviderError
 from envctl.spec.model import Environment
 from envctl.stacks import (
     ProgramContext,
@@ -24,6 +25,8 @@ from envctl.stacks import (
     foundation_declarations,
     shared_bindings,
 )
+from envctl.stacks.adoption import adoptable
+from envctl.stacks.provenance import spec_path
 
 if TYPE_CHECKING:
     from envctl.actions.workspace import Workspace
@@ -55,26 +58,21 @@ class Program:
 
     def source_of(self, urn: str, path: str) -> SourceSpan | None:
         """The place in the file that a resource, or a property of it, comes from."""
-        try:
-            resource = self.declared.resource(name_of(urn))
-        except KeyError:
-            return None
-        spec_path = resource.origin
-        if path:
-            matching = [p for p in resource.fields if same_property(p, path)]
-            if not matching:
-                return None
-            spec_path = resource.fields[max(matching, key=len)]
-        while spec_path:
-            if spec_path in self.loaded.origins:
-                return self.loaded.origins[spec_path]
-            spec_path = spec_path[:-1]
+        path_in_file = spec_path(self.declared, name_of(urn), path)
+        while path_in_file:
+            if path_in_file in self.loaded.origins:
+                return self.loaded.origins[path_in_file]
+            path_in_file = path_in_file[:-1]
         return None
 
     def in_order(self, changes: Iterable[Change]) -> tuple[Change, ...]:
-        """Changes in the order of declaration, then what is no longer declared: the same at every run, although
-        an engine works on many resources at once."""
-        position = {each.name: index for index, each in enumerate((*self.declared.components, *self.declared.resources))}
+        """Changes in the order of declaration, then what is no longer declared.
+
+        An engine works on many resources at once, so its own order differs from run to run.
+        """
+        position = {
+            each.name: index for index, each in enumerate((*self.declared.components, *self.declared.resources))
+        }
         return tuple(sorted(changes, key=lambda c: (position.get(c.name, len(position)), c.urn)))
 
     def kept(self, plan: Plan) -> tuple[str, ...]:
@@ -108,10 +106,11 @@ def build_program(workspace: Workspace, loaded: Loaded) -> Program:
         RefusedError: an environment variable that the file names is not set.
     """
     context = _context(workspace, loaded)
-    if isinstance(loaded.spec, Environment):
-        declared = environment_declarations(loaded, context)
-    else:
-        declared = foundation_declarations(loaded, context)
+    declared = _declare(loaded, context)
+    adopted = _adopted(workspace, loaded, declared)
+    if adopted:
+        context = replace(context, adopted=adopted)
+        declared = _declare(loaded, context)
 
     def run() -> None:
         from importlib.metadata import version
@@ -121,6 +120,39 @@ def build_program(workspace: Workspace, loaded: Loaded) -> Program:
         register(declared, context.secrets, version("pulumi-gcp"))
 
     return Program(loaded, declared, run, hashlib.sha256(repr(declared).encode()).hexdigest())
+
+
+def _declare(loaded: Loaded, context: ProgramContext) -> StackProgram:
+    if isinstance(loaded.spec, Environment):
+        return environment_declarations(loaded, context)
+    return foundation_declarations(loaded, context)
+
+
+def _adopted(workspace: Workspace, loaded: Loaded, declared: StackProgram) -> dict[str, str]:
+    """What an earlier stack left in the cloud under the names that this one declares, and the state does not hold.
+
+    Google keeps key rings and keys for good, envctl keeps buckets: a create would fail on them.
+    """
+    candidates = adoptable(declared)
+    if not candidates:
+        return {}
+    engine = workspace.engine(loaded.name)
+    known: set[str] = set()
+    if engine.serial():
+        known = {name_of(row["urn"]) for row in engine.export_state()["deployment"].get("resources") or []}
+    provider = workspace.provider(loaded.name)
+    context = CallContext(note=lambda _operation, _state, _elapsed: None, cancel=threading.Event())
+    found: dict[str, str] = {}
+    for name, identifier in candidates.items():
+        if name in known:
+            continue
+        try:
+            live = provider.read("", declared.resource(name).type, identifier, {}, {}, context)
+        except ProviderError:
+            continue  # its API is still off, or nobody may look: then the create itself says what is wrong
+        if live is not None:
+            found[name] = identifier
+    return found
 
 
 def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
@@ -138,8 +170,6 @@ def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
     )
     if not isinstance(spec, Environment):
         return context
-    from dataclasses import replace
-
     return replace(context, shared_bindings=shared_bindings(loaded, context, _siblings(workspace, loaded)))
 
 

@@ -82,7 +82,7 @@ def read_status(workspace: Workspace, environment: str) -> Status:
 
 def _get(workspace: Workspace, path: str) -> dict[str, Any]:
     """The object, or an empty one when it does not exist (or its API is still off)."""
-    answer = workspace.cloud.transport().call("GET", "composer/v1", path)
+    answer = workspace.cloud.transport().call("GET", "composer/v1beta1", path)
     if answer.status == 200:
         return answer.body
     error = (answer.body or {}).get("error", {})

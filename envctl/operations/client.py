@@ -64,13 +64,13 @@ def _credentials(token: str | None) -> Credentials:
         credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
     except DefaultCredentialsError as error:
         raise OutsideError(
-            "There are no Google credentials",
+            "There are no Google Cloud credentials",
             detail=str(error).splitlines()[0],
             hints=(
                 "log in with\n    gcloud auth application-default login",
                 "or try everything without a cloud: add `--cloud sandbox`",
             ),
-            code="credentials-missing",
+            code="no-credentials",
         ) from error
     return credentials
 

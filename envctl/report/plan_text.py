@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from envctl.diagnostics import SourceSpan
@@ -115,10 +116,44 @@ def _groups(plan: Plan, style: Style, *, verbose: bool) -> list[str]:
     blocks: list[str] = []
     for group in order:
         lines = [style(titles.get(group or "", "") or "stack", "bold")]
-        for change in (c for c in shown if c.group == group):
-            lines += _change(change, style, verbose=verbose)
+        members = [c for c in shown if c.group == group]
+        alike = {} if verbose else _alike(members)
+        for change in members:
+            row = alike.get((change.type, change.action))
+            if row is None:
+                lines += _change(change, style, verbose=verbose)
+            elif row[0] is change:
+                lines.append(_row_of_many(row, style))
         blocks.append("\n".join(lines))
     return blocks
+
+
+def _alike(changes: Sequence[Change]) -> dict[tuple[str, Action], list[Change]]:
+    """Changes that one line can tell together: enabled APIs, and what a destroy leaves behind."""
+    found: dict[tuple[str, Action], list[Change]] = {}
+    for change in changes:
+        api = change.type == "gcp:projects/service:Service" and change.action is Action.CREATE
+        if api or change.action is Action.FORGET:
+            found.setdefault((change.type, change.action), []).append(change)
+    return {key: row for key, row in found.items() if len(row) > 1}
+
+
+def _row_of_many(row: Sequence[Change], style: Style) -> str:
+    sign, color = _SIGNS[row[0].action]
+    names = ", ".join(printable(change.name) for change in row)
+    text = f"  {style(f'{sign:>3}', color, 'bold')} {len(row)} x {short_type(row[0].type)}"
+    return text + _reason(row[0], style) + "\n" + style(_wrapped(names, 8), "dim")
+
+
+def _wrapped(text: str, indent: int) -> str:
+    return textwrap.fill(
+        text,
+        110,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _change(change: Change, style: Style, *, verbose: bool) -> list[str]:

@@ -1,0 +1,53 @@
+"""The emulated cloud of a project: opened, served, described to other tools."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from envctl.actions.clouds import CloudName, SandboxCloud, open_cloud
+from envctl.spec.project import find_root
+
+
+def open_sandbox(directory: Path) -> SandboxCloud:
+    """The sandbox of the project at or above `directory`; the served one when `ENVCTL_SANDBOX_URL` names it.
+
+    Raises:
+        UsageError: there is no project.
+    """
+    root = Path() if os.environ.get("ENVCTL_SANDBOX_URL") else find_root(directory)
+    cloud = open_cloud(CloudName.SANDBOX, root)
+    assert isinstance(cloud, SandboxCloud)
+    return cloud
+
+
+def serve_sandbox(cloud: SandboxCloud, host: str, port: int, stop: threading.Event) -> Iterator[str]:
+    """Serves until `stop` is set; yields lines that say where.
+
+    Raises:
+        OutsideError: the port is taken.
+    """
+    from envctl.sandbox.environment import client_environment
+    from envctl.sandbox.server import serve
+
+    running = serve(cloud.emulator(), host, port)
+    try:
+        yield f"Serving on {running.url} (state in {cloud.store_path}); Ctrl-C ends it."
+        yield "For other terminals:"
+        yield from (f"  export {name}={value}" for name, value in client_environment(running).items())
+        stop.wait()
+    finally:
+        running.stop()
+
+
+def environment_of(url: str) -> Mapping[str, str]:
+    """Variables that point clients at a sandbox served at `url`.
+
+    Raises:
+        OutsideError: nothing answers there.
+    """
+    from envctl.sandbox.environment import environment_at
+
+    return environment_at(url)
