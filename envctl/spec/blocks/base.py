@@ -1,0 +1,80 @@
+"""What all blocks share, and the closed sets of values."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class Block(BaseModel):
+    """Base of every block of an environment file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, strict=True)
+
+
+NAME = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
+PROJECT_ID = r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$"
+REGION = r"^[a-z]+-[a-z]+[0-9]+$"
+ACCOUNT_NAME = r"^[a-z]([-a-z0-9]{4,28}[a-z0-9])$"
+VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+Label = Annotated[str, Field(max_length=63)]
+Name = Annotated[str, Field(pattern=NAME)]
+ProjectId = Annotated[str, Field(pattern=PROJECT_ID)]
+Region = Annotated[str, Field(pattern=REGION)]
+
+
+class Profile(StrEnum):
+    """Defaults for size, resilience, protection and policies."""
+
+    TRIAL = "trial"
+    STANDARD = "standard"
+    CRITICAL = "critical"
+
+
+class Size(StrEnum):
+    """Size of Google's part of the environment."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+    EXTRA_LARGE = "extra-large"
+
+
+class Resilience(StrEnum):
+    """Standard, or replicated over zones."""
+
+    STANDARD = "standard"
+    HIGH = "high"
+
+
+class NetworkMode(StrEnum):
+    """Whether the environment's components have public addresses."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+
+
+class TaskLogs(StrEnum):
+    """Where task logs are kept."""
+
+    CLOUD_LOGGING_ONLY = "cloud-logging-only"
+    CLOUD_LOGGING_AND_STORAGE = "cloud-logging-and-storage"
+
+
+class SecretsBackendKind(StrEnum):
+    """Where Airflow looks for connections and variables."""
+
+    SECRET_MANAGER = "secret-manager"  # noqa: S105
+    KMS_GCS = "kms-gcs"
+    VAULT = "vault"
+
+
+class Integration(StrEnum):
+    """A service that DAGs drive: adds its APIs, roles and staging access."""
+
+    DATAFLOW = "dataflow"
+    DATAPROC = "dataproc"
+    BIGQUERY = "bigquery"
+    PUBSUB = "pubsub"
