@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from projects import DEV, write_project
+
+from envctl import __version__
+from envctl.cli import run
+from envctl.commands.console import CONSOLE
+from envctl.errors import ExitCode
+
+
+@pytest.fixture(autouse=True)
+def plain_console(monkeypatch):
+    monkeypatch.setenv("ENVCTL_CLOUD", "sandbox")
+    monkeypatch.setenv("NO_COLOR", "1")
+    CONSOLE.quiet = CONSOLE.verbose = False
+    CONSOLE.color = None
+
+
+@pytest.fixture
+def project(tmp_path):
+    return write_project(tmp_path)
+
+
+@pytest.fixture
+def envctl(project, capsys):
+    def call(*arguments: str):
+        code = run(["-C", str(project), *arguments])
+        captured = capsys.readouterr()
+        return int(code), captured.out, captured.err
+
+    return call
+
+
+def test_help_names_every_verb(envctl):
+    code, out, _ = envctl("--help")
+    assert code == 0
+    for verb in ("init", "validate", "show", "preview", "up", "destroy", "drift", "status", "history", "state", "schema", "sandbox"):
+        assert f"\n  {verb} " in out
+
+
+def test_version(envctl):
+    assert envctl("--version")[:2] == (0, f"envctl {__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [["bogus"], ["preview", "--nope"], ["preview", "dev", "--format", "x"], ["up"]])
+def test_a_wrong_command_line_is_2_and_shows_the_way(envctl, arguments):
+    code, out, err = envctl(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error[usage]: ")
+    assert "hint: " in err
+
+
+def test_a_folder_without_a_project(tmp_path_factory, capsys):
+    code = run(["-C", str(tmp_path_factory.mktemp("empty")), "validate"])
+    assert code == ExitCode.USAGE
+    assert "envctl init" in capsys.readouterr().err
+
+
+def test_a_start_from_nothing_validates_and_previews(tmp_path, capsys):
+    root = tmp_path / "fresh"
+    assert run(["init", str(root), "--project", "acme-data-dev"]) == 0
+    assert run(["-C", str(root), "validate"]) == 0
+    capsys.readouterr()
+    assert run(["-C", str(root), "preview", "dev", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["format"] == "envctl.plan/v1"
+
+
+def test_a_wrong_file_is_3_with_its_line(envctl, project):
+    (project / "environments" / "dev.yaml").write_text(DEV + "bukets: {}\n")
+    code, out, _ = envctl("validate")
+    assert code == 3
+    assert "environments/dev.yaml:9:1" in out
+    assert "buckets" in out
+    code, out, err = envctl("preview", "dev")
+    assert (code, out) == (3, "")
+    assert "environments/dev.yaml:9:1" in err
+
+
+def test_data_goes_to_stdout_and_progress_to_stderr(envctl):
+    code, out, err = envctl("preview", "dev", "--format", "json")
+    assert code == 0
+    assert err == ""
+    assert json.loads(out)["summary"]["create"] == 19
+
+
+def test_up_without_a_terminal_needs_yes(envctl):
+    code, out, err = envctl("up", "dev")
+    assert code == 5
+    assert "19 to create" in out
+    assert "confirmation-missing" in err
+    code, out, _ = envctl("up", "dev", "--yes")
+    assert code == 0
+    assert "Applied dev: 19 created." in out
+
+
+def test_expect_no_changes_is_10_until_there_are_none(envctl):
+    assert envctl("preview", "dev", "--expect-no-changes")[0] == 10
+    assert envctl("up", "dev", "--yes")[0] == 0
+    assert envctl("preview", "dev", "--expect-no-changes")[0] == 0
+    assert envctl("drift", "--expect-no-changes")[0] == 0
+
+
+def test_a_saved_plan_is_shown_again_and_applied_once(envctl, tmp_path):
+    file = str(tmp_path / "dev.json")
+    assert envctl("preview", "dev", "--out", file)[0] == 0
+    assert "19 to create" in envctl("show", file)[1]
+    assert envctl("up", "--plan", file)[0] == 0
+    code, _, err = envctl("up", "--plan", file)
+    assert code == 5
+    assert "plan-stale" in err
+
+
+def test_a_failed_create_is_4_with_the_message_and_the_way_on(envctl):
+    fault = {"kind": "operation", "operation": "composer.CREATE", "status": "INTERNAL", "message": "zone is full"}
+    assert envctl("sandbox", "fault", json.dumps(fault))[0] == 0
+    code, out, _ = envctl("up", "dev", "--yes")
+    assert code == 4
+    assert "zone is full" in out
+    assert "envctl up dev --cloud sandbox" in out
+    assert envctl("sandbox", "fault", "--clear")[0] == 0
+    assert envctl("up", "dev", "--yes")[0] == 0
+    assert envctl("preview", "dev", "--expect-no-changes")[0] == 0
+
+
+def test_a_hand_in_the_console_is_drift(envctl):
+    assert envctl("up", "dev", "--yes")[0] == 0
+    path = "storage/storage/v1/b/acme-data-dev-dev-staging"
+    assert envctl("sandbox", "call", "PATCH", path, '{"labels": {"team": "nobody"}}')[0] == 0
+    code, out, _ = envctl("drift", "dev", "--expect-no-changes")
+    assert code == 10
+    assert "labels.team" in out
+    document = json.loads(envctl("drift", "dev", "--format", "json")[1])
+    assert document["environments"][0]["drift"][0]["name"] == "bucket-staging"
+
+
+def test_status_and_history_as_documents(envctl):
+    assert envctl("up", "dev", "--yes")[0] == 0
+    status = json.loads(envctl("status", "dev", "--format", "json")[1])["environments"][0]
+    assert (status["live"], status["lastRun"]["outcome"]) == ("RUNNING", "succeeded")
+    runs = json.loads(envctl("history", "dev", "--format", "json")[1])["runs"]
+    assert [run["command"] for run in runs] == ["up dev"]
+
+
+def test_the_gcp_cloud_without_credentials_fails_at_once_and_names_the_way(envctl, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.delenv("GOOGLE_OAUTH_ACCESS_TOKEN", raising=False)
+    code, _, err = envctl("preview", "dev", "--cloud", "gcp")
+    assert code == 4
+    assert "gcloud auth application-default login" in err
+    assert "--cloud sandbox" in err
+
+
+def test_a_bug_asks_for_a_report_and_names_the_file(envctl, project, monkeypatch):
+    monkeypatch.setattr("envctl.actions.validate.validate", lambda _request: 1 / 0)
+    code, _, err = envctl("validate")
+    assert code == 70
+    name = err.split("attach\n", 1)[1].strip()
+    with open(name) as stream:
+        assert "ZeroDivisionError" in stream.read()
+    os.unlink(name)
+
+
+def test_a_plan_written_to_a_folder_that_is_not_there(envctl, tmp_path):
+    code, _, err = envctl("preview", "dev", "--out", str(tmp_path / "no" / "plan.json"))
+    assert code == 4
+    assert "file-unwritable" in err
+
+
+def test_ctrl_c_stops_a_running_apply_and_the_same_command_goes_on(project):
+    """A real process, a real signal: the create is slow because the emulator waits on request."""
+    command = [sys.executable, "-m", "envctl", "-C", str(project)]
+    environment = {**os.environ, "ENVCTL_CLOUD": "sandbox", "NO_COLOR": "1"}
+    delay = {"kind": "delay", "method": "composer.projects.locations.operations.get", "seconds": 1.5, "times": 1}
+    subprocess.run([*command, "sandbox", "fault", json.dumps(delay)], check=True, env=environment, capture_output=True)
+    process = subprocess.Popen(
+        [*command, "up", "dev", "--yes"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "operation projects/" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 75, out
+    assert "envctl up dev --cloud sandbox" in out
+    again = subprocess.run([*command, "up", "dev", "--yes"], env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stdout + again.stderr
+    rest = subprocess.run([*command, "preview", "dev", "--expect-no-changes"], env=environment, capture_output=True, check=False)
+    assert rest.returncode == 0
