@@ -1,6 +1,6 @@
 """What indexes said before, on disk: pages in their compact form, and metadata, which never changes.
 
-Layout below the root: `pages-v1/INDEX/NAME.page` (first line: JSON about the answer, then the page's lines)
+Layout below the root: `pages-v2/INDEX/NAME.page` (first line: JSON about the answer, then the page's lines)
 and `metadata-v1/HOST/NAME/FILE-HASH.json`. A file that cannot be read counts as absent and is replaced.
 """
 
@@ -144,7 +144,7 @@ class DiskCache:
         self._write(self._metadata_path(name, file), json.dumps(fields))
 
     def _page_path(self, index_url: str, name: str) -> str:
-        return f"{self._root}/pages-v1/{_index_folder(index_url)}/{_safe(name)}.page"
+        return f"{self._root}/pages-v2/{_index_folder(index_url)}/{_safe(name)}.page"
 
     def _metadata_path(self, name: str, file: ListedFile) -> str:
         """A folder per host, so that no host can speak for another's files; a replaced file has another hash."""

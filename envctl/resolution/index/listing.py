@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
 from envctl.resolution.index.filenames import is_wheel, wheel_build, wheel_tags
-from envctl.resolution.index.page import line_files, line_version
+from envctl.resolution.index.page import FIELD, line_files, line_parts, line_version, part_fields, read_file
 from envctl.resolution.protocol import Candidate, Excluded, ExclusionReason, Listing
 from envctl.resolution.specifiers import InvalidSpecifierError, specifiers
 
@@ -44,35 +44,37 @@ class Chooser:
 
     def choose(self, name: PackageName, line: str) -> Candidate | Excluded:
         """The candidate of one version, or why there is none."""
-        version = line_version(line)
-        files = line_files(line)
-        best: ListedFile | None = None
-        best_key: tuple[bool, Rank, tuple[int, str]] | None = None
-        in_time: list[ListedFile] = []
-        wrong_python: str | None = None
-        for file in files:
-            if self._as_of is not None and file.upload_time is not None and file.upload_time > self._as_of:
-                continue
-            in_time.append(file)
-            wheel = is_wheel(file.filename)
-            rank = self._ranker.rank(wheel_tags(file.filename)) if wheel else _SDIST_RANK
+        best: str | None = None
+        best_key: tuple[bool, Rank] | None = None
+        wrong_python = ""
+        for part in line_parts(line):
+            tags = part[: part.index(FIELD)]
+            rank = self._ranker.rank(tags) if tags else _SDIST_RANK
             if rank is None:
                 continue
-            if file.requires_python is not None and not self._fits(file.requires_python):
-                wrong_python = file.requires_python
+            requires_python, yanked, upload_time = part_fields(part)
+            if self._as_of is not None and upload_time > self._as_of:
                 continue
-            build = wheel_build(file.filename) if wheel else (-1, "")
-            key = (file.yanked is None, (-rank[0], -rank[1], -rank[2]), build)
-            if best_key is None or key >= best_key:
-                best, best_key = file, key
+            if requires_python and not self._fits(requires_python):
+                wrong_python = requires_python
+                continue
+            key = (bool(yanked), rank)
+            if best is None or best_key is None or key < best_key:
+                best, best_key = part, key
+            elif key == best_key and _build(part) >= _build(best):
+                best = part
         if best is not None:
-            return _candidate(name, version, best)
-        if not in_time:
-            times = sorted(file.upload_time or "" for file in files)
-            return Excluded(version, ExclusionReason.AFTER_DATE, times[0])
-        if wrong_python is not None:
+            return _candidate(name, line_version(line), read_file(best))
+        return self._excluded(line, wrong_python)
+
+    def _excluded(self, line: str, wrong_python: str) -> Excluded:
+        version, files = line_version(line), line_files(line)
+        times = [file.upload_time or "" for file in files]
+        if self._as_of is not None and min(times) > self._as_of:
+            return Excluded(version, ExclusionReason.AFTER_DATE, min(times))
+        if wrong_python:
             return Excluded(version, ExclusionReason.REQUIRES_PYTHON, wrong_python)
-        tags = sorted({wheel_tags(file.filename) for file in in_time})
+        tags = sorted({wheel_tags(file.filename) for file in files if is_wheel(file.filename)})
         return Excluded(version, ExclusionReason.NO_COMPATIBLE_FILE, ", ".join(tags[:5]))
 
     def _fits(self, requires_python: str) -> bool:
@@ -99,6 +101,11 @@ def likely_candidate(
         if isinstance(chosen, Candidate) and not chosen.yanked:
             return chosen
     return None
+
+
+def _build(part: str) -> tuple[int, str]:
+    filename = read_file(part).filename
+    return wheel_build(filename) if is_wheel(filename) else (-1, "")
 
 
 def _candidate(name: PackageName, version: str, file: ListedFile) -> Candidate:

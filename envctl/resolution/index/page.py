@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from envctl.resolution.index.filenames import is_distribution, version_of
+from envctl.resolution.index.filenames import is_distribution, is_wheel, version_of, wheel_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FIELD = "\x1f"
+FIELD = "\x1f"
+"""Stands between the fields of a file."""
 _FILE = "\x1e"
 _SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
@@ -97,7 +98,32 @@ def line_version(line: str) -> str:
 
 def line_files(line: str) -> list[ListedFile]:
     """The files of a line, in the order of the index."""
-    return [_decode(encoded) for encoded in line.partition("\t")[2].split(_FILE)]
+    return [read_file(encoded) for encoded in line_parts(line)]
+
+
+def line_parts(line: str) -> list[str]:
+    """The files of a line, unread: each begins with its wheel tags (empty for an sdist)."""
+    return line.partition("\t")[2].split(_FILE)
+
+
+def part_fields(part: str) -> tuple[str, str, str]:
+    """Requires-Python, yanked, and upload time of an unread file; empty where there is none."""
+    fields = part.split(FIELD)
+    return fields[4], fields[5], fields[6]
+
+
+def read_file(part: str) -> ListedFile:
+    """One file of a line."""
+    _, filename, url, sha256, requires_python, yanked, upload_time, core_metadata = part.split(FIELD)
+    return ListedFile(
+        filename or url[url.rfind("/") + 1 :],
+        url,
+        sha256 or None,
+        requires_python or None,
+        yanked[1:] if yanked else None,
+        upload_time or None,
+        core_metadata[1:] if core_metadata else None,
+    )
 
 
 def _merge_equal_versions(groups: dict[str, list[str]]) -> list[tuple[Version, str, list[str]]]:
@@ -115,6 +141,7 @@ def _merge_equal_versions(groups: dict[str, list[str]]) -> list[tuple[Version, s
 
 def _encode(file: ListedFile) -> str:
     fields = (
+        wheel_tags(file.filename) if is_wheel(file.filename) else "",
         "" if file.url.endswith("/" + file.filename) else file.filename,
         file.url,
         file.sha256 or "",
@@ -123,17 +150,4 @@ def _encode(file: ListedFile) -> str:
         file.upload_time or "",
         "" if file.core_metadata is None else "m" + file.core_metadata,
     )
-    return _FIELD.join(_SEPARATORS.sub(" ", field) if field else field for field in fields)
-
-
-def _decode(encoded: str) -> ListedFile:
-    filename, url, sha256, requires_python, yanked, upload_time, core_metadata = encoded.split(_FIELD)
-    return ListedFile(
-        filename or url[url.rfind("/") + 1 :],
-        url,
-        sha256 or None,
-        requires_python or None,
-        yanked[1:] if yanked else None,
-        upload_time or None,
-        core_metadata[1:] if core_metadata else None,
-    )
+    return FIELD.join(_SEPARATORS.sub(" ", field) if field else field for field in fields)
