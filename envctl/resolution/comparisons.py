@@ -1,0 +1,150 @@
+"""Several answers side by side: files x images, image A -> image B, bundles alone and together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from envctl.resolution.check import CheckOptions, check_list
+from envctl.resolution.findings import Fix, FixKind, Notice, Result, Verdict
+from envctl.resolution.image_changes import ImageChanges, image_changes
+from envctl.resolution.requirements import RequirementsInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from envctl.resolution.catalogue import Catalogue, ImageChoice
+    from envctl.resolution.protocol import PackageSource
+
+WORKS = (Verdict.OK, Verdict.OVERRIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """One list against every image; `first` is the first image, in the order given, on which it works."""
+
+    subject: str
+    results: tuple[Result, ...]
+    first: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Lists x images."""
+
+    images: tuple[str, ...]
+    rows: tuple[MatrixRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What changes from one image to another, and what the other says to the list."""
+
+    changes: ImageChanges
+    before: Result
+    after: Result
+
+
+def make_matrix(
+    lists: Mapping[str, RequirementsInput],
+    choices: Sequence[ImageChoice],
+    source: PackageSource,
+    options: CheckOptions,
+) -> Matrix:
+    """Bare verdicts of every list on every image, images in the order given."""
+    bare = replace(options, explain=False)
+    rows: list[MatrixRow] = []
+    for subject, given in lists.items():
+        results = tuple(check_list(subject, given, choice, source, bare) for choice in choices)
+        first = next((one.image for one in results if one.verdict in WORKS), None)
+        rows.append(MatrixRow(subject, results, first))
+    return Matrix(tuple(choice.name for choice in choices), tuple(rows))
+
+
+def make_upgrade(
+    subject: str,
+    given: RequirementsInput,
+    before: ImageChoice,
+    after: ImageChoice,
+    source: PackageSource,
+    options: CheckOptions,
+) -> Upgrade | None:
+    """The upgrade of a list from one image to another; None when one of the images is not known."""
+    if before.image is None or after.image is None:
+        return None
+    return Upgrade(
+        image_changes(before.image, after.image),
+        check_list(subject, given, before, source, replace(options, explain=False)),
+        check_list(subject, given, after, source, options),
+    )
+
+
+def check_bundles(
+    base: RequirementsInput,
+    bundles: Mapping[str, RequirementsInput],
+    choice: ImageChoice,
+    source: PackageSource,
+    options: CheckOptions,
+) -> tuple[Result, ...]:
+    """Every bundle with the environment's own list, then all together.
+
+    Where bundles work alone and clash together, the last result names those that clash.
+    """
+    alone = [
+        check_list(f"bundle {name}", join(base, given), choice, source, options) for name, given in bundles.items()
+    ]
+    together = check_list("all bundles together", join(base, *bundles.values()), choice, source, options)
+    if together.verdict is Verdict.CONFLICT:
+        notices = [*together.warnings]
+        for conflict in together.conflicts:
+            named = [name for name, given in bundles.items() if _takes_part(given, conflict.lines)]
+            if len(named) > 1:
+                listed = " and ".join(f"`{name}`" for name in named)
+                notices.append(Notice("bundles-clash", f"The bundles {listed} clash about {conflict.package}."))
+        together = replace(together, warnings=tuple(notices))
+    return (*alone, together)
+
+
+def join(*given: RequirementsInput) -> RequirementsInput:
+    """One list out of several, in their order."""
+    first = given[0]
+    return RequirementsInput(
+        tuple(line for one in given for line in one.lines),
+        tuple(line for one in given for line in one.constraints),
+        tuple(diagnostic for one in given for diagnostic in one.diagnostics),
+        next((one.index for one in given if one.index.index_url or one.index.extra_index_urls), first.index),
+    )
+
+
+def other_image(
+    subject: str,
+    given: RequirementsInput,
+    choice: ImageChoice,
+    catalogue: Catalogue,
+    source: PackageSource,
+    options: CheckOptions,
+) -> Fix | None:
+    """The newest other image with a complete list on which the requirements work as they are."""
+    if choice.image is None:
+        return None
+    bare = replace(options, explain=False)
+    record = choice.image.record
+    names = [
+        one.name
+        for one in reversed(catalogue.records())
+        if one.complete and one.name != record.name and one.generation != "1"
+    ]
+    names.sort(key=lambda name: name.partition("-airflow-")[2] != record.airflow)
+    for name in names:
+        result = check_list(subject, given, catalogue.choose(name), source, bare)
+        if result.verdict in WORKS:
+            why = f"On {name} the list works as it is ({result.verdict})."
+            return Fix(FixKind.OTHER_IMAGE, (), verified=True, why=why, image=name)
+    return None
+
+
+def _takes_part(given: RequirementsInput, lines: Sequence[str]) -> bool:
+    from envctl.resolution.dependency import parse_requirement
+
+    names = {parse_requirement(text)[0].name for text in lines}
+    return any(line.dependency.name in names for line in given.lines)
