@@ -8,6 +8,7 @@ import html
 import io
 import json
 import re
+import sys
 import tarfile
 import threading
 import zipfile
@@ -174,8 +175,7 @@ class FakeIndex:
         class Handler(_Handler):
             index = owner
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
@@ -347,6 +347,15 @@ class FakeIndex:
             text = " ".join(f'{key}="{html.escape(value)}"' for key, value in attributes.items())
             lines.append(f"<a {text}>{file.filename}</a><br/>")
         return "\n".join([*lines, "</body></html>"]).encode()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up are part of the game."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

