@@ -10,7 +10,14 @@ import pytest
 
 from envctl.resolution.index.source import open_index_source
 from envctl.resolution.names import package_name
-from envctl.resolution.protocol import Listing, RequirementMetadata, Target, UnknownPackage, UnknownRequirements
+from envctl.resolution.protocol import (
+    IndexFailure,
+    Listing,
+    RequirementMetadata,
+    Target,
+    UnknownPackage,
+    UnknownRequirements,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +27,16 @@ if TYPE_CHECKING:
     from envctl.resolution.protocol import Candidate
 
 pytestmark = pytest.mark.online
+
+
+@pytest.fixture(scope="module", autouse=True)
+def reachable(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips this module where no index answers."""
+    environment = {**os.environ, "ENVCTL_CACHE_DIR": str(tmp_path_factory.mktemp("cache")), "PIP_TIMEOUT": "5"}
+    with open_index_source(environment=environment) as opened:
+        answer = opened.listing(package_name("six"), Target("3.11.8", "24.0"))
+    if isinstance(answer, IndexFailure):
+        pytest.skip(f"no package index answers: {answer.cause}")
 
 
 @pytest.fixture
@@ -37,9 +54,7 @@ def candidate(source: IndexSource, target: Target, name: str, version: str) -> C
 def test_a_wheel_of_many_files_declares_what_it_always_did(source: IndexSource, target: Target) -> None:
     metadata = source.metadata(candidate(source, target, "google-ads", "21.0.0"))
     assert isinstance(metadata, RequirementMetadata)
-    assert "protobuf (!=3.18.*,!=3.19.*,<5.0.0dev,>=3.12.0)" in metadata.requires_dist or any(
-        text.startswith("protobuf") for text in metadata.requires_dist
-    )
+    assert any(text.startswith("protobuf") for text in metadata.requires_dist)
 
 
 def test_an_old_sdist_is_unknown(source: IndexSource, target: Target) -> None:
