@@ -7,7 +7,6 @@ wrap them for an engine and import the Pulumi SDK only when they run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import version
 
 from envctl.spec.loader import Loaded
 from envctl.stacks.context import BindingTarget, ProgramContext, ProviderArguments
@@ -41,6 +40,8 @@ def foundation_program(loaded: Loaded, context: ProgramContext) -> Callable[[], 
 
 def _runnable(program: StackProgram, context: ProgramContext) -> Callable[[], None]:
     def run() -> None:
+        from importlib.metadata import version
+
         from envctl.stacks.register import register
 
         register(program, context.secrets, version("pulumi-gcp"))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from envctl.errors import EnvctlError
-from envctl.iam_roles import Binding
+from envctl.iam_roles import Binding, load_table
 from envctl.stacks.components import Group
 from envctl.stacks.context import BindingTarget
 from envctl.stacks.declaration import Input, Options, Ref, Resource, SpecPath
@@ -153,7 +153,32 @@ def _origin(binding: Binding) -> SpecPath:
         case _, ["buckets", key]:
             return ("buckets", key)
         case _:
-            return ("serviceAccount",) if binding.principal == "env_sa" else ("project",)
+            return _origin_of_row(binding)
+
+
+_PREDICATES: Mapping[str, SpecPath] = {
+    "bigquery": ("integrations",),
+    "builds-as-itself": ("packages", "index"),
+    "custom-bucket": ("buckets", "environment"),
+    "dataflow": ("integrations",),
+    "dataproc": ("integrations",),
+    "kms-backend": ("secrets",),
+    "node-pools": ("nodePools",),
+    "private-index-repository": ("packages", "index"),
+    "pubsub": ("integrations",),
+    "reads-secrets": ("secrets",),
+    "snapshots-elsewhere": ("snapshots",),
+}
+"""Which block of the file makes a predicate of the table hold."""
+
+
+def _origin_of_row(binding: Binding) -> SpecPath:
+    """The block that makes the row of the table apply; the account or the project for rows that always do."""
+    row = next((row for row in load_table("bindings")["rows"] if row["id"] == binding.id), None)
+    for predicate in row["when"] if row else ():
+        if predicate in _PREDICATES:
+            return _PREDICATES[predicate]
+    return ("serviceAccount",) if binding.principal == "env_sa" else ("project",)
 
 
 _FULL_NAMES: tuple[tuple[re.Pattern[str], str], ...] = (

@@ -62,15 +62,16 @@ def environment_declarations(loaded: Loaded, context: ProgramContext) -> StackPr
         resources += network_resources(scope, spec.network.vpc, ("network", "vpc"))
     if spec.encryption is not None and spec.encryption.key.create:
         resources += key_resources(scope, spec.encryption.key)
-    resources += bucket_resources(scope, spec.buckets, key)
-    if spec.secrets is not None:
-        resources += secret_resources(scope, spec.secrets.create)
-    if spec.repository is not None:
-        resources += repository_resources(scope, spec.repository, key)
     memberships = binding_resources(scope, bindings, _holders(scope, spec, key, account))
-    before, after = _split(memberships)
+    key_users, before, after = _stages(memberships)
+    resources += key_users
+    owned = bucket_resources(scope, spec.buckets, key)
+    if spec.secrets is not None:
+        owned += secret_resources(scope, spec.secrets.create)
+    if spec.repository is not None:
+        owned += repository_resources(scope, spec.repository, key)
+    resources += _after_key_users(owned, key_users)
     resources += before
-    resources = _encrypted_after_members(resources)
     resources.append(
         environment_resource(
             scope,
@@ -105,7 +106,9 @@ def foundation_declarations(loaded: Loaded, context: ProgramContext) -> StackPro
     if not isinstance(spec, Foundation):
         raise UsageError(f"{loaded.name} is an environment, not a foundation", code="not-a-foundation")
     scope = _scope(loaded, spec, context)
+    bindings = foundation_bindings(scope.name, spec, context)
     resources = api_resources(scope, foundation_apis(spec))
+    resources += identity_resources(scope, [binding.member for binding in bindings])
     links = NetworkLinks()
     if spec.network is not None:
         resources += network_resources(scope, spec.network, ("network",))
@@ -113,18 +116,16 @@ def foundation_declarations(loaded: Loaded, context: ProgramContext) -> StackPro
     key = _foundation_key(spec)
     if spec.encryption is not None and spec.encryption.key.create:
         resources += key_resources(scope, spec.encryption.key)
-    resources += bucket_resources(scope, spec.buckets, key)
+    key_users, before, after = _stages(binding_resources(scope, bindings, _foundation_holders(scope, spec, key)))
+    resources += key_users
+    owned = bucket_resources(scope, spec.buckets, key)
     repository: Input = None
     if spec.repository is not None:
-        resources += repository_resources(scope, spec.repository, key)
+        owned += repository_resources(scope, spec.repository, key)
         repository = Ref(REPOSITORY)
-    bindings = foundation_bindings(scope.name, spec, context)
-    resources += identity_resources(scope, [binding.member for binding in bindings])
-    resources += binding_resources(scope, bindings, _foundation_holders(scope, spec, key))
+    resources += [*_after_key_users(owned, key_users), *before, *after]
     channels = tuple(spec.monitoring.channels) if spec.monitoring else ()
-    return _assembled(
-        scope, _encrypted_after_members(resources), foundation_exports(scope, links, key, repository, channels)
-    )
+    return _assembled(scope, resources, foundation_exports(scope, links, key, repository, channels))
 
 
 def declared_bindings(loaded: Loaded, context: ProgramContext) -> tuple[Binding, ...]:
@@ -274,41 +275,32 @@ def _foundation_holders(scope: Scope, spec: Foundation, key: Input) -> Holders:
     return Holders(holders)
 
 
-def _split(memberships: Iterable[Resource]) -> tuple[list[Resource], list[Resource]]:
-    """Memberships that the environment needs first, and those on the bucket that it makes itself."""
+def _stages(memberships: Iterable[Resource]) -> tuple[list[Resource], list[Resource], list[Resource]]:
+    """Memberships in three stages: on the key, before the environment, and on the bucket that it makes itself."""
+    on_key: list[Resource] = []
     before: list[Resource] = []
     after: list[Resource] = []
     for resource in memberships:
-        on_environment = any(ref.resource == ENVIRONMENT for ref in references(resource.inputs))
-        (after if on_environment else before).append(resource)
-    return before, after
+        if resource.type == "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember":
+            on_key.append(resource)
+        elif any(ref.resource == ENVIRONMENT for ref in references(resource.inputs)):
+            after.append(resource)
+        else:
+            before.append(resource)
+    return on_key, before, after
 
 
-def _encrypted_after_members(resources: list[Resource]) -> list[Resource]:
-    """Everything encrypted with the key waits for Google's agents to be allowed to use it."""
-    members = tuple(
-        resource.name for resource in resources if resource.type == "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember"
-    )
-    if not members:
-        return resources
+def _after_key_users(owned: Iterable[Resource], key_users: Iterable[Resource]) -> list[Resource]:
+    """What the stack owns, where everything encrypted waits for Google's agents to be allowed to use the key."""
+    names = tuple(resource.name for resource in key_users)
 
-    def waits(resource: Resource) -> bool:
-        return "encryption" in resource.inputs or "kmsKeyName" in resource.inputs
+    def waiting(resource: Resource) -> Resource:
+        if "encryption" not in resource.inputs and "kmsKeyName" not in resource.inputs:
+            return resource
+        options = replace(resource.options, depends_on=(*resource.options.depends_on, *names))
+        return replace(resource, options=options)
 
-    waiting = [resource for resource in resources if waits(resource)]
-    held = {resource.name for resource in waiting}
-    first = [resource for resource in resources if resource.name not in held and not _needs(resource, held)]
-    rest = [resource for resource in resources if resource.name not in held and _needs(resource, held)]
-    return [*first, *(_after(resource, members) for resource in waiting), *rest]
-
-
-def _needs(resource: Resource, names: set[str]) -> bool:
-    return any(ref.resource in names for ref in references(resource.inputs))
-
-
-def _after(resource: Resource, names: tuple[str, ...]) -> Resource:
-    options = replace(resource.options, depends_on=(*resource.options.depends_on, *names))
-    return replace(resource, options=options)
+    return [waiting(resource) for resource in owned]
 
 
 def _assembled(scope: Scope, resources: list[Resource], exports: dict[str, Input]) -> StackProgram:

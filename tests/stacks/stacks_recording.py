@@ -172,7 +172,6 @@ EVERYTHING_3: Mapping[str, Any] = {
         "internalCidr": "100.64.128.0/20",
         "privateBuildsOnly": True,
         "cloudRunFunctionsRouting": "vpc",
-        "tags": ["composer"],
     },
     "webServer": {"allowedRanges": [{"cidr": "203.0.113.0/24", "description": "office"}], "plugins": True},
     "encryption": {"key": {"create": True, "rotationDays": 30, "keyRing": "data"}},
@@ -180,6 +179,7 @@ EVERYTHING_3: Mapping[str, Any] = {
         "environment": {"versioning": True},
         "staging": {
             "location": "EU",
+            "versioning": True,
             "lifecycle": [
                 {"deleteAfterDays": 30},
                 {"moveAfterDays": 7, "storageClass": "COLDLINE", "keepNewerVersions": 2},
@@ -187,7 +187,11 @@ EVERYTHING_3: Mapping[str, Any] = {
             "access": {"objectAdmin": ["environment"], "objectViewer": ["group:analysts@example.com"]},
             "labels": {"content": "temporary"},
         },
-        "scratch": {"retain": False, "lifecycle": [{"deleteAfterDays": 0}, {"keepNewerVersions": 3}]},
+        "scratch": {
+            "retain": False,
+            "versioning": True,
+            "lifecycle": [{"deleteAfterDays": 0}, {"keepNewerVersions": 3}],
+        },
     },
     "secrets": {"create": {"crm": {"labels": {"owner": "crm"}}, "ads": {"name": "ads-token"}}},
     "userWorkloads": {

@@ -27,6 +27,9 @@ from envctl.stacks.provenance import logical_name, spec_path
         ("node-pool-heavy", "autoscaling.totalMaxNodeCount", ("nodePools", "heavy", "max")),
         ("buckets.staging/storage.objectAdmin/environment", "", ("buckets", "staging", "access")),
         ("project/composer.user/group-analysts@example.com", "", ("access", "users")),
+        ("project/bigquery.jobUser/environment", "", ("integrations",)),
+        ("project/secretmanager.secretAccessor/environment/airflow-secrets", "", ("secrets",)),
+        ("project/composer.worker/environment", "", ("serviceAccount",)),
         ("no-such-resource", "", None),
     ],
 )
