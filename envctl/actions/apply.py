@@ -20,6 +20,7 @@ from envctl.spec.model import Environment, Profile
 
 if TYPE_CHECKING:
     from envctl.actions.workspace import Workspace
+    from envctl.spec.loader import Loaded
 
 Watch = Callable[[EngineEvent], None]
 
@@ -86,24 +87,30 @@ def check_applicable(prepared: Prepared, *, allow_unknown: bool = False) -> None
         )
 
 
+def check_destroyable(loaded: Loaded) -> None:
+    """Returns when the file lets its environment be destroyed.
+
+    Raises:
+        RefusedError: it says `protect: true`, or its profile does.
+    """
+    if loaded.spec.protect:
+        raise _protected(loaded, "The file says so.")
+
+
 def _check_protection(prepared: Prepared) -> None:
-    spec = prepared.loaded.spec
+    if prepared.plan.mode is Mode.DESTROY:
+        check_destroyable(prepared.loaded)
     losing = [c for c in prepared.plan.pending if c.action is Action.DELETE or c.action.replaces]
     protected = [f"{c.action.value} {c.type} {c.name}" for c in losing if c.protected]
-    if prepared.plan.mode is Mode.DESTROY and spec.protect:
-        protected = protected or list(prepared.plan.incomplete)
-    if not protected:
-        return
-    place = prepared.loaded.origins.get(("protect",))
-    raise RefusedError(
-        f"{prepared.plan.environment} is protected; nothing was changed",
-        detail="\n".join(protected),
-        hints=(
-            f"take `protect: true` out of the file{f' ({place})' if place else ''}, apply that, then try again"
-            if spec.protect
-            else "these resources carry protection in the state; apply the file without it first",
-        ),
-        code="protected",
+    if protected:
+        raise _protected(prepared.loaded, "\n".join(protected))
+
+
+def _protected(loaded: Loaded, detail: str) -> RefusedError:
+    place = loaded.origins.get(("protect",))
+    cure = f"write `protect: false` in the file{f' ({place})' if place else ''}, apply that, then try again"
+    return RefusedError(
+        f"{loaded.name} is protected; nothing was changed", detail=detail, hints=(cure,), code="protected"
     )
 
 

@@ -92,7 +92,13 @@ class SandboxCloud:
         Raises:
             UsageError: the emulator does not understand what was asked.
         """
-        return self.call(method, f"_control/{name}", body)
+        if self.address is not None:
+            return self.call(method, f"_control/{name}", body)
+        from envctl.sandbox import control
+        from envctl.sandbox.messages import Request
+
+        response = control.handle(self.emulator(), Request.to(method, f"http://localhost/_control/{name}", body=body))
+        return _accepted(Answer(response.status, response.json()), f"{method} {name}")
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The answer of one request behind envctl's back; `path` starts with a service's prefix.
@@ -102,17 +108,7 @@ class SandboxCloud:
         """
         service, _, rest = path.strip("/").partition("/")
         answer = self.transport().call(method, service, rest, None, body)
-        if answer.status < _REFUSED_FROM:
-            return answer.body
-        told: dict[str, Any] = answer.body if isinstance(answer.body, dict) else {}
-        error = told.get("error", answer.body)
-        message = error.get("message", "") if isinstance(error, dict) else str(error)
-        raise UsageError(
-            f"The sandbox refused {method} {path}",
-            detail="\n".join(part for part in (f"{answer.status}: {message}", told.get("detail", "")) if part),
-            hints=tuple(told.get("hints", ())),
-            code="sandbox-refused",
-        )
+        return _accepted(answer, f"{method} {path}")
 
     def composer_client(self) -> EnvironmentsClient:
         """Google's client whose HTTP session ends in the emulator."""
@@ -121,6 +117,21 @@ class SandboxCloud:
         if self.address is not None:
             return composer_client(endpoint=f"{self.address}/composer/v1", token="sandbox")  # noqa: S106
         return composer_client(exchange=_exchange(self.emulator()))
+
+
+def _accepted(answer: Answer, asked: str) -> Any:
+    """The body of an answer that is no refusal."""
+    if answer.status < _REFUSED_FROM:
+        return answer.body
+    told: dict[str, Any] = answer.body if isinstance(answer.body, dict) else {}
+    error = told.get("error", answer.body)
+    message = error.get("message", "") if isinstance(error, dict) else str(error)
+    raise UsageError(
+        f"The sandbox refused {asked}",
+        detail="\n".join(part for part in (f"{answer.status}: {message}", told.get("detail", "")) if part),
+        hints=tuple(told.get("hints", ())),
+        code="sandbox-refused",
+    )
 
 
 class GoogleCloud:

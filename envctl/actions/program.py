@@ -77,10 +77,12 @@ class Program:
 
     def kept(self, plan: Plan) -> tuple[str, ...]:
         """What a destroy leaves in the cloud, each with its reason."""
+        left: dict[str, list[str]] = {}
+        for change in plan.changes:
+            if change.action is Action.FORGET:
+                left.setdefault(change.type.rsplit(":", 1)[-1], []).append(change.name)
         kept = [
-            f"{c.type.rsplit(':', 1)[-1]} {c.name}: shared by the project, or kept by the file"
-            for c in plan.changes
-            if c.action is Action.FORGET
+            f"{kind} {', '.join(names)}: shared by the project, or kept by the file" for kind, names in left.items()
         ]
         deleted = {c.type for c in plan.changes if c.action is Action.DELETE}
         if "gcp:composer/environment:Environment" in deleted and "environment" not in _spec_buckets(self.loaded):

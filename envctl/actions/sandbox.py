@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from envctl.actions.clouds import CloudName, SandboxCloud, open_cloud
+from envctl.errors import OutsideError
 from envctl.spec.project import find_root
 
 
@@ -48,6 +49,18 @@ def environment_of(url: str) -> Mapping[str, str]:
     Raises:
         OutsideError: nothing answers there.
     """
-    from envctl.sandbox.environment import environment_at
+    import httpx
 
-    return environment_at(url)
+    from envctl.sandbox.environment import variables_at
+
+    url = url.rstrip("/")
+    try:
+        told = httpx.get(f"{url}/", timeout=5).json()
+        return variables_at(url, told["ports"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise OutsideError(
+            "No sandbox answers there",
+            detail=f"{url}: {error}",
+            hints=("serve one with\n    envctl sandbox serve",),
+            code="sandbox-unreachable",
+        ) from error

@@ -84,7 +84,7 @@ class Workspace:
                 return PulumiEngine(ref, self._pulumi_settings(stack))
 
     def provider(self, stack: str) -> SandboxProvider:
-        """envctl's own provider, on this cloud."""
+        """The provider of envctl itself, on this cloud."""
         from envctl.provider.session import RealSleeper
         from envctl.provider.spec import Settings
         from envctl.provider.translator import SandboxProvider

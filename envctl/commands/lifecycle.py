@@ -145,7 +145,10 @@ def destroy(
     engine: EngineOption = None,
 ) -> int:
     """Delete everything that the stack owns, and name what stays."""
+    from envctl.actions.apply import check_destroyable
+
     workspace = _workspace(cloud, engine)
+    check_destroyable(workspace.load(environment))
     options = _options(refresh=refresh, parallel=parallel, destroying=True)
     return _apply(_prepare(workspace, environment, options), yes=yes, allow_unknown=True)
 

@@ -122,7 +122,7 @@ def _fold_resource(group: Sequence[StepEvent], mode: Mode, source_of: SourceOf) 
         action=action,
         reason=_reason(group, action, mode, properties),
         properties=properties,
-        impact=impact_of(step.type, action, [p.path for p in properties]),
+        impact=impact_of(step.type, action, properties),
         group=state.parent if state and state.parent and "pulumi:pulumi:Stack" not in state.parent else None,
         id=old.id if old else None,
         component=bool(state and not state.custom),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from envctl.diagnostics import SourceSpan
 from envctl.operations.waiting import Waiter, describe_api_error
 from envctl.plan.impact import impact_of
-from envctl.plan.model import Action, OperationStep, StepMoment
+from envctl.plan.model import Action, OperationStep, PropertyAction, PropertyChange, StepMoment
 from envctl.plan.property_diff import diff_properties
 
 if TYPE_CHECKING:
@@ -34,12 +34,13 @@ def plan_packages(
     before = dict(live or {})
     if before == dict(desired):
         return None
+    whole = PropertyChange(_PATH, PropertyAction.CHANGE, before, dict(desired))
     return OperationStep(
         id=STEP_ID,
         title=f"install custom packages ({len(desired)} in all)" if desired else "remove all custom packages",
         moment=StepMoment.AFTER,
         properties=diff_properties(before, desired),
-        impact=impact_of(_TYPE, Action.UPDATE, [_PATH]),
+        impact=impact_of(_TYPE, Action.UPDATE, [whole]),
         source=source,
     )
 

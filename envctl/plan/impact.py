@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from envctl.plan.model import Action, Effect, Impact
+from envctl.plan.model import Action, Effect, Impact, PropertyChange
 from envctl.plan.property_diff import same_property
 
 
@@ -17,12 +17,23 @@ class _Row:
     type: str
     actions: frozenset[Action]
     property: str
+    only_decrease: bool
     impact: Impact
 
-    def matches(self, type_: str, action: Action, path: str | None) -> bool:
+    def matches(self, type_: str, action: Action, change: PropertyChange | None) -> bool:
         if self.type != type_ or action not in self.actions:
             return False
-        return not self.property or (path is not None and same_property(self.property, path))
+        if self.only_decrease and not (change is not None and _decreases(change)):
+            return False
+        return not self.property or (change is not None and same_property(self.property, change.path))
+
+
+def _decreases(change: PropertyChange) -> bool:
+    """Whether a number falls; one that is not known counts as falling."""
+    before, after = change.before, change.after
+    if isinstance(before, int | float) and isinstance(after, int | float):
+        return after < before
+    return True
 
 
 @cache
@@ -33,6 +44,7 @@ def _rows() -> tuple[_Row, ...]:
             row["type"],
             frozenset(Action(name) for name in row["actions"]),
             row.get("property", ""),
+            row.get("only") == "decrease",
             Impact(
                 tuple(Effect(name) for name in row.get("effects", ())),
                 (float(row["minutes"][0]), float(row["minutes"][1])),
@@ -44,19 +56,19 @@ def _rows() -> tuple[_Row, ...]:
     )
 
 
-def impact_of(type_: str, action: Action, paths: Sequence[str] = ()) -> Impact:
+def impact_of(type_: str, action: Action, properties: Sequence[PropertyChange] = ()) -> Impact:
     """Effects and expected minutes of one change.
 
     Each changed path of an update is a request of its own to the Composer API, one after the other: their
     minutes add up per matching row, their effects are joined. Types without a row have no effect and take no
     time worth saying.
     """
-    if action is not Action.UPDATE or not paths:
+    if action is not Action.UPDATE or not properties:
         row = next((r for r in _rows() if r.matches(type_, action, None)), None)
         return row.impact if row else Impact()
     found: list[_Row] = []
-    for path in paths:
-        row = next((r for r in _rows() if r.matches(type_, action, path)), None)
+    for change in properties:
+        row = next((r for r in _rows() if r.matches(type_, action, change)), None)
         if row is not None and row not in found:
             found.append(row)
     effects = {effect for row in found for effect in row.impact.effects}

@@ -33,6 +33,10 @@ def urn(type_: str, name: str) -> str:
     return f"urn:pulumi:prod::acme::{type_}::{name}"
 
 
+def touch(path: str, before: object = 1, after: object = 2) -> PropertyChange:
+    return PropertyChange(path, PropertyAction.CHANGE, before, after)
+
+
 def sample_plan(**changes) -> Plan:
     group = urn("envctl:index:Environment", "environment")
     image = PropertyChange(
@@ -60,7 +64,7 @@ def sample_plan(**changes) -> Plan:
                 Action.UPDATE,
                 Reason.CHANGED,
                 (image,),
-                impact_of(ENVIRONMENT, Action.UPDATE, [image.path]),
+                impact_of(ENVIRONMENT, Action.UPDATE, [image]),
                 group,
                 "projects/acme/locations/europe-west1/environments/prod",
                 source=SourceSpan(FILE, 1, 1),
@@ -89,7 +93,7 @@ def sample_plan(**changes) -> Plan:
                 "install custom packages (1 in all)",
                 StepMoment.AFTER,
                 (PropertyChange("pandas", PropertyAction.ADD, None, ">=2"),),
-                impact_of(ENVIRONMENT, Action.UPDATE, ["config.softwareConfig.pypiPackages"]),
+                impact_of(ENVIRONMENT, Action.UPDATE, [touch("config.softwareConfig.pypiPackages")]),
                 SourceSpan(FILE, 22, 3),
             ),
         ),
