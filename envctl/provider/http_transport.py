@@ -29,6 +29,8 @@ class Endpoint:
 
     address: str
     variable: str
+    suffix: str = ""
+    """What comes after the address: the real provider's variable of some APIs ends before the version."""
 
 
 ENDPOINTS: Mapping[str, Endpoint] = {
@@ -45,7 +47,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "iam/v1": Endpoint("https://iam.googleapis.com/v1/", "GOOGLE_IAM_BETA_CUSTOM_ENDPOINT"),
     "kms/v1": Endpoint("https://cloudkms.googleapis.com/v1/", "GOOGLE_KMS_CUSTOM_ENDPOINT"),
     "logging/v2": Endpoint("https://logging.googleapis.com/v2/", "GOOGLE_LOGGING_CUSTOM_ENDPOINT"),
-    "monitoring/v3": Endpoint("https://monitoring.googleapis.com/v3/", "GOOGLE_MONITORING_CUSTOM_ENDPOINT"),
+    "monitoring/v3": Endpoint("https://monitoring.googleapis.com/", "GOOGLE_MONITORING_CUSTOM_ENDPOINT", "v3/"),
     "secretmanager/v1": Endpoint("https://secretmanager.googleapis.com/v1/", "GOOGLE_SECRET_MANAGER_CUSTOM_ENDPOINT"),
     "serviceusage/v1": Endpoint("https://serviceusage.googleapis.com/v1/", "GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT"),
     "storage/storage/v1": Endpoint("https://storage.googleapis.com/storage/v1/", "GOOGLE_STORAGE_CUSTOM_ENDPOINT"),
@@ -68,7 +70,7 @@ def google_address(service: str, environment: Mapping[str, str]) -> str:
     endpoint = ENDPOINTS.get(service)
     if endpoint is None:
         raise OutsideError("No address is known for an API", detail=service, code="unknown-endpoint")
-    return environment.get(endpoint.variable, endpoint.address).rstrip("/") + "/"
+    return environment.get(endpoint.variable, endpoint.address).rstrip("/") + "/" + endpoint.suffix
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from emulated import PROJECT, REGION, emulated_provider
 from provider_fakes import Notes
 
 from envctl.plan.values import Opaque
@@ -15,43 +16,14 @@ from envctl.provider.protocol import Live, ProviderError
 from envctl.provider.registry import all_specs
 from envctl.provider.schema import known_types
 from envctl.provider.session import NoWait, OperationStyle, Session
-from envctl.provider.spec import Settings
 from envctl.provider.translator import SandboxProvider
-from envctl.provider.transport import Answer
 from envctl.provider.values import has_unknown
 from envctl.sandbox.cloud import Cloud
-from envctl.sandbox.messages import Request
 
-PROJECT, REGION = "acme-data-dev", "europe-west1"
 MEMBER = "group:data@example.com"
 RING = f"projects/{PROJECT}/locations/{REGION}/keyRings/ring"
 ACCOUNT = f"projects/{PROJECT}/serviceAccounts/composer@{PROJECT}.iam.gserviceaccount.com"
 SECRET = f"projects/{PROJECT}/secrets/airflow"
-
-
-class EmulatorTransport:
-    """Calls an emulator of this process."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-
-    def call(
-        self, method: str, service: str, path: str, query: Mapping[str, str] | None = None, body: Any | None = None
-    ) -> Answer:
-        raw = isinstance(body, bytes)
-        request = Request(
-            method=method,
-            host="localhost",
-            path=f"/{service}/{path}",
-            query={key: [value] for key, value in (query or {}).items()},
-            headers={
-                "content-type": "application/octet-stream" if raw else "application/json",
-                "authorization": "Bearer sandbox",
-            },
-            body=body if raw else b"" if body is None else json.dumps(body).encode(),
-        )
-        response = self.cloud.handle(request)
-        return Answer(response.status, response.json())
 
 
 @dataclass(frozen=True)
@@ -351,7 +323,7 @@ def emulator() -> Cloud:
 
 @pytest.fixture
 def sandbox(emulator: Cloud) -> SandboxProvider:
-    return SandboxProvider(EmulatorTransport(emulator), Settings(project=PROJECT, region=REGION), NoWait())
+    return emulated_provider(emulator)
 
 
 def make(provider: SandboxProvider, token: str) -> tuple[Live, Mapping[str, Any]]:

@@ -6,6 +6,7 @@ The type has some 700 fields. What this table does not map is refused by name in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,6 +155,18 @@ class Cluster(Behaviour):
                 if error.status != "NOT_FOUND":
                     raise
         return self.settled(run)
+
+    def locate(self, run: Run) -> tuple[str, Mapping[str, Any]] | None:
+        """The cluster; waits while an operation still creates it, however that ends."""
+        found = self.read(run)
+        if found is not None and found.get("status") == "PROVISIONING":
+            target = run.fill("/clusters/{name}")
+            for operation in run.call("GET", f"{_LOCATION}/operations").get("operations", ()):
+                if operation.get("status") != "DONE" and str(operation.get("targetLink", "")).endswith(target):
+                    with suppress(ProviderError):  # a failed create leaves a cluster in status ERROR, or none
+                        run.finish(operation)
+            found = self.read(run)
+        return None if found is None else (self.id_of(run, found), found)
 
     def update(self, run: Run, change: Change, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """One request and one operation per field."""

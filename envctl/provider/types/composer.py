@@ -7,6 +7,7 @@ per field, masks in its own spelling.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +119,19 @@ class Environment(Behaviour):
         if change.labels:
             self._patch(run, "labels", {"labels": dict(run.labels)})
         return self.settled(run)
+
+    def locate(self, run: Run) -> tuple[str, Mapping[str, Any]] | None:
+        """The environment; waits while an operation still creates it, however that ends."""
+        found = self.read(run)
+        if found is not None and found.get("state") == "CREATING":
+            name = run.fill(run.spec.path)
+            listed = run.call("GET", "projects/{project}/locations/{region}/operations")
+            for operation in listed.get("operations", ()):
+                if not operation.get("done") and (operation.get("metadata") or {}).get("resource") == name:
+                    with suppress(ProviderError):  # a failed create leaves an environment in state ERROR, or none
+                        run.finish(operation)
+            found = self.read(run)
+        return None if found is None else (self.id_of(run, found), found)
 
     def outputs(self, run: Run, answer: Mapping[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """What the API says with other words, or only for one generation."""
