@@ -17,7 +17,7 @@ from envctl.dependencies import Acceptance, Catalogue, CheckOptions, Report, Req
 from envctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from envctl.dependencies import EditedFile
     from envctl.resolution.comparisons import Matrix, Upgrade
@@ -186,10 +186,30 @@ def upgrade_dependencies(request: CheckRequest, after: str) -> Upgrade | None:
         )
 
 
-def environment_subject(loaded: Loaded) -> tuple[RequirementsInput, tuple[Acceptance, ...]]:
-    """The whole list of an environment, requirements files and inline packages, with its acceptances."""
+def check_loaded(loaded: Loaded, request: CheckRequest) -> Report:
+    """The answers for an environment that is loaded already; empty when its file names no packages.
+
+    Raises:
+        UsageError: the image is no image version.
+    """
     subject = _of_environment(loaded, None)
-    return subject.given, subject.accept
+    if not subject.given.lines and not subject.given.diagnostics and not subject.bundles:
+        return Report(())
+    with _source(request.index, subject) as source:
+        return Report(tuple(_check(request, subject, Catalogue.of_project(request.root), source)))
+
+
+def sent_by(loaded: Loaded) -> dict[str, str]:
+    """The package map that an environment's file means: requirements files, bundles and inline packages together.
+
+    Raises:
+        InvalidInputError: a file is missing or wrong, or holds what the API cannot express.
+    """
+    from envctl.resolution.comparisons import join
+
+    subject = _of_environment(loaded, None)
+    whole = join(subject.given, *(given for _, given in subject.bundles))
+    return dependencies.sent_packages(whole, subject.image) if whole.lines or whole.diagnostics else {}
 
 
 def _check(request: CheckRequest, subject: _Subject, catalogue: Catalogue, source: PackageSource) -> list[Result]:
@@ -231,7 +251,7 @@ def _options(request: CheckRequest, subject: _Subject) -> CheckOptions:
 
 
 @contextmanager
-def _source(index: IndexChoice, subject: _Subject) -> Iterator[PackageSource]:
+def _source(index: IndexChoice, subject: _Subject) -> Generator[PackageSource]:
     if index.source is not None:
         yield index.source
         return

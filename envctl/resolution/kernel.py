@@ -9,20 +9,14 @@ and so are preferences. Source: pypa/pip 23.2.1, `src/pip/_vendor/resolvelib/res
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from envctl.resolution.graph import Node, Requirement
-
-
-class Matches(Protocol):
-    """Candidates of one node, best first; cheap to ask whether there is one at all."""
-
-    def __iter__(self) -> Iterator[Node]: ...
-    def __bool__(self) -> bool: ...
 
 
 class OutOfTime(Protocol):
@@ -34,6 +28,9 @@ class OutOfTime(Protocol):
 
 
 Information = tuple["Requirement", "Node | None"]
+
+Matches = Iterable["Node"]
+"""Candidates of one node, best first; an object that is false when there is none, cheap to ask."""
 
 
 class Criterion:

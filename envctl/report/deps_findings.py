@@ -1,0 +1,60 @@
+"""The clash check as diagnostics, for writers that know places in files: GitHub, SARIF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envctl.diagnostics import Diagnostic, Hint, Severity, SourceSpan
+from envctl.report.deps_text import edit_text
+from envctl.resolution.findings import Conflict, Report, Result, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def report_diagnostics(report: Report) -> list[Diagnostic]:
+    """Every problem of a report; a clash stands at the line of the list that leads to it."""
+    return [one for result in report.results for one in _of_result(result)]
+
+
+def _of_result(result: Result) -> Iterator[Diagnostic]:
+    yield from result.diagnostics
+    for conflict in result.conflicts:
+        yield _of_conflict(result, conflict)
+    if result.verdict in (Verdict.UNKNOWN, Verdict.TIMEOUT_RISK):
+        text = " ".join(one.text for one in result.warnings) or "The image is not in the catalogue."
+        code = "package-timeout-risk" if result.verdict is Verdict.TIMEOUT_RISK else "package-verdict-unknown"
+        summary = (
+            "The build will likely run out of time"
+            if result.verdict is Verdict.TIMEOUT_RISK
+            else "There is no verdict on the packages"
+        )
+        yield Diagnostic(code, summary, f"{result.subject} on {result.image}: {text}", severity=Severity.WARNING)
+    for change in result.changes:
+        text = (
+            f"{result.subject} on {result.image}: {change.name} {change.before} becomes {change.after} "
+            f"because of {', '.join(change.because)}."
+        )
+        yield Diagnostic("package-override", "A preinstalled package moves", text, severity=Severity.NOTE)
+
+
+def _of_conflict(result: Result, conflict: Conflict) -> Diagnostic:
+    source = next((cause.source for cause in conflict.causes if cause.source), None)
+    hints = tuple(
+        Hint(f"{', '.join(edit_text(edit) for edit in fix.edit)}: {fix.why}") for fix in conflict.fixes if fix.edit
+    )
+    severity = Severity.WARNING if conflict.accepted else Severity.ERROR
+    return Diagnostic(
+        "package-conflict",
+        "Packages clash with the image",
+        f"{result.image}: {conflict.summary}",
+        _span(source),
+        hints,
+        severity,
+    )
+
+
+def _span(source: str | None) -> SourceSpan | None:
+    file, _, line = (source or "").rpartition(":")
+    return SourceSpan(Path(file), int(line)) if file and line.isdigit() else None

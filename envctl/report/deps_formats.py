@@ -1,0 +1,152 @@
+"""The clash check in the forms that machines and pull requests read."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, quoteattr
+
+from envctl.report.deps_text import edit_text, render_report, render_result
+from envctl.report.style import PLAIN, Style, printable
+from envctl.resolution.findings import Report, Result, Verdict
+from envctl.resolution.wire import report_document
+
+if TYPE_CHECKING:
+    from envctl.resolution.comparisons import Matrix
+
+
+class DepsFormat(StrEnum):
+    """Forms of a report."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    SARIF = "sarif"
+    JUNIT = "junit"
+    GITHUB = "github"
+
+
+_MARKS = {
+    Verdict.OK: "ok",
+    Verdict.OVERRIDE: "override",
+    Verdict.CONFLICT: "**conflict**",
+    Verdict.TIMEOUT_RISK: "**timeout risk**",
+    Verdict.INVALID: "**invalid**",
+    Verdict.UNKNOWN: "unknown",
+}
+
+
+def write_report(report: Report, form: DepsFormat, style: Style = PLAIN) -> str:
+    """The report in a form, ready for a file or a terminal."""
+    match form:
+        case DepsFormat.TEXT:
+            return render_report(report, style)
+        case DepsFormat.JSON:
+            return json.dumps(report_document(report), indent=2, ensure_ascii=False) + "\n"
+        case DepsFormat.MARKDOWN:
+            return render_markdown(report)
+        case DepsFormat.JUNIT:
+            return render_junit(report)
+        case DepsFormat.SARIF:
+            from envctl.report.deps_findings import report_diagnostics
+            from envctl.report.diagnostics_sarif import dump_sarif
+
+            return json.dumps(dump_sarif(report_diagnostics(report)), indent=2, ensure_ascii=False) + "\n"
+        case DepsFormat.GITHUB:
+            from envctl.report.deps_findings import report_diagnostics
+            from envctl.report.diagnostics_github import render_diagnostics_github
+
+            return render_diagnostics_github(report_diagnostics(report))
+
+
+def render_markdown(report: Report) -> str:
+    """GitHub-flavoured Markdown: one table, then a section per result with clashes."""
+    lines = ["### envctl: packages", "", "| list | image | verdict | moves | new |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {_cell(one.subject)} | {_cell(one.image)} | {_MARKS[one.verdict]} | {len(one.changes)} "
+        f"| {len(one.installs)} |"
+        for one in report.results
+    ]
+    for result in report.results:
+        for conflict in result.conflicts:
+            lines += ["", f"**{_cell(conflict.package)}** ({_cell(result.subject)}): {_cell(conflict.summary)}"]
+            lines += [
+                f"- {', '.join(edit_text(edit) for edit in fix.edit)}: {_cell(fix.why)}"
+                for fix in conflict.fixes
+                if fix.edit
+            ]
+        for diagnostic in result.diagnostics:
+            place = f" ({diagnostic.span.file}:{diagnostic.span.line})" if diagnostic.span else ""
+            lines += ["", f"- {diagnostic.severity}: {_cell(diagnostic.detail)}{_cell(place)}"]
+    return "\n".join(lines) + "\n"
+
+
+def render_junit(report: Report) -> str:
+    """JUnit XML: one test case per result; `unknown` counts as an error, a clash as a failure."""
+    failures = sum(_is_failure(one) for one in report.results)
+    errors = sum(one.verdict is Verdict.UNKNOWN for one in report.results)
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<testsuites name="envctl deps" tests="{len(report.results)}" failures="{failures}" errors="{errors}">',
+        f'  <testsuite name="envctl.deps" tests="{len(report.results)}" failures="{failures}" errors="{errors}">',
+    ]
+    for result in report.results:
+        name = quoteattr(f"{printable(result.subject)} on {printable(result.image)}")
+        lines.append(f'    <testcase classname="envctl.deps" name={name} time="{result.seconds:.3f}">')
+        body = escape(printable(render_result(result)))
+        if _is_failure(result):
+            lines.append(f'      <failure message="{result.verdict}">{body}</failure>')
+        elif result.verdict is Verdict.UNKNOWN:
+            lines.append(f'      <error message="{result.verdict}">{body}</error>')
+        lines.append("    </testcase>")
+    return "\n".join([*lines, "  </testsuite>", "</testsuites>", ""])
+
+
+def render_matrix(matrix: Matrix, style: Style = PLAIN) -> str:
+    """One line per image, one column per list; `+n` new packages, `~n` preinstalled ones that move."""
+    subjects = [row.subject for row in matrix.rows]
+    width = max((len(name) for name in matrix.images), default=5)
+    columns = [max(len(subject), 18) for subject in subjects]
+    lines = [
+        " ".join(
+            ["image".ljust(width), *(printable(s).ljust(c) for s, c in zip(subjects, columns, strict=True))]
+        ).rstrip()
+    ]
+    for at, image in enumerate(matrix.images):
+        cells = [_matrix_cell(row.results[at]).ljust(c) for row, c in zip(matrix.rows, columns, strict=True)]
+        lines.append(" ".join([image.ljust(width), *cells]).rstrip())
+    lines.append("")
+    for row in matrix.rows:
+        found = row.first or "none of these images"
+        lines.append(f"{style('first that works', 'bold')} for {printable(row.subject)}: {found}")
+    return "\n".join(lines) + "\n"
+
+
+def matrix_document(matrix: Matrix) -> dict[str, object]:
+    """The matrix as JSON."""
+    from envctl.resolution.wire import result_document
+
+    return {
+        "format": "envctl.deps-matrix/v1",
+        "images": list(matrix.images),
+        "rows": [
+            {"subject": row.subject, "first": row.first, "results": [result_document(one) for one in row.results]}
+            for row in matrix.rows
+        ],
+    }
+
+
+def _matrix_cell(result: Result) -> str:
+    counts = "".join(
+        [f" +{len(result.installs)}" if result.installs else "", f" ~{len(result.changes)}" if result.changes else ""]
+    )
+    return f"{result.verdict}{counts}"
+
+
+def _is_failure(result: Result) -> bool:
+    return result.verdict in (Verdict.CONFLICT, Verdict.TIMEOUT_RISK, Verdict.INVALID)
+
+
+def _cell(text: str) -> str:
+    return printable(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
