@@ -11,13 +11,16 @@ class Index(Block):
     """Where packages come from for the whole project: an address, or a `pip.conf` (path relative to this file)."""
 
     url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """Address of a package index in pip's sense, without credentials."""
     pip_conf: str | None = None
+    """A `pip.conf`, path relative to `envctl.yaml`."""
 
 
 class Policies(Block):
     """Levels of policies by id, where they differ from what the profile says."""
 
     levels: dict[str, Literal["disabled", "advisory", "mandatory"]] = Field(default_factory=dict)
+    """What a violated policy does, by the policy's id: `disabled`, `advisory` or `mandatory`."""
 
 
 class ProjectSettings(Block):
@@ -34,4 +37,6 @@ class ProjectSettings(Block):
     ] = "passphrase"
     """How secrets in the state are encrypted, in Pulumi's words: `passphrase`, or the address of a key."""
     index: Index | None = None
+    """Where packages come from, unless an environment says otherwise."""
     policies: Policies = Policies()
+    """Levels of policies."""

@@ -47,3 +47,13 @@ def _step(annotation: object, segment: str | int) -> Iterator[object]:
         for name, field in annotation.model_fields.items():
             if (field.alias or name) == segment:
                 yield from alternatives(field.annotation)
+
+
+def list_items(model: type[BaseModel]) -> Iterator[str]:
+    """Class names of the blocks that stand in lists of the model."""
+    for field in model.model_fields.values():
+        for each in alternatives(field.annotation):
+            if get_origin(each) is list:
+                for item in alternatives(get_args(each)[0]):
+                    if isinstance(item, type) and issubclass(item, BaseModel):
+                        yield item.__name__
