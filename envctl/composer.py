@@ -44,6 +44,9 @@ _FUNCTIONS_ROUTING = {"internal": "DIRECT", "vpc": "VIA_NETWORK_ATTACHMENT"}
 SECRET_MANAGER_BACKEND = "airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend"  # noqa: S105
 """Class of Airflow's Secret Manager backend (package apache-airflow-providers-google, preinstalled in every image)."""
 
+VAULT_BACKEND = "airflow.providers.hashicorp.secrets.vault.VaultBackend"
+"""Class of Airflow's Vault backend (package apache-airflow-providers-hashicorp, preinstalled in every image)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Links:
@@ -109,8 +112,13 @@ def environment_fields(image_version: str) -> dict[str, tuple[str, ...]]:
 
 
 def airflow_config(spec: Environment) -> dict[str, str]:
-    """Airflow's configuration overrides: the secrets backend, then what the file says (which wins)."""
+    """Airflow's configuration overrides: the secrets backend, then what the file says (which wins).
+
+    Where a Vault answers, and which class reads values that KMS encrypted, only the file can say.
+    """
     overrides: dict[str, str] = {}
+    if spec.secrets is not None and spec.secrets.backend is SecretsBackendKind.VAULT:
+        overrides["secrets-backend"] = VAULT_BACKEND
     if spec.secrets is not None and spec.secrets.backend is SecretsBackendKind.SECRET_MANAGER:
         overrides["secrets-backend"] = SECRET_MANAGER_BACKEND
         overrides["secrets-backend_kwargs"] = json.dumps(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from envctl.composer import generation
 from envctl.spec.model import Environment, NetworkMode, NodePool
 from envctl.stacks.components import Group
 from envctl.stacks.declaration import Input, Options, Ref, Resource
@@ -33,7 +34,7 @@ def node_pool_resources(scope: Scope, spec: Environment, links: NetworkLinks, ac
         "project": scope.project,
         "location": scope.region,
         "networkingMode": "VPC_NATIVE",
-        "ipAllocationPolicy": {},
+        "ipAllocationPolicy": _ranges(spec, links),
         "removeDefaultNodePool": True,
         "initialNodeCount": 1,
         "nodeConfig": {"serviceAccount": account, "oauthScopes": _SCOPES},
@@ -59,6 +60,7 @@ def node_pool_resources(scope: Scope, spec: Environment, links: NetworkLinks, ac
             origin=("nodePools",),
             fields={
                 "network": ("network",),
+                "ipAllocationPolicy": ("network", "vpc"),
                 "subnetwork": ("network",),
                 "privateClusterConfig": ("network", "mode"),
                 "deletionProtection": ("protect",),
@@ -70,6 +72,16 @@ def node_pool_resources(scope: Scope, spec: Environment, links: NetworkLinks, ac
         ),
         *(_pool(scope, key, spec.node_pools[key], account) for key in sorted(spec.node_pools)),
     ]
+
+
+def _ranges(spec: Environment, links: NetworkLinks) -> dict[str, Input]:
+    """The subnet's secondary ranges, unless the environment's own cluster (generation 2) has them.
+
+    Two clusters cannot share a range for services: GKE then makes its own.
+    """
+    if generation(spec.image_version) == 2 or links.pods_range is None or links.services_range is None:
+        return {}
+    return {"clusterSecondaryRangeName": links.pods_range, "servicesSecondaryRangeName": links.services_range}
 
 
 def _pool(scope: Scope, key: str, pool: NodePool, account: str) -> Resource:

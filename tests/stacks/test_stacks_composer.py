@@ -171,8 +171,17 @@ def test_the_secret_manager_backend_is_airflow_configuration_that_the_file_can_o
     }
     own = spec(secrets={}, airflow={"config": {"secrets-backend": "my.Backend"}})
     assert config(own)["softwareConfig"]["airflowConfigOverrides"]["secrets-backend"] == "my.Backend"
-    vault = spec(secrets={"backend": "vault"})
-    assert "airflowConfigOverrides" not in config(vault)["softwareConfig"]
+
+
+def test_vault_is_named_and_the_file_says_where_it_is() -> None:
+    kwargs = {"secrets-backend_kwargs": '{"url": "https://vault.example"}'}
+    vault = spec(secrets={"backend": "vault"}, airflow={"config": kwargs})
+    assert config(vault)["softwareConfig"]["airflowConfigOverrides"] == {
+        "secrets-backend": "airflow.providers.hashicorp.secrets.vault.VaultBackend",
+        **kwargs,
+    }
+    own_class = spec(secrets={"backend": "kms-gcs"})
+    assert "airflowConfigOverrides" not in config(own_class)["softwareConfig"]
 
 
 def test_custom_packages_are_not_part_of_the_infrastructure() -> None:

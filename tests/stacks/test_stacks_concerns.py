@@ -211,6 +211,22 @@ def test_node_pools_scale_over_all_zones_and_keep_their_first_size() -> None:
     assert cluster["privateClusterConfig"]["enablePrivateNodes"] is True
 
 
+def test_the_companion_cluster_uses_secondary_ranges_that_no_other_cluster_has() -> None:
+    vpc = {"create": True, "pods": "10.2.0.0/16", "services": "10.3.0.0/20"}
+    pools = {"small": {"machineType": "e2-small"}}
+    three = declare(nodePools=pools, network={"vpc": vpc})
+    assert three.resource("cluster").inputs["ipAllocationPolicy"] == {
+        "clusterSecondaryRangeName": "pods",
+        "servicesSecondaryRangeName": "services",
+    }
+    two = declare(imageVersion=GENERATION_2, nodePools=pools, network={"vpc": vpc})
+    assert two.resource("cluster").inputs["ipAllocationPolicy"] == {}
+    assert two.resource("environment").inputs["config"]["nodeConfig"]["ipAllocationPolicy"] == {
+        "clusterSecondaryRangeName": "pods",
+        "servicesSecondaryRangeName": "services",
+    }
+
+
 def test_log_retention_and_alerts_are_declared_on_request() -> None:
     assert names(declare(), "observability") == []
     assert names(declare(monitoring={"alerts": False}), "observability") == []
