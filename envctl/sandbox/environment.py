@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from envctl.sandbox.server import RunningServer
 
 TOKEN = "envctl-sandbox"  # noqa: S105 - not a secret: the sandbox accepts any token
@@ -47,17 +50,31 @@ _GCLOUD: dict[str, str] = {
 
 
 def client_environment(server: RunningServer) -> dict[str, str]:
+    """The variables of a server of this process."""
+    return variables_at(server.url, server.ports)
+
+
+def variables_at(url: str, ports: Mapping[str, int]) -> dict[str, str]:
     """Variables for Pulumi's and Terraform's provider, gcloud, Google's storage client, and envctl itself.
 
     Names of the provider's variables are those that its real requests were recorded with; `STORAGE_EMULATOR_HOST`
     is read by `google-cloud-storage`.
+
+    Args:
+        url: address of the port that serves all.
+        ports: port of each service; `GET /` of a served sandbox tells them.
     """
-    variables = {name: f"{server.url}/{path}" for name, path in _PROVIDER.items()}
+    host = urlsplit(url).hostname
+
+    def address(service: str) -> str:
+        return f"http://{host}:{ports[service]}"
+
+    variables = {name: f"{url}/{path}" for name, path in _PROVIDER.items()}
     for name, service in _GCLOUD.items():
         suffix = {"compute": "compute/v1/", "storage": "storage/v1/"}.get(service, "")
-        variables[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name}"] = f"{server.address(service)}/{suffix}"
+        variables[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name}"] = f"{address(service)}/{suffix}"
     variables["CLOUDSDK_AUTH_ACCESS_TOKEN"] = TOKEN
     variables["GOOGLE_OAUTH_ACCESS_TOKEN"] = TOKEN
-    variables["STORAGE_EMULATOR_HOST"] = server.address("storage")
-    variables["ENVCTL_SANDBOX_URL"] = server.url
+    variables["STORAGE_EMULATOR_HOST"] = address("storage")
+    variables["ENVCTL_SANDBOX_URL"] = url
     return dict(sorted(variables.items()))

@@ -145,13 +145,14 @@ def _field(
     if "enum" not in spec:
         return {}
     key = f"{schema}.{field}"
-    # Discovery documents list the values in the order of their numbers, from zero; where the client knows
-    # the enum, its numbers count.
-    enums[key] = {name: number for number, name in enumerate(spec["enum"])}
+    # Discovery documents list the values mostly in the order of their numbers; that is good enough only for
+    # enums that the client does not know yet.
+    numbers = {name: number for number, name in enumerate(spec["enum"])}
     descriptor = descriptors.get(schema)
     known = next((entry for entry in descriptor.fields if entry.json_name == field), None) if descriptor else None
     if known is not None and known.enum_type is not None:
-        enums[key].update({value.name: value.number for value in known.enum_type.values})
+        numbers = {value.name: value.number for value in known.enum_type.values}
+    enums[key] = numbers
     if key == "OperationMetadata.state" and "SUCCESSFUL" in enums[key]:
         # The API says SUCCEEDED (recorded), the published enum SUCCESSFUL; both are 3.
         enums[key] = {"SUCCEEDED": 3, **enums[key]}

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from discovery_judge import judge
+
 from envctl.sandbox.messages import Request, Response
 
 if TYPE_CHECKING:
@@ -19,12 +21,17 @@ PARENT = "projects/acme/locations/europe-west1"
 class Client:
     cloud: Cloud
     token: str = ""
+    judges_requests: bool = True
 
     def call(self, method: str, url: str, body: object = None, **options: Any) -> Response:
         headers = dict(options.pop("headers", {}))
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        return self.cloud.handle(Request.to(method, url, body=body, headers=headers, **options))
+        request = Request.to(method, url, body=body, headers=headers, **options)
+        response = self.cloud.handle(request)
+        complaints = judge(self.cloud, request, response, requests=self.judges_requests)
+        assert not complaints, complaints
+        return response
 
     def ok(self, method: str, url: str, body: object = None, **options: Any) -> Any:
         response = self.call(method, url, body, **options)

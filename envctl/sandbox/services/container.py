@@ -250,7 +250,8 @@ class Clusters:
         root = f"https://container.googleapis.com/{view['version']}"
         scope = resources.scope(number, view["location"])
         target = resources.scope(number, view["location"]) + arguments["target"].partition(view["location"])[2]
-        status = "RUNNING" if record["polls"] or arguments["type"].endswith("_CLUSTER") else "PENDING"
+        on_cluster = arguments["target"] == arguments["cluster"]
+        status = "RUNNING" if record["polls"] or on_cluster else "PENDING"
         shown: Json = {
             "name": view["name"],
             "operationType": arguments["type"],

@@ -83,12 +83,13 @@ def new_cluster(call: Call, number: str, path: str, given: Mapping[str, Any]) ->
     defaults: Json = {
         **_defaults()["cluster"],
         "locations": [location] if is_zone(location) else list(zones_of(region)[:3]),
-        "clusterIpv4Cidr": "10.92.0.0/14",
+        "clusterIpv4Cidr": "10.112.0.0/14",
         "servicesIpv4Cidr": "34.118.224.0/20",
         "ipAllocationPolicy": {
-            "clusterIpv4Cidr": "10.92.0.0/14",
-            "clusterIpv4CidrBlock": "10.92.0.0/14",
+            "clusterIpv4Cidr": "10.112.0.0/14",
+            "clusterIpv4CidrBlock": "10.112.0.0/14",
             "clusterSecondaryRangeName": pods,
+            "networkTierConfig": {"networkTier": "NETWORK_TIER_DEFAULT"},
             "podCidrOverprovisionConfig": {},
             "servicesIpv4Cidr": "34.118.224.0/20",
             "servicesIpv4CidrBlock": "34.118.224.0/20",
@@ -98,6 +99,8 @@ def new_cluster(call: Call, number: str, path: str, given: Mapping[str, Any]) ->
         "controlPlaneEndpointsConfig": {
             "dnsEndpointConfig": {
                 "allowExternalTraffic": False,
+                "enableK8sCertsViaDns": False,
+                "enableK8sTokensViaDns": False,
                 "endpoint": f"gke-{digits.hex()[:36]}-{number}.{location}.gke.goog",
             },
             "ipEndpointsConfig": {
@@ -126,6 +129,8 @@ def new_cluster(call: Call, number: str, path: str, given: Mapping[str, Any]) ->
     cluster = merged(defaults, without_zeros(plain))
     cluster["ipAllocationPolicy"] = merged(defaults["ipAllocationPolicy"], allocation)
     cluster.update(computed)
+    if not cluster.get("networkPolicy"):
+        cluster.pop("networkPolicy", None)
     if policy.get("window"):
         cluster["maintenancePolicy"] = merged(defaults["maintenancePolicy"], policy)
     asked: Sequence[Mapping[str, Any]] = given.get("nodePools") or [

@@ -136,7 +136,15 @@ class ServiceUsage:
         number = self.cloud.projects.number(project)
         return {
             "name": f"projects/{number}/services/{api}",
-            "config": {"name": api, "title": TITLES.get(api, api)},
+            "config": {
+                "name": api,
+                "title": TITLES.get(api, api),
+                "documentation": {},
+                "quota": {},
+                "authentication": {},
+                "usage": {"requirements": ["serviceusage.googleapis.com/tos/cloud"]},
+                "monitoring": {},
+            },
             "state": "ENABLED" if self.cloud.projects.is_enabled(project, api) else "DISABLED",
             "parent": f"projects/{number}",
         }
