@@ -18,7 +18,7 @@ from envctl.resolution.package_map import package_map
 from envctl.resolution.provider import IndexUnavailableError, Universe
 from envctl.resolution.requirements import RequestedList, place, requested
 from envctl.resolution.resolver import Limits
-from envctl.resolution.solution import Solved, TooDeep
+from envctl.resolution.solution import Impossible, Solved, TooDeep
 
 if TYPE_CHECKING:
     from datetime import date
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from envctl.resolution.requirements import RequirementsInput
 
 _MOST_ORDERS = 8
+_SMALL_ROUNDS = 400
+"""Bound on each of the small searches behind explanations and fixes."""
+_EXPLAIN_SHARE = 0.4
+"""Part of the time bound that explanations may take; the verdict itself gets the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ def check_list(
     wishes = universe.wishes(one.dependency for one in listed.packages)
     source.prefetch(wishes, universe.target, universe.follow)
     try:
-        result = _Check(Judge(universe, options.limits), listed, options).result(empty)
+        limits = replace(options.limits, seconds=options.limits.seconds * (1 - _EXPLAIN_SHARE))
+        result = _Check(Judge(universe, limits), listed, options).result(empty)
     except IndexUnavailableError as error:
         text = f"The index {error.failure.host} gave no answer: {error.failure.cause}."
         notice = Notice("index-unavailable", text)
@@ -108,11 +113,16 @@ class _Check:
         conflicts: tuple[Conflict, ...] = ()
         fix = None
         order_matters = False
-        if verdict is Verdict.CONFLICT and self._options.explain:
-            explained = explain(self._judge, self._packages)
-            finder = FixFinder(self._judge, self._packages)
+        if judgement.fails and self._options.explain:
+            limits = self._options.limits
+            judge = self._judge.bounded(_SMALL_ROUNDS, limits.clock() + limits.seconds * _EXPLAIN_SHARE)
+            explained = explain(judge, self._packages)
+            finder = FixFinder(judge, self._packages)
             conflicts = tuple(self._accepted(one) for one in finder.conflicts(explained))
             fix = finder.whole(conflicts)
+            if any(isinstance(judge.judge(one.wanted).outcome, Impossible) for one in explained):
+                # a part of the list has no solution, so the whole has none, however long pip would look for it
+                verdict = Verdict.CONFLICT
             if conflicts and all(one.accepted for one in conflicts):
                 verdict = Verdict.OVERRIDE
         if self._image.record.resolver is ResolverKind.LEGACY and len(self._wanted) > 1:

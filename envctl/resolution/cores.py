@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from envctl.resolution.findings import Verdict
 from envctl.resolution.graph import Exactly, Requirement
+from envctl.resolution.protocol import PackageName
 from envctl.resolution.solution import Edge, Impossible, Solved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from envctl.resolution.judgement import Judge, Judgement
-    from envctl.resolution.protocol import PackageName
     from envctl.resolution.requirements import Requested
 
 T = TypeVar("T")
@@ -36,14 +35,18 @@ def minimal(items: Sequence[T], fails: Callable[[Sequence[T]], bool]) -> tuple[T
 
 
 def minimal_lines(judge: Judge, packages: Sequence[Requested]) -> tuple[Requested, ...]:
-    """The fewest packages of a clashing list that clash by themselves: dropping any one makes them fit."""
+    """The fewest packages of a failing list that fail by themselves: dropping any one makes them fit."""
 
-    def clashes(some: Sequence[Requested]) -> bool:
-        return judge.judge([one.dependency for one in some]).verdict is Verdict.CONFLICT
+    def fails(some: Sequence[Requested]) -> bool:
+        return judge.judge([one.dependency for one in some]).fails
 
+    # most clashes are one line against the image, and one line is judged fast where the whole list is not
+    for one in packages:
+        if fails([one]):
+            return (one,)
     named = suspects(judge, judge.judge([one.dependency for one in packages]))
     likely = [one for one in packages if one.name in named]
-    return minimal(likely if likely and clashes(likely) else packages, clashes)
+    return minimal(likely if likely and fails(likely) else packages, fails)
 
 
 def suspects(judge: Judge, judgement: Judgement) -> set[PackageName]:
@@ -83,6 +86,4 @@ def satisfied_by(requirement: Requirement, version: str) -> bool:
 
 def name_of(requirement: Requirement) -> PackageName:
     """The package that a requirement is about."""
-    from envctl.resolution.protocol import PackageName as Name
-
-    return Name(requirement.identifier.partition("[")[0])
+    return PackageName(requirement.identifier.partition("[")[0])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envctl.resolution.cores import demanding, minimal, minimal_lines, name_of, satisfied_by
-from envctl.resolution.findings import Cause, Conflict, Verdict
+from envctl.resolution.findings import Cause, Conflict
 from envctl.resolution.graph import Exactly, InstalledNode, Node, PythonWanted
 from envctl.resolution.image import AIRFLOW, ResolverKind
 from envctl.resolution.protocol import ExclusionReason, Listing, PackageName
@@ -45,13 +45,18 @@ class Explained:
     demand: Specifiers | None
     hold: Specifiers | None
 
+    @property
+    def wanted(self) -> list[Dependency]:
+        """The requirements of the lines."""
+        return [one.dependency for one in self.lines]
+
 
 def explain(judge: Judge, packages: Sequence[Requested]) -> tuple[Explained, ...]:
     """Every separate clash of a list: after each, its lines are set aside and the rest is judged again."""
     remaining = list(packages)
     found: list[Explained] = []
     while len(found) < _MOST_CONFLICTS and not judge.out_of_time():
-        if judge.judge([one.dependency for one in remaining]).verdict is not Verdict.CONFLICT:
+        if not judge.judge([one.dependency for one in remaining]).fails:
             break
         core = minimal_lines(judge, remaining)
         found.append(_Explainer(judge, core).explained())
@@ -74,12 +79,12 @@ class _Explainer:
         outcome = judgement.outcome
         if isinstance(outcome, Solved):
             return self._from_broken(outcome, judgement.broken)
-        if not isinstance(outcome, Impossible):
-            return self._answer(PackageName(""), [], None, None, "The search for a solution took too long.")
         if self._universe.image.record.resolver is ResolverKind.STRICT:
             held = self._against_image()
             if held is not None:
                 return held
+        if not isinstance(outcome, Impossible):
+            return self._answer(PackageName(""), [], None, None, "The search for versions that fit does not end.")
         return self._from_causes(outcome.causes, outcome.links)
 
     def _against_image(self) -> Explained | None:

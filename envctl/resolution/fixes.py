@@ -34,12 +34,20 @@ class FixFinder:
 
     def conflicts(self, explained: Sequence[Explained]) -> tuple[Conflict, ...]:
         """The clashes with their ways out, each verified on the list without the lines of the other clashes."""
+        contexts = [self._context(one, explained) for one in explained]
+        # what the image already satisfies is found at once: for every clash before anything that searches
+        quick = [self._dropped(one, context) for one, context in zip(explained, contexts, strict=True)]
         found: list[Conflict] = []
-        for one in explained:
-            others = {line.name for other in explained if other is not one for line in other.lines}
-            context = [package for package in self._all if package.name not in others]
-            found.append(replace(one.conflict, fixes=self._ways(one, context)))
+        for one, context, ways in zip(explained, contexts, quick, strict=True):
+            fixes = ways if ways and len(one.lines) == 1 else [*ways, *self._searched(one, context)]
+            if not any(fix.edit for fix in fixes):
+                fixes = self._last_resorts(one, context)
+            found.append(replace(one.conflict, fixes=tuple(dict.fromkeys(fixes))))
         return tuple(found)
+
+    def _context(self, one: Explained, explained: Sequence[Explained]) -> list[Requested]:
+        others = {line.name for other in explained if other is not one for line in other.lines}
+        return [package for package in self._all if package.name not in others]
 
     def whole(self, conflicts: Sequence[Conflict]) -> Fix | None:
         """One fix for the whole list: the first edit of every clash together, verified; None when there is none."""
@@ -53,32 +61,32 @@ class FixFinder:
             return None
         return Fix(FixKind.EDIT, tuple(edits), verified=True, why="The whole list fits with these edits.")
 
-    def _ways(self, one: Explained, context: Sequence[Requested]) -> tuple[Fix, ...]:
-        if not one.lines:
-            return ()
+    def _dropped(self, one: Explained, context: Sequence[Requested]) -> list[Fix]:
         ways: list[Fix] = []
         for line in one.lines:
-            if not self._judge.out_of_time():
-                ways.extend(self._for_line(line, context))
-        pin = self._pin(one, context)
+            present = self._packages.get(line.name)
+            if present is not None and not line.dependency.specifiers.contains(present.version):
+                drop = self._drop_pin(line, present.version, context)
+                if drop is not None:
+                    ways.append(drop)
+        return ways
+
+    def _searched(self, one: Explained, context: Sequence[Requested]) -> list[Fix]:
+        ways: list[Fix] = []
+        pin = None if self._judge.out_of_time() else self._pin(one, context)
         if pin is not None:
-            ways.insert(0, pin)
-        if not ways and len(one.lines) > 1:
+            ways.append(pin)
+        for line in one.lines:
+            if self._judge.out_of_time():
+                break
+            newest = self._newest(line, context)
+            if newest is not None:
+                ways.append(newest)
+        if not ways and len(one.lines) > 1 and not self._judge.out_of_time():
             together = self._loosened(one.lines, context)
             if together is not None:
                 ways.append(together)
-        if not ways:
-            ways.extend(self._last_resorts(one, context))
-        return tuple(dict.fromkeys(ways))
-
-    def _for_line(self, line: Requested, context: Sequence[Requested]) -> list[Fix]:
-        present = self._packages.get(line.name)
-        if present is not None and not line.dependency.specifiers.contains(present.version):
-            drop = self._drop_pin(line, present.version, context)
-            if drop is not None:
-                return [drop]
-        newest = self._newest(line, context)
-        return [newest] if newest is not None else []
+        return ways
 
     def _drop_pin(self, line: Requested, version: str, context: Sequence[Requested]) -> Fix | None:
         bare = Dependency(line.name, line.dependency.extras, specifiers("")) if line.dependency.extras else None
@@ -155,8 +163,17 @@ class FixFinder:
         for line in movable:
             edits = _edits(line, None)
             if self._works(apply_edits(context, edits)):
+                present = self._packages.get(line.name)
+                if present is not None:
+                    extras = ", ".join(line.dependency.extras)
+                    without = f", without what its extra {extras} brings" if extras else ""
+                    why = (
+                        f"The image holds {line.name} {present.version}{without}; no other version was found that fits."
+                    )
+                    fixes.append(Fix(FixKind.DROP_PIN, edits, verified=True, why=why))
+                    break
                 python = self._judge.universe.target.python_minor
-                why = f"No release of {line.name} fits this image: run the tasks that need it apart."
+                why = f"No release of {line.name} was found that fits: run the tasks that need it apart."
                 snippet = virtualenv_snippet([line.text], python)
                 fixes.append(Fix(FixKind.OPERATOR, edits, verified=True, why=why, snippet=snippet))
                 pod = kubernetes_snippet([line.text], python)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from envctl.resolution.consistency import Broken, Dependents, find_broken
@@ -41,16 +41,29 @@ class Judgement:
         """Whether the build would succeed."""
         return self.verdict in (Verdict.OK, Verdict.OVERRIDE)
 
+    @property
+    def fails(self) -> bool:
+        """Whether the build would fail, or search for longer than it is given."""
+        return self.verdict in (Verdict.CONFLICT, Verdict.TIMEOUT_RISK)
+
 
 class Judge:
     """Judges lists for one image against one index, within one bound of time; remembers what it judged."""
 
-    def __init__(self, universe: Universe, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        universe: Universe,
+        limits: Limits | None = None,
+        *,
+        deadline: float | None = None,
+        dependents: Dependents | None = None,
+        known: dict[tuple[str, ...], Judgement] | None = None,
+    ) -> None:
         self.universe = universe
         self.limits = limits or Limits()
-        self.deadline = self.limits.clock() + self.limits.seconds
-        self.dependents = Dependents(universe.image)
-        self._known: dict[tuple[str, ...], Judgement] = {}
+        self.deadline = self.limits.clock() + self.limits.seconds if deadline is None else deadline
+        self.dependents = dependents or Dependents(universe.image)
+        self._known: dict[tuple[str, ...], Judgement] = known if known is not None else {}
 
     def judge(self, wanted: Sequence[Dependency]) -> Judgement:
         """The verdict on a list.
@@ -68,6 +81,16 @@ class Judge:
         """The verdict on a list under constraints: what a search for ways out asks, strict resolver only."""
         outcome = resolve(self.universe, wanted, constraints=constraints, limits=self.limits, deadline=self.deadline)
         return self._judged(outcome)
+
+    def bounded(self, rounds: int, deadline: float) -> Judge:
+        """A judge of the same image and index with tighter bounds: for the many small questions of explanations."""
+        return Judge(
+            self.universe,
+            replace(self.limits, rounds=rounds),
+            deadline=deadline,
+            dependents=self.dependents,
+            known={key: one for key, one in self._known.items() if not isinstance(one.outcome, TooDeep)},
+        )
 
     def out_of_time(self) -> bool:
         """Whether the bound on time is used up."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +121,7 @@ class Search:
         self._provider = provider
         self._out_of_time = out_of_time
         self._states: list[State] = []
-        self._preferences: dict[str, tuple[Criterion, tuple[object, ...]]] = {}
+        self._preferences: dict[str, tuple[Criterion, tuple[Any, ...], tuple[Any, ...]]] = {}
         self.watch = Watch()
 
     def run(self, requirements: Iterable[Requirement], max_rounds: int) -> State:
@@ -147,7 +147,7 @@ class Search:
             if self._out_of_time():
                 break
             self.watch.rounds += 1
-            name = min(state.open, key=self._preference)
+            name = self._most_preferred(state)
             conflicts = self._pin(name)
             if conflicts:
                 causes = [one for criterion in conflicts for one in criterion.information]
@@ -162,15 +162,20 @@ class Search:
         base = self._states[-1]
         self._states.append(State(base.pins.copy(), base.criteria.copy(), base.open.copy(), base.causes))
 
-    def _preference(self, identifier: str) -> tuple[object, ...]:
-        state = self._states[-1]
-        criterion = state.criteria[identifier]
-        known = self._preferences.get(identifier)
-        if known is None or known[0] is not criterion:
-            known = (criterion, self._provider.preference(identifier, criterion.information))
-            self._preferences[identifier] = known
-        first, *rest = known[1]
-        return (first, identifier not in state.causes, *rest)
+    def _most_preferred(self, state: State) -> str:
+        """The open node to decide next; the parts of a preference that rounds do not change are remembered."""
+        criteria, causes, known = state.criteria, state.causes, self._preferences
+        best, best_key = "", None
+        for name in state.open:
+            criterion = criteria[name]
+            found = known.get(name)
+            if found is None or found[0] is not criterion:
+                first, *rest = self._provider.preference(name, criterion.information)
+                found = known[name] = (criterion, (first, True, *rest), (first, False, *rest))
+            key = found[2] if name in causes else found[1]
+            if best_key is None or key < best_key:
+                best, best_key = name, key
+        return best
 
     def _add(self, criteria: dict[str, Criterion], requirement: Requirement, parent: Node | None) -> None:
         identifier = requirement.identifier
