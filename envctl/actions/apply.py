@@ -257,8 +257,8 @@ def _run_steps(
     prepared: Prepared, sink: Watch, cancel: threading.Event, run: RunWriter, done: list[str]
 ) -> EnvctlError | None:
     """The operations after the infrastructure; the first that fails ends them."""
+    from envctl.operations.composer_api import Waiter
     from envctl.operations.packages import apply_packages
-    from envctl.operations.waiting import Waiter
 
     workspace, plan = prepared.workspace, prepared.plan
     for step in plan.steps:
@@ -269,7 +269,7 @@ def _run_steps(
 
         try:
             apply_packages(
-                workspace.cloud.composer_client(),
+                workspace.cloud.transport(),
                 prepared.program.environment_name,
                 prepared.packages or {},
                 Waiter(workspace.cloud.poll_seconds, note, cancel),

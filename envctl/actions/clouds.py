@@ -11,15 +11,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 from envctl.errors import OutsideError, UsageError
 from envctl.provider.transport import Answer, Transport
 
 if TYPE_CHECKING:
-    from google.cloud.orchestration.airflow.service_v1 import EnvironmentsClient
-
-    from envctl.operations.client import Exchange
     from envctl.sandbox.cloud import Cloud as Emulator
 
 
@@ -42,10 +38,6 @@ class Cloud(Protocol):
 
     def transport(self) -> Transport:
         """Sends requests of envctl's own clients."""
-        ...
-
-    def composer_client(self) -> EnvironmentsClient:
-        """Google's own client of the Composer API."""
         ...
 
 
@@ -110,14 +102,6 @@ class SandboxCloud:
         answer = self.transport().call(method, service, rest, None, body)
         return _accepted(answer, f"{method} {path}")
 
-    def composer_client(self) -> EnvironmentsClient:
-        """Google's client whose HTTP session ends in the emulator."""
-        from envctl.operations.client import composer_client
-
-        if self.address is not None:
-            return composer_client(endpoint=f"{self.address}/composer/v1", token="sandbox")  # noqa: S106
-        return composer_client(exchange=_exchange(self.emulator()))
-
 
 def _accepted(answer: Answer, asked: str) -> Any:
     """The body of an answer that is no refusal."""
@@ -154,12 +138,6 @@ class GoogleCloud:
 
             self._transport = HttpTransport.for_google()
         return self._transport
-
-    def composer_client(self) -> EnvironmentsClient:
-        """Google's client with the caller's credentials."""
-        from envctl.operations.client import composer_client
-
-        return composer_client(endpoint=os.environ.get("GOOGLE_COMPOSER_CUSTOM_ENDPOINT"))
 
 
 class InProcessTransport:
@@ -199,20 +177,6 @@ class InProcessTransport:
 
 def _content_type(body: Any) -> str:
     return "application/octet-stream" if isinstance(body, bytes) else "application/json"
-
-
-def _exchange(emulator: Emulator) -> Exchange:
-    """The emulator as the far end of Google's client."""
-    from envctl.sandbox.messages import Request
-
-    def answer(
-        method: str, url: str, query: Mapping[str, list[str]], headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        parts = urlsplit(url)
-        response = emulator.handle(Request(method, parts.netloc, parts.path, query, headers, body))
-        return response.status, response.headers, response.body
-
-    return answer
 
 
 def open_cloud(name: CloudName, root: Path) -> Cloud:

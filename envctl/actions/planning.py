@@ -109,7 +109,7 @@ def prepare(
         changes=program.in_order(folded.changes),
         steps=steps,
         drift=folded.drift,
-        gates=run_gates(workspace, loaded, folded, desired, options) if options.gates else (),
+        gates=run_gates(workspace, loaded, options) if options.gates else (),
         warnings=(*folded.warnings, *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings)),
         incomplete=incomplete,
         refreshed=options.refresh,
@@ -148,9 +148,9 @@ def _desired_packages(loaded: Loaded) -> dict[str, str] | None:
     spec = loaded.spec
     if not isinstance(spec, Environment):
         return None
-    from envctl.actions.packages import desired_packages
+    from envctl.actions.deps import sent_by
 
-    return desired_packages(loaded)
+    return sent_by(loaded)
 
 
 def _package_steps(

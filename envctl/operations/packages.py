@@ -7,16 +7,13 @@ in Pulumi's state, and the operation can be awaited again by its name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from envctl.diagnostics import SourceSpan
-from envctl.operations.waiting import Waiter, describe_api_error
+from envctl.operations.composer_api import Waiter, running_operation, update_environment, wait_for
 from envctl.plan.impact import impact_of
 from envctl.plan.model import Action, OperationStep, PropertyAction, PropertyChange, StepMoment
 from envctl.plan.property_diff import diff_properties
-
-if TYPE_CHECKING:
-    from google.cloud.orchestration.airflow.service_v1 import EnvironmentsClient
+from envctl.provider.transport import Transport
 
 STEP_ID = "packages"
 _TYPE = "gcp:composer/environment:Environment"
@@ -45,11 +42,13 @@ def plan_packages(
     )
 
 
-def apply_packages(client: EnvironmentsClient, environment: str, desired: Mapping[str, str], waiter: Waiter) -> None:
+def apply_packages(transport: Transport, environment: str, desired: Mapping[str, str], waiter: Waiter) -> None:
     """Sets exactly the desired packages with one PATCH and awaits the operation.
 
+    An update that an earlier run left running is awaited first: the API takes one at a time.
+
     Args:
-        client: Google's client.
+        transport: the way to the cloud.
         environment: `projects/P/locations/R/environments/E`.
         desired: the whole map; a name that is left out is uninstalled.
         waiter: how to wait, and who is told the operation's name.
@@ -58,17 +57,10 @@ def apply_packages(client: EnvironmentsClient, environment: str, desired: Mappin
         OutsideError: the API refused, or the build failed; the API's own message is in the detail.
         DetachedError: the wait was given up; the operation goes on.
     """
-    from google.api_core.exceptions import GoogleAPICallError
-    from google.cloud.orchestration.airflow.service_v1 import UpdateEnvironmentRequest
-    from google.protobuf.field_mask_pb2 import FieldMask
-
-    request = UpdateEnvironmentRequest(
-        name=environment,
-        environment={"config": {"software_config": {"pypi_packages": dict(desired)}}},
-        update_mask=FieldMask(paths=["config.software_config.pypi_packages"]),
-    )
-    try:
-        operation = client.update_environment(request)
-    except GoogleAPICallError as error:
-        raise describe_api_error(error, "The custom packages were refused") from error
-    waiter.wait(client, operation.operation.name, "The custom packages could not be installed")
+    earlier = running_operation(transport, environment)
+    if earlier is not None:
+        wait_for(transport, earlier, waiter, "An update of an earlier run failed")
+    body = {"config": {"softwareConfig": {"pypiPackages": dict(desired)}}}
+    refused = "The custom packages were refused"
+    operation = update_environment(transport, environment, "config.softwareConfig.pypiPackages", body, refused)
+    wait_for(transport, operation, waiter, "The custom packages could not be installed")
