@@ -133,8 +133,14 @@ def salt_of(deployment: Mapping[str, Any]) -> str:
     )
 
 
-def parse_deployment(document: Mapping[str, Any], box: SecretBox, stack: StackRef, origin: str) -> Checkpoint:
-    """The state in a `{"version": 3, "deployment": {...}}` document, checked; `origin` names it in errors."""
+def parse_deployment(
+    document: Mapping[str, Any], box: SecretBox, stack: StackRef, origin: str, *, strict: bool = True
+) -> Checkpoint:
+    """The state in a `{"version": 3, "deployment": {...}}` document; `origin` names it in errors.
+
+    Raises:
+        StateInvalidError: it cannot be read, or (with `strict`) is inconsistent or of another stack.
+    """
     version = document.get("version")
     deployment = document.get("deployment")
     if version != 3 or not isinstance(deployment, dict):
@@ -159,8 +165,12 @@ def parse_deployment(document: Mapping[str, Any], box: SecretBox, stack: StackRe
                 detail=f"{origin} holds `{name}`.",
                 hints=["use the Pulumi CLI with `--engine pulumi`"],
             )
-    if problems := problems_of(resources, stack):
-        raise StateInvalidError("The state is inconsistent", detail=f"{origin}:\n" + "\n".join(problems))
+    if strict and (problems := problems_of(resources, stack)):
+        raise StateInvalidError(
+            "The state is inconsistent",
+            detail=f"{origin}:\n" + "\n".join(problems[:20]),
+            hints=["nothing was changed; see what can be mended:\n    envctl state repair"],
+        )
     return Checkpoint(resources, pending, salt=box.salt, metadata=deployment.get("metadata") or {})
 
 

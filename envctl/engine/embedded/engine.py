@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from envctl.engine.embedded import state_edit
 from envctl.engine.embedded.checkpoint import Checkpoint, SecretBox, parse_deployment, salt_of
 from envctl.engine.embedded.deletions import delete_undeclared
 from envctl.engine.embedded.expected import Expectations
@@ -248,14 +249,41 @@ class EmbeddedEngine:
             store.close()
             self._record("import", "succeeded", began, store, changed=True)
 
-    def edit_state(self, kind: str, edit: Callable[[Checkpoint], Checkpoint]) -> None:
-        """Replaces the state by what `edit` makes of it (`envctl.engine.embedded.state_edit`)."""
+    def forget(self, urn: str) -> None:
+        """Drops a resource from the state; it stays in the cloud. Raises `RefusedError` when others need it."""
+        self._edit("forget", lambda checkpoint: state_edit.forget(checkpoint, urn))
+
+    def move(self, urn: str, new_urn: str) -> None:
+        """Renames a resource in the state, and every mention of it."""
+        self._edit("move", lambda checkpoint: state_edit.move(checkpoint, urn, new_urn))
+
+    def unprotect(self, urn: str) -> None:
+        """Takes the protection of a resource away, in the state."""
+        self._edit("unprotect", lambda checkpoint: state_edit.unprotect(checkpoint, urn))
+
+    def repair(self, *, drop_pending: bool = False) -> tuple[str, ...]:
+        """Mends what would be refused in the state and says what was done; see `state_edit.repair`."""
+        done: list[str] = []
+
+        def mend(checkpoint: Checkpoint) -> Checkpoint:
+            repaired = state_edit.repair(checkpoint, drop_pending=drop_pending)
+            done.extend(repaired.actions)
+            return repaired.checkpoint
+
+        self._edit("repair", mend, strict=False)
+        return tuple(done)
+
+    def _edit(self, kind: str, edit: Callable[[Checkpoint], Checkpoint], *, strict: bool = True) -> None:
         with self._held():
             began = self._now()
-            store = self._store(writable=True)
-            store.replace_all(edit(store.checkpoint()))
+            store = self._store(writable=True, strict=strict)
+            before = store.checkpoint()
+            after = edit(before)
+            changed = after != before
+            if changed:
+                store.replace_all(after)
             store.close()
-            self._record(kind, "succeeded", began, store, changed=True)
+            self._record(kind, "succeeded", began, store, changed=changed)
 
     def checkpoint(self) -> Checkpoint:
         """The state as values, secrets marked and open."""
@@ -289,8 +317,10 @@ class EmbeddedEngine:
     def _stack_row(self) -> Resource | None:
         return next((row for _, row in self._store(writable=False).rows() if row.type == STACK_TYPE), None)
 
-    def _store(self, *, writable: bool) -> StateStore:
-        return StateStore(self._stack, self._directory, self._environment, writable=writable, now=self._now)
+    def _store(self, *, writable: bool, strict: bool = True) -> StateStore:
+        return StateStore(
+            self._stack, self._directory, self._environment, writable=writable, now=self._now, strict=strict
+        )
 
     @contextmanager
     def _held(self) -> Generator[Holder]:

@@ -141,11 +141,11 @@ class Executor:
     def _creation(self, step: Step, number: int, row: Resource, opened: tuple[int, ...]) -> Change:
         """What a creation does to the state: the new row, and the old one marked for deletion or gone."""
         if step.old is None:
-            return Change(put={number: row}, close=opened)
+            return Change(put={number: row}, settle=(number,), close=opened)
         if step.keep_old:
             marked = replace(step.old.resource, delete=True)
-            return Change(put={number: row, step.old.number: marked}, close=opened)
-        return Change(put={number: row}, drop=(step.old.number,), close=opened)
+            return Change(put={number: row, step.old.number: marked}, settle=(number,), close=opened)
+        return Change(put={number: row}, settle=(number,), drop=(step.old.number,), close=opened)
 
     def _update(self, step: Step) -> Row:
         assert step.old is not None
@@ -225,7 +225,7 @@ class Executor:
         live = self._look(new, new.import_id)
         row = replace(self._born(new, live), inputs=mark_like(dict(live.inputs), new.inputs))
         number = step.old.number if step.old else self._run.store.number()
-        self._run.store.commit(Change(put={number: row}))
+        self._run.store.commit(Change(put={number: row}, settle=(number,)))
         return Row(number, row)
 
     def _look(self, new: Resource, id_: str) -> Live:

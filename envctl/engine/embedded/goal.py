@@ -21,6 +21,19 @@ class UnsupportedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Alias:
+    """An earlier identity of a resource: a whole URN, or the parts that were different."""
+
+    urn: str = ""
+    name: str = ""
+    type: str = ""
+    parent: str = ""
+    no_parent: bool = False
+    project: str = ""
+    stack: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
     """The wanted shape of a resource. None of the three switches means: as the parent has it, else off."""
 
@@ -43,6 +56,7 @@ class Goal:
     import_id: str = ""
     custom_timeouts: Mapping[str, float] = field(default_factory=dict)
     replacement_trigger: Value = None
+    aliases: tuple[Alias, ...] = ()
 
     def inherit(self, parent: Goal | None) -> Goal:
         """The goal with what a parent hands down: protection, retention and `deletedWith`."""
@@ -97,13 +111,30 @@ def read_goal(request: RegisterResourceRequest) -> Goal:
         import_id=request.importId,
         custom_timeouts=_timeouts(request),
         replacement_trigger=trigger,
+        aliases=_aliases(request),
     )
+
+
+def _aliases(request: RegisterResourceRequest) -> tuple[Alias, ...]:
+    specified = [
+        Alias(urn=alias.urn)
+        if alias.urn
+        else Alias(
+            name=alias.spec.name,
+            type=alias.spec.type,
+            parent=alias.spec.parentUrn,
+            no_parent=alias.spec.noParent,
+            project=alias.spec.project,
+            stack=alias.spec.stack,
+        )
+        for alias in request.aliases
+    ]
+    return (*(Alias(urn=urn) for urn in request.aliasURNs), *specified)
 
 
 def _unsupported(request: RegisterResourceRequest) -> str:
     hooks = request.hooks
     used = {
-        "aliases": bool(request.aliases or request.aliasURNs),
         "remote component": request.remote,
         "transforms": bool(request.transforms),
         "state_migrations": bool(request.state_migrations),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envctl.engine.embedded.resource import Resource
 
@@ -30,6 +30,28 @@ def dependents_of(rows: Sequence[Resource], root: Resource, ignore: AbstractSet[
             found.append(row)
             reached.add(row.urn)
     return found
+
+
+def without_needs(row: Resource, there: AbstractSet[str], parent: str) -> Resource:
+    """The row without its dependencies on URNs that are not there; a lost parent gives way to `parent`."""
+    return replace(
+        row,
+        parent=row.parent if row.parent in there or not row.parent else parent,
+        deleted_with=row.deleted_with if row.deleted_with in there else "",
+        dependencies=tuple(urn for urn in row.dependencies if urn in there),
+        replace_with=tuple(urn for urn in row.replace_with if urn in there),
+        property_dependencies={
+            key: tuple(urn for urn in urns if urn in there) for key, urns in row.property_dependencies.items()
+        },
+    )
+
+
+def detached(rows: Sequence[tuple[int, Resource]], gone: AbstractSet[int]) -> dict[int, Resource]:
+    """Rows that must change when the numbered ones are dropped, no longer naming them."""
+    kept = [(number, row) for number, row in rows if number not in gone]
+    there = {row.urn for _, row in kept}
+    lost = {row.urn for number, row in rows if number in gone} - there
+    return {number: without_needs(row, there, "") for number, row in kept if row.needs() & lost}
 
 
 @dataclass(slots=True)

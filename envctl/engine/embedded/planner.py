@@ -89,7 +89,21 @@ class Planner:
             raise GoalError(f"two resources are called {goal.name} (type {goal.type}); names must differ within a type")
         goal = goal.inherit(self.goals.get(goal.parent))
         self.goals[urn] = goal
+        if urn not in self.olds:
+            self._refuse_renaming(urn, goal)
         return urn, goal
+
+    def _refuse_renaming(self, urn: str, goal: Goal) -> None:
+        """Aliases that lead to nothing are free; one that leads to a resource would be a renaming."""
+        for alias in goal.aliases:
+            parent = "" if alias.no_parent else alias.parent or goal.parent
+            stack = StackRef(alias.project or self._stack.project, alias.stack or self._stack.stack)
+            earlier = alias.urn or make_urn(stack, parent, alias.type or goal.type, alias.name or goal.name)
+            if earlier in self.olds:
+                raise GoalError(
+                    f"its alias leads to {earlier}; the embedded engine does not rename by `aliases`: "
+                    f"rename it in the state first (`envctl state move {earlier} {urn}`)"
+                )
 
     def check_provider(self, goal: Goal) -> None:
         """Raises `GoalError` when the resource's provider is not part of this program."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,6 +12,42 @@ from envctl.engine.embedded.monitor import EngineService, Monitor
 from envctl.engine.embedded.registrar import Registrar
 from envctl.engine.embedded.run import Run
 from envctl.engine.protocol import Program
+
+
+class Outstanding:
+    """The set of outputs that the SDK waits for at the end of a program, giving out one at a time.
+
+    The SDK asks for all of them, waits for the first, puts the others back and asks again, which takes time with
+    the square of their number (8 s of 10 for a thousand resources). All must be done in any case, so it is enough to wait
+    for one after the other: what iteration gives, and `clear` then takes, is the oldest.
+    Source: `wait_for_rpcs` in `pulumi/runtime/stack.py` of the SDK 3.272.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: dict[asyncio.Future[Any], None] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __iter__(self) -> Iterator[asyncio.Future[Any]]:
+        return iter([next(iter(self._tasks))] if self._tasks else [])
+
+    def add(self, task: asyncio.Future[Any]) -> None:
+        """Waits for the task, too."""
+        self._tasks[task] = None
+
+    def remove(self, task: asyncio.Future[Any]) -> None:
+        """Forgets the task; raises `KeyError` when it is not known."""
+        del self._tasks[task]
+
+    def discard(self, task: asyncio.Future[Any]) -> None:
+        """Forgets the task, if it is known."""
+        self._tasks.pop(task, None)
+
+    def clear(self) -> None:
+        """Takes out what iteration gives."""
+        for task in self:
+            del self._tasks[task]
 
 
 def run_program(program: Program, run: Run, registrar: Registrar) -> None:
@@ -40,6 +77,7 @@ def _run_program(program: Program, run: Run, registrar: Registrar) -> None:
             dry_run=run.preview,
         )
     )
+    settings.SETTINGS.outputs = Outstanding()  # pyright: ignore[reportAttributeAccessIssue]
     loop = asyncio.new_event_loop()
     workers = ThreadPoolExecutor(max_workers=max(1, run.options.parallel), thread_name_prefix="envctl-engine")
     loop.set_default_executor(workers)

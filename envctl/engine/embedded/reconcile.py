@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from envctl.engine.embedded.checkpoint import Pending
+from envctl.engine.embedded.graph import detached
 from envctl.engine.embedded.refresh import read_live, seen_as
 from envctl.engine.embedded.resource import Resource
 from envctl.engine.embedded.run import Run
@@ -63,29 +64,21 @@ def _settle_creation(run: Run, number: int, entry: Pending) -> None:
     if not row.custom or is_provider(row.type):
         run.store.commit(Change(close=(number,)))
         return
-    begun = next(((n, r) for n, r in run.store.rows() if r.urn == row.urn and not r.delete and r.init_errors), None)
+    rows = [(n, r) for n, r in run.store.rows() if r.urn == row.urn and not r.delete]
+    begun = next(((n, r) for n, r in rows if r.init_errors or r.pending_replacement), None)
+    others = [(n, r) for n, r in rows if begun is None or n != begun[0]]
     live = _locate(run, entry)
-    if live is None:
-        run.store.commit(Change(drop=(begun[0],) if begun else (), close=(number,)))
-        _tell(run, row, "its creation was begun by an earlier run and did not take place")
-        return
-    others = [
-        r for _, r in run.store.rows() if r.urn == row.urn and r.id == live.id and (begun is None or r is not begun[1])
-    ]
-    if others:  # what was found is the resource that the new one was to replace
-        run.store.commit(Change(close=(number,)))
+    if live is None or any(r.id == live.id for _, r in others):
+        # nothing is there, or what is there is the resource that was to be replaced
+        unmade = begun is not None and bool(begun[1].init_errors)
+        _drop(run, number, {begun[0]} if begun and unmade else set())
         _tell(run, row, "its creation was begun by an earlier run and did not take place")
         return
     stamp = run.now().isoformat().replace("+00:00", "Z")
     adopted = replace(seen_as(run, row, live), created=stamp, modified=stamp)
-    puts: dict[int, Resource] = {}
-    for old_number, old in run.store.rows():
-        if old.urn == row.urn and not old.delete and (begun is None or old_number != begun[0]):
-            puts[old_number] = replace(old, delete=not old.pending_replacement)
-    gone = tuple(n for n, r in puts.items() if r.pending_replacement)
-    kept = {n: r for n, r in puts.items() if n not in gone}
+    replaced = {n: replace(r, delete=True) for n, r in others}
     target = begun[0] if begun else run.store.number()
-    run.store.commit(Change(put={target: adopted, **kept}, drop=gone, close=(number,)))
+    run.store.commit(Change(put={target: adopted, **replaced}, close=(number,)))
     _tell(run, row, f"its creation was begun by an earlier run and took place: adopted as {live.id}")
 
 
@@ -108,13 +101,18 @@ def _settle_row(run: Run, number: int, entry: Pending) -> None:
     row_number, row = current
     live = read_live(run, row)
     if live is None:
-        run.store.commit(Change(drop=(row_number,), close=(number,)))
+        _drop(run, number, {row_number})
         _tell(run, row, "it was being changed or deleted by an earlier run and is gone")
         return
     seen = seen_as(run, row, live)
     put = {row_number: seen} if seen != row else {}
     run.store.commit(Change(put=put, close=(number,)))
     _tell(run, row, f"an earlier run left it while {entry.kind}; its state was read again")
+
+
+def _drop(run: Run, number: int, gone: set[int]) -> None:
+    """Closes a pending operation and drops rows, with every mention of them."""
+    run.store.commit(Change(put=detached(run.store.rows(), gone), drop=sorted(gone), close=(number,)))
 
 
 def _tell(run: Run, row: Resource, text: str) -> None:

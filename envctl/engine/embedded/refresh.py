@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from envctl.engine.embedded.graph import detached
 from envctl.engine.embedded.resource import Resource
 from envctl.engine.embedded.run import Run
 from envctl.engine.embedded.steps import Row
@@ -31,24 +32,29 @@ def refresh_rows(run: Run, *, counted: bool) -> None:
     """
     rows = [Row(number, row) for number, row in run.store.rows() if _is_readable(row)]
     with ThreadPoolExecutor(max_workers=max(1, run.options.parallel), thread_name_prefix="envctl-refresh") as workers:
-        for _ in workers.map(lambda row: _guarded(run, row, counted=counted), rows):
-            pass
+        seen = list(workers.map(lambda row: _guarded(run, row, counted=counted), rows))
+    gone = {row.number for row, is_there in zip(rows, seen, strict=True) if not is_there}
+    if gone:
+        everything = run.store.rows()
+        run.store.commit(Change(put=detached(everything, gone), drop=sorted(gone)))
 
 
 def _is_readable(row: Resource) -> bool:
     return row.custom and not is_provider(row.type) and not row.pending_replacement and bool(row.id)
 
 
-def _guarded(run: Run, row: Row, *, counted: bool) -> None:
+def _guarded(run: Run, row: Row, *, counted: bool) -> bool:
+    """Reads one resource and says whether it is there, as far as is known."""
     if run.stopping:
-        return
+        return True
     try:
-        _refresh(run, row, counted=counted)
+        return _refresh(run, row, counted=counted)
     except BaseException as error:  # noqa: BLE001  raised again when the running ones have ended
         run.mark_fatal(error)
+        return True
 
 
-def _refresh(run: Run, row: Row, *, counted: bool) -> None:
+def _refresh(run: Run, row: Row, *, counted: bool) -> bool:
     resource = row.resource
     run.emit(_event(Phase.PRE, resource, resource))
     try:
@@ -56,9 +62,8 @@ def _refresh(run: Run, row: Row, *, counted: bool) -> None:
     except ProviderError as error:
         run.emit(_event(Phase.FAILED, resource, resource))
         run.say(resource.urn, "error", f"it cannot be read: {error}")
-        return
+        return True
     if live is None:
-        run.store.commit(Change(drop=(row.number,)))
         run.emit(_event(Phase.DONE, resource, None))
         found = Op.DELETE
     else:
@@ -71,6 +76,7 @@ def _refresh(run: Run, row: Row, *, counted: bool) -> None:
         found = Op.UPDATE if detailed else Op.SAME
     if counted:
         run.count(found, resource.urn)
+    return live is not None
 
 
 def read_live(run: Run, resource: Resource) -> Live | None:

@@ -14,6 +14,7 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from envctl.errors import RefusedError
@@ -107,6 +108,7 @@ class PassphraseManager:
         return raw.decode()
 
 
+@lru_cache(maxsize=8)  # 0.23 s each, and one command opens a state several times
 def _derive(passphrase: str, salt: bytes) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, _ROUNDS)
 

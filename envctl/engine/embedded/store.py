@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from envctl.engine.embedded.checkpoint import (
     Checkpoint,
@@ -110,6 +111,7 @@ class Change:
     """One atomic change of the state. Rows are known by the number that `StateStore` gave them."""
 
     put: Mapping[int, Resource] = field(default_factory=dict[int, Resource])
+    """Rows by number; a new number is a new row, at the end."""
     settle: Iterable[int] = ()
     """Rows that this run has dealt with; they stand before the others, in the order of settling."""
     drop: Iterable[int] = ()
@@ -124,7 +126,8 @@ class Change:
 class StateStore:
     """The rows of a stack in memory, each change written before it is believed.
 
-    With `writable=False` changes stay in memory (previews).
+    With `writable=False` changes stay in memory (previews); with `strict=False` an inconsistent state is taken as
+    it is (repair).
     """
 
     def __init__(
@@ -135,15 +138,17 @@ class StateStore:
         *,
         writable: bool,
         now: Callable[[], datetime],
+        strict: bool = True,
     ) -> None:
         self.paths = StatePaths(directory, stack)
         self._environment = environment
         self._writable = writable
+        self._strict = strict
         self._now = now
         self._lock = threading.Lock()
         self._sync_lock = threading.Lock()
         self._written = self._synced = 0
-        self._stream: BinaryIO | None = None
+        self._stream: FileIO | None = None
         self._waiting: list[bytes] = []
         self._closed = False
         self._settled: dict[int, Resource] = {}
@@ -198,21 +203,27 @@ class StateStore:
                 self._waiting.append(line)
                 self._apply(change)
                 return
-            stream = self._open_journal()
-            try:
-                for waiting in self._waiting:
-                    stream.write(waiting)
-                self._waiting.clear()
-                stream.write(line)
-                stream.flush()
-            except OSError as error:
-                raise _cannot_write(self.paths.journal, error) from error
+            self._append(b"".join([*self._waiting, line]))
+            self._waiting.clear()
             self._apply(change)
             self.serial += not change.is_order_only()
             self._written += 1
             mine = self._written
         if not change.is_order_only():
             self._sync(mine)
+
+    def _append(self, content: bytes) -> None:
+        """Writes whole lines or none; after a failure the store takes no further change."""
+        stream = self._open_journal()
+        length = stream.tell()
+        try:
+            while content:
+                content = content[stream.write(content) or 0 :]
+        except OSError as error:
+            self._closed = True
+            with suppress(OSError):
+                stream.truncate(length)
+            raise _cannot_write(self.paths.journal, error) from error
 
     def _sync(self, mine: int) -> None:
         with self._sync_lock:  # one fsync serves every line written before it
@@ -241,11 +252,8 @@ class StateStore:
 
         Says whether the run changed the state.
         """
-        with self._lock:
-            if self._closed:
-                return False
+        with self._lock, self._sync_lock:
             self._closed = True
-        with self._sync_lock:
             if self._stream is None:
                 return False
             self._stream.close()
@@ -309,7 +317,9 @@ class StateStore:
                 hints=["a state of Pulumi is taken over by\n    envctl state import"],
             )
         self.box.salt = salt_of(document.get("deployment") or {}) or self.box.salt
-        checkpoint = parse_deployment(document, self.box, self.paths.stack, str(self.paths.checkpoint))
+        checkpoint = parse_deployment(
+            document, self.box, self.paths.stack, str(self.paths.checkpoint), strict=self._strict
+        )
         self._metadata = checkpoint.metadata
         self._base = {index + 1: row for index, row in enumerate(checkpoint.resources)}
         self._pending = {len(self._base) + 1 + index: entry for index, entry in enumerate(checkpoint.pending)}
@@ -331,15 +341,14 @@ class StateStore:
             self._apply(change)
             self.serial += not change.is_order_only()
 
-    def _open_journal(self) -> BinaryIO:
+    def _open_journal(self) -> FileIO:
         if self._stream is None:
             path = self.paths.journal
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._stream = path.open("wb")
+                self._stream = path.open("wb", buffering=0)
                 header = {"journal": 1, "serial": self.serial, "digest": self._digest}
                 self._stream.write(_dump(header) + b"\n")
-                self._stream.flush()
                 os.fsync(self._stream.fileno())
                 sync_directory(path.parent)
             except OSError as error:
@@ -365,10 +374,10 @@ class StateStore:
 
     def _apply(self, change: Change) -> None:
         for number, row in change.put.items():
-            if number in self._base:
-                self._base[number] = row
-            else:
+            if number in self._settled:
                 self._settled[number] = row
+            else:
+                self._base[number] = row
             self._next = max(self._next, number)
         for number in change.settle:
             if number in self._base:
