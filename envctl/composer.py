@@ -8,12 +8,12 @@ Property names are those of Pulumi's `gcp:composer/environment:Environment`.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from envctl.spec.image import parse_image
 from envctl.spec.model import (
     Environment,
     NetworkMode,
@@ -24,8 +24,6 @@ from envctl.spec.model import (
     WorkerWorkload,
     Workload,
 )
-
-_IMAGE_GENERATION = re.compile(r"composer-(\d+)(?:[.-]|$)")
 
 _SIZES = {
     Size.SMALL: "ENVIRONMENT_SIZE_SMALL",
@@ -76,11 +74,14 @@ class Argument:
 
 
 def generation(image_version: str) -> int:
-    """The Composer generation that an image version belongs to; `ValueError` when it is not an image version."""
-    match = _IMAGE_GENERATION.match(image_version)
-    if match is None:
-        raise ValueError(f"not an image version: {image_version}")
-    return int(match.group(1))
+    """The Composer generation of an image version; `ValueError` for other texts and for `composer-latest`.
+
+    The rules refuse both at load time.
+    """
+    image = parse_image(image_version)
+    if image is None or image.generation is None:
+        raise ValueError(f"an image version of no known generation: {image_version}")
+    return image.generation
 
 
 def environment_arguments(name: str, spec: Environment, links: Links) -> dict[str, Any]:
@@ -234,12 +235,6 @@ def _metadata_retention(spec: Environment, _links: Links) -> list[dict[str, Any]
     return [{"retentionMode": "RETENTION_MODE_ENABLED", "retentionDays": days}]
 
 
-def _database(spec: Environment, _links: Links) -> dict[str, Any] | None:
-    if spec.database is None:
-        return None
-    return spec.database.model_dump(by_alias=True, exclude_none=True) or None
-
-
 _TWO = frozenset({2})
 _THREE = frozenset({3})
 _SOFTWARE = "config.softwareConfig"
@@ -311,7 +306,9 @@ ARGUMENTS: tuple[Argument, ...] = (
     ),
     Argument("config.webServerNetworkAccessControl.allowedIpRanges", ("webServer", "allowedRanges"), _allowed_ranges),
     Argument("config.encryptionConfig.kmsKeyName", ("encryption", "key"), lambda _, links: links.kms_key),
-    Argument("config.databaseConfig", ("database",), _database, _TWO),
+    Argument(
+        "config.databaseConfig.zone", ("database", "zone"), lambda spec, _: spec.database and spec.database.zone, _TWO
+    ),
     Argument("config.maintenanceWindow", ("maintenance",), _maintenance),
     Argument(
         "config.dataRetentionConfig.airflowMetadataRetentionConfigs",
@@ -358,6 +355,7 @@ def _switch(on: bool) -> str:
 
 LEFT_OUT: Mapping[str, str] = {
     "deletionPolicy": "deletion is guarded by `protect`",
+    "config.databaseConfig.machineType": "generation 1 only; the database grows with `size`",
     "config.nodeCount": "generation 1 only",
     "config.nodeConfig.diskSizeGb": "generation 1 only",
     "config.nodeConfig.machineType": "generation 1 only",

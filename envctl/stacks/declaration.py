@@ -14,7 +14,7 @@ SpecPath = tuple[str | int, ...]
 """Where a value stands in the environment file: keys as written (camelCase) and list positions."""
 
 Input = Any
-"""A JSON value that may hold a `Ref`, a `Text` or a `CallerSecret` anywhere inside."""
+"""A JSON value that may hold a `Ref` or a `CallerSecret` anywhere inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,6 @@ class Ref:
     def top(self) -> str:
         """Name of the top-level output that holds the value."""
         return self.output.split(".", 1)[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A text put together from fixed parts and outputs."""
-
-    parts: tuple[str | Ref, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +69,6 @@ class Component:
 
     name: str
     type: str
-    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +109,6 @@ def references(value: Input) -> Iterator[Ref]:
     """Every reference inside a value, in order of appearance."""
     if isinstance(value, Ref):
         yield value
-    elif isinstance(value, Text):
-        yield from (part for part in value.parts if isinstance(part, Ref))
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from references(item)

@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 
 from envctl.errors import RefusedError
-from envctl.stacks.declaration import CallerSecret, Input, Options, Ref, Resource, StackProgram, Text, needed_outputs
+from envctl.stacks.declaration import CallerSecret, Input, Options, Ref, Resource, StackProgram, needed_outputs
 
 PROVIDER = "google"
 """Logical name of the explicit provider resource."""
@@ -52,10 +52,7 @@ class _Registration:
             pulumi.ResourceOptions(version=self.provider_version),
         )
         for component in self.program.components:
-            parent = self.components[component.parent] if component.parent else None
-            self.components[component.name] = pulumi.ComponentResource(
-                component.type, component.name, None, pulumi.ResourceOptions(parent=parent)
-            )
+            self.components[component.name] = pulumi.ComponentResource(component.type, component.name)
         for resource in self.program.resources:
             self.resources[resource.name] = self.register(resource, provider)
         for component in self.program.components:
@@ -93,8 +90,6 @@ class _Registration:
         """The value as the SDK takes it: references become outputs."""
         if isinstance(value, Ref):
             return self.output(value)
-        if isinstance(value, Text):
-            return pulumi.Output.concat(*(self.resolve(part) for part in value.parts))
         if isinstance(value, CallerSecret):
             return pulumi.Output.secret(self.secret(value))
         if isinstance(value, Mapping):

@@ -12,6 +12,7 @@ from stacks_recording import EVERYTHING_2, EVERYTHING_3
 
 from envctl.composer import ARGUMENTS, LEFT_OUT, Links, environment_arguments, environment_fields, generation
 from envctl.spec.model import Environment
+from envctl.spec.tables import generations
 
 GENERATION_3 = "composer-3-airflow-2.10.5-build.10"
 GENERATION_2 = "composer-2.13.8-airflow-2.10.5"
@@ -43,16 +44,17 @@ def config(environment: Environment, links: Links = LINKS) -> dict[str, Any]:
         ("composer-3-airflow-2", 3),
         ("composer-2-airflow-2", 2),
         ("composer-1.20.5-airflow-2.4.3", 1),
-        ("composer-3", 3),
     ],
 )
 def test_the_generation_is_read_from_the_image_version(image: str, expected: int) -> None:
     assert generation(image) == expected
 
 
-@pytest.mark.parametrize("text", ["", "airflow-2.10", "composer-latest", "composer-3x"])
+@pytest.mark.parametrize(
+    "text", ["", "airflow-2.10", "composer-latest-airflow-2.10.5", "composer-3", "composer-3x-airflow-2"]
+)
 def test_what_is_no_image_version_has_no_generation(text: str) -> None:
-    with pytest.raises(ValueError, match="not an image version"):
+    with pytest.raises(ValueError, match="no known generation"):
         generation(text)
 
 
@@ -216,6 +218,14 @@ def test_fields_of_one_generation_are_not_said_to_come_from_the_other() -> None:
     assert environment_fields(GENERATION_3)["config.softwareConfig.envVariables"] == ("airflow", "env")
 
 
+def test_generations_of_arguments_agree_with_the_rules_of_the_files() -> None:
+    for key, only in generations().only.items():
+        path = tuple(key.split("."))
+        found = {number for argument in ARGUMENTS if argument.origin == path for number in argument.generations}
+        resources_of_their_own = key.startswith("userWorkloads.")
+        assert found == (set() if resources_of_their_own else {only}), key
+
+
 COMPUTED = {"config.airflowUri", "config.dagGcsPrefix", "config.gkeCluster"}
 
 
@@ -258,7 +268,7 @@ def test_every_input_of_the_provider_can_be_said_or_is_left_out_with_a_reason() 
         spec(**EVERYTHING_3),
         spec(**EVERYTHING_2),
         spec(network=other),
-        spec(GENERATION_2, network=other, database={"machineType": "db-n1-standard-2"}),
+        spec(GENERATION_2, network=other),
     ]
     found = {path for file in files for path in said(environment_arguments("prod", file, links))}
     wanted = set(leaves(EnvironmentArgs)) - COMPUTED

@@ -14,7 +14,7 @@ import pytest
 from stacks_recording import CONTEXT, EVERYTHING_2, EVERYTHING_3, FOUNDATION, load_environment, load_foundation
 
 from envctl.stacks import environment_declarations, foundation_declarations
-from envctl.stacks.declaration import CallerSecret, Ref, Resource, Text
+from envctl.stacks.declaration import CallerSecret, Ref, Resource
 
 # The provider's own modules warn about deprecated types while they are imported.
 pytestmark = pytest.mark.filterwarnings(r"ignore:gcp\..* has been deprecated:DeprecationWarning")
@@ -65,7 +65,7 @@ def is_map(annotation: Any) -> bool:
 
 def problems(value: Any, annotation: Any, where: str) -> Iterator[str]:
     """What the provider would not know, and values of another shape than it declares."""
-    if isinstance(value, Ref | Text | CallerSecret):
+    if isinstance(value, Ref | CallerSecret):
         return
     inner = class_inside(annotation)
     if isinstance(value, list):
