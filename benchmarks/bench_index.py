@@ -53,17 +53,21 @@ def run(command: list[str], environment: dict[str, str]) -> Run:
     )
 
 
-def check(image: str, path: Path, *, offline: bool) -> None:
-    """The child process of envctl: one list on one image, the bare verdict."""
-    from envctl.resolution.catalogue import Catalogue
-    from envctl.resolution.check import CheckOptions, check_list
-    from envctl.resolution.index.source import open_index_source
-    from envctl.resolution.requirements_file import load_requirements
+CHILD = """
+import sys
+from pathlib import Path
+from envctl.resolution.catalogue import Catalogue
+from envctl.resolution.check import CheckOptions, check_list
+from envctl.resolution.index.source import open_index_source
+from envctl.resolution.requirements_file import load_requirements
 
-    with open_index_source(offline=offline) as source:
-        given = load_requirements([path])
-        result = check_list(path.name, given, Catalogue().choose(image), source, CheckOptions(explain=False))
-    print(result.verdict, len(result.installs) + len(result.changes), "to install", *result.warnings[:1])
+image, path, *offline = sys.argv[1:]
+with open_index_source(offline=bool(offline)) as source:
+    given = load_requirements([Path(path)])
+    result = check_list(path, given, Catalogue().choose(image), source, CheckOptions(explain=False))
+print(result.verdict, len(result.installs) + len(result.changes), "to install", *result.warnings[:1])
+"""
+"""One list on one image, the bare verdict; imports nothing that a check would not."""
 
 
 def main() -> None:
@@ -72,12 +76,7 @@ def main() -> None:
     parser.add_argument("--image", default="composer-2.13.8-airflow-2.10.5")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--list", action="append", type=Path, default=[])
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--offline", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.child:
-        check(options.image, options.child, offline=options.offline)
-        return
     with tempfile.TemporaryDirectory() as folder:
         compare(options, Path(folder))
 
@@ -103,7 +102,7 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     inherited["PYTHONPATH"] = str(Path(__file__).parent.parent)
     inherited["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
-    ours = [sys.executable, __file__, "--image", options.image, "--child"]
+    ours = [sys.executable, "-c", CHILD, options.image]
     theirs = [uv, "pip", "install", "--dry-run", "--python", str(environment_folder / "bin" / "python")]
     theirs += ["-r", str(airflow), "-r"]
     run([*ours, str(airflow), "--offline"], inherited | {"ENVCTL_CACHE_DIR": str(folder / "none")})  # bytecode

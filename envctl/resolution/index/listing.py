@@ -53,7 +53,7 @@ class Chooser:
             if rank is None:
                 continue
             requires_python, yanked, upload_time = part_fields(part)
-            if self._as_of is not None and upload_time > self._as_of:
+            if self._as_of is not None and upload_time >= self._as_of:
                 continue
             if requires_python and not self._fits(requires_python):
                 wrong_python = requires_python
@@ -70,7 +70,7 @@ class Chooser:
     def _excluded(self, line: str, wrong_python: str) -> Excluded:
         version, files = line_version(line), line_files(line)
         times = [file.upload_time or "" for file in files]
-        if self._as_of is not None and min(times) > self._as_of:
+        if self._as_of is not None and min(times) >= self._as_of:
             return Excluded(version, ExclusionReason.AFTER_DATE, min(times))
         if wrong_python:
             return Excluded(version, ExclusionReason.REQUIRES_PYTHON, wrong_python)

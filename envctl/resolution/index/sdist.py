@@ -6,6 +6,8 @@ are not dynamic (PEP 643), else `pyproject.toml` whose `[project]` table leaves 
 
 from __future__ import annotations
 
+import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -23,6 +25,20 @@ if TYPE_CHECKING:
 _FIELDS = ("requires-dist", "requires-python", "provides-extra")
 _KEYS = frozenset({"dependencies", "optional-dependencies", "requires-python"})
 _WANTED = ("PKG-INFO", "pyproject.toml")
+_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    OverflowError,
+    RuntimeError,
+)
+"""What the archive modules of the standard library raise for damaged files, found by fuzzing."""
 _MAX_MEMBERS = 200_000
 _MAX_UNPACKED_BYTES = 4 << 30
 
@@ -48,10 +64,10 @@ def read_sdist_metadata(stream: IO[bytes], filename: str, name: PackageName, ver
                     return found
             if len(texts) == len(_WANTED):
                 break
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-        raise BrokenWheelError("it is truncated or no archive") from error
-    except (BadMetadataError, RuntimeError) as error:
+    except BadMetadataError as error:
         raise BrokenWheelError(str(error)) from error
+    except _DAMAGE as error:
+        raise BrokenWheelError("it is truncated or no archive") from error
     if "pyproject.toml" in texts:
         found = _from_pyproject(texts["pyproject.toml"])
         if found is not None:

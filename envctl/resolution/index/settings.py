@@ -9,9 +9,8 @@ docs.astral.sh/uv/reference/environment; both 2026-11.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.errors import UsageError
 from envctl.resolution.index.credentials import split_credentials, without_credentials
@@ -24,8 +23,7 @@ _SECTIONS = ("global", "download", "install")
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 
 
-@dataclass(frozen=True, slots=True)
-class IndexSettings:
+class IndexSettings(NamedTuple):
     """Settled settings; addresses carry no credentials, those stand apart and are not shown.
 
     Attributes:
@@ -37,18 +35,21 @@ class IndexSettings:
 
     indexes: tuple[str, ...] = (DEFAULT_INDEX,)
     find_links: tuple[str, ...] = ()
-    passwords: tuple[tuple[str, tuple[str, str]], ...] = field(default=(), repr=False)
+    passwords: tuple[tuple[str, tuple[str, str]], ...] = ()
     timeout_seconds: float = 15.0
     retries: int = 3
     ca_bundle: str | None = None
     client_certificate: str | None = None
     trusted_hosts: tuple[str, ...] = ()
-    proxy: str | None = field(default=None, repr=False)
+    proxy: str | None = None
     origin: str = "default"
 
+    def __repr__(self) -> str:
+        """Names the indexes, never a password."""
+        return f"IndexSettings(indexes={self.indexes!r}, find_links={self.find_links!r}, origin={self.origin!r})"
 
-@dataclass(frozen=True, slots=True)
-class IndexOptions:
+
+class IndexOptions(NamedTuple):
     """What command line, environment file or requirements files say; None and empty say nothing."""
 
     index_url: str | None = None

@@ -52,6 +52,12 @@ def open_index_source(
 ) -> IndexSource:
     """The source that command line, environment and pip's configuration files describe.
 
+    Args:
+        options: what command line, environment file or requirements files say.
+        offline: use the cache alone.
+        as_of: only files uploaded before this moment count.
+        environment: variables; those of the process when None.
+
     Raises:
         UsageError: a setting is not valid.
     """
