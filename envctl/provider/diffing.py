@@ -22,6 +22,8 @@ class Difference:
     field: str
     kind: DiffKind
     replaces: bool
+    covers: tuple[str, ...] = ()
+    """Fields below that come or go with a whole block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Comparison:
         inner = list(self.fields(item.fields, {}, new, f"{path}.", f"{at}."))
         if inner or (not new and not item.computed):
             replaces = item.force_new or any(entry.replaces for entry in inner)
-            yield Difference(path, at, _kind(DiffKind.ADD, replaces), replaces)
+            covers = tuple(entry.field for entry in inner) + tuple(name for entry in inner for name in entry.covers)
+            yield Difference(path, at, _kind(DiffKind.ADD, replaces), replaces, covers)
 
     def _map(
         self, item: Field, old: Mapping[str, Any], new: Mapping[str, Any], path: str, at: str
@@ -148,7 +151,15 @@ class Comparison:
 
     def _difference(self, item: Field, path: str, at: str, kind: DiffKind, value: Any) -> Difference:
         replaces = item.force_new or (item.fields is not None and _forces(item.fields, value))
-        return Difference(path, at, _kind(kind, replaces), replaces)
+        whole = item.single and isinstance(value, Mapping)
+        return Difference(path, at, _kind(kind, replaces), replaces, tuple(_below(value, at)) if whole else ())
+
+
+def _below(value: Mapping[str, Any], at: str) -> Iterator[str]:
+    for name, inner in value.items():
+        yield f"{at}.{name}"
+        if isinstance(inner, Mapping):
+            yield from _below(inner, f"{at}.{name}")
 
 
 def _forces(fields: Mapping[str, Field], value: Any) -> bool:

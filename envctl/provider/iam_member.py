@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from envctl.provider.protocol import ProviderError
+from envctl.provider.session import suppress_missing
 from envctl.provider.spec import Behaviour, Run
 
 _VERSION = 3
@@ -70,12 +71,9 @@ class PolicyMember(Behaviour):
 
     def delete(self, run: Run) -> None:
         """Takes the member out; a policy or resource that is gone is fine."""
-        try:
+        with suppress_missing():
             self._modify(run, present=False)
             self._agreed(run, present=False)
-        except ProviderError as error:
-            if error.status != "NOT_FOUND":
-                raise
 
     def id_of(self, run: Run, answer: Mapping[str, Any]) -> str:
         """Target, role, member and the condition's title, as the real provider writes it."""
@@ -85,7 +83,7 @@ class PolicyMember(Behaviour):
 
     def _target_id(self, run: Run) -> str:
         target = run.fill(self.target)
-        return target.removeprefix("projects/") if self.target == "projects/{project}" else target
+        return target.removeprefix("projects/") if target.count("/") == 1 else target  # a project goes by its id alone
 
     def outputs(self, run: Run, answer: Mapping[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
         """The etag stays that of the last write: a neighbour's binding is no drift of this one."""

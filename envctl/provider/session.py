@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, assert_never
@@ -168,6 +169,16 @@ class Session:
         _raise_failed(style, operation, path)
         self.context.note(path, "DONE", elapsed)
         return operation.get("response", {}) if style is OperationStyle.GOOGLE else operation
+
+
+@contextmanager
+def suppress_missing() -> Generator[None]:
+    """What is gone already is deleted: NOT_FOUND counts as done."""
+    try:
+        yield
+    except ProviderError as error:
+        if error.status != "NOT_FOUND":
+            raise
 
 
 def refusal(answer: Answer, method: str) -> ProviderError:

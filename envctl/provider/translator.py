@@ -155,7 +155,7 @@ class SandboxProvider:
         found = self._differences(run, ignore_changes)
         wanted = replace(run, inputs=_without_ignored(merged_outputs(run), run.outputs, ignore_changes))
         switches = {item.field for item in found if run.spec.rule(item.field).skip}
-        paths = frozenset(item.field for item in found) - switches
+        paths = frozenset(name for item in found for name in (item.field, *item.covers)) - switches
         labelled = bool(run.spec.labels) and run.labels != dict(run.outputs.get("effectiveLabels") or {})
         if paths or labelled:
             answer = run.spec.behaviour.update(run, Change(paths, labelled), expand(wanted, creating=False))

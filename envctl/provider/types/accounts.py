@@ -9,6 +9,7 @@ from typing import Any
 from envctl.plan.values import Opaque
 from envctl.provider.iam_member import PolicyMember
 from envctl.provider.protocol import ProviderError
+from envctl.provider.session import suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 
 _POLLS_AFTER_CREATE = 3
@@ -62,11 +63,8 @@ class ServiceAccount(Behaviour):
 
     def delete(self, run: Run) -> None:
         """Deletes; it can be brought back for thirty days, but only by its number."""
-        try:
+        with suppress_missing():
             run.call("DELETE", _path(run))
-        except ProviderError as error:
-            if error.status != "NOT_FOUND":
-                raise
 
     def id_of(self, run: Run, answer: Mapping[str, Any]) -> str:
         """The full name that the API gave."""

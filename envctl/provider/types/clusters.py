@@ -12,7 +12,7 @@ from typing import Any
 
 from envctl.provider.protocol import CheckFailure, ProviderError
 from envctl.provider.schema import load_schema
-from envctl.provider.session import OperationStyle, Polling
+from envctl.provider.session import OperationStyle, Polling, suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.types.links import same_link
 from envctl.provider.types.network import full_name
@@ -149,11 +149,8 @@ class Cluster(Behaviour):
         sent = {"cluster": {"name": run.fill("{name}"), **_shape(run, body)}}
         run.finish(run.call("POST", run.spec.collection, None, sent))
         if run.inputs.get("removeDefaultNodePool"):
-            try:
+            with suppress_missing():
                 run.finish(run.call("DELETE", f"{run.spec.path}/nodePools/default-pool"))
-            except ProviderError as error:
-                if error.status != "NOT_FOUND":
-                    raise
         return self.settled(run)
 
     def locate(self, run: Run) -> tuple[str, Mapping[str, Any]] | None:
@@ -267,11 +264,8 @@ class NodePool(Behaviour):
         """Looks first, as the real provider does, then deletes when the cluster has time."""
         if run.session.find(run.spec.service, run.fill(run.spec.path)) is None:
             return
-        try:
+        with suppress_missing():
             _patiently(run, lambda: run.call("DELETE", run.spec.path))
-        except ProviderError as error:
-            if error.status != "NOT_FOUND":
-                raise
 
     def imported(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Only what the table maps."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from envctl.provider.behaviours import top_keys
 from envctl.provider.iam_member import PolicyMember
-from envctl.provider.protocol import CheckFailure, ProviderError
+from envctl.provider.protocol import CheckFailure
+from envctl.provider.session import suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 
 _SHORTEST_ROTATION = 86400
@@ -52,15 +53,12 @@ class CryptoKey(Behaviour):
 
     def delete(self, run: Run) -> None:
         """Schedules every version for destruction, then ends the rotation that would make new ones."""
-        try:
+        with suppress_missing():
             for version in self._versions(run):
                 if version.get("state") not in _DEAD:
                     run.session.send("POST", run.spec.service, f"{version['name']}:destroy", None, {})
             if run.value("rotationPeriod"):
                 run.call("PATCH", run.spec.path, {"updateMask": "rotationPeriod,nextRotationTime"}, {})
-        except ProviderError as error:
-            if error.status != "NOT_FOUND":
-                raise
 
     def check(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         """A rotation period is in seconds, at least a day."""

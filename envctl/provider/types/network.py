@@ -11,7 +11,7 @@ from envctl.plan.values import Opaque
 from envctl.provider.behaviours import MergePatched, top_keys
 from envctl.provider.iam_member import PolicyMember
 from envctl.provider.protocol import ProviderError
-from envctl.provider.session import OperationStyle
+from envctl.provider.session import OperationStyle, suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.types.links import relative, same_link
 
@@ -208,11 +208,8 @@ class SharedVpcServiceProject(Behaviour):
 
     def delete(self, run: Run) -> None:
         """Detaches it."""
-        try:
+        with suppress_missing():
             run.finish(run.call("POST", "projects/{hostProject}/disableXpnResource", None, self._resource(run)))
-        except ProviderError as error:
-            if error.status != "NOT_FOUND":
-                raise
 
     def _resource(self, run: Run) -> dict[str, Any]:
         return {"xpnResource": {"id": run.fill("{serviceProject}"), "type": "PROJECT"}}

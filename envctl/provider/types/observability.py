@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from envctl.provider.behaviours import MaskPatched, top_keys
-from envctl.provider.protocol import ProviderError
-from envctl.provider.session import OperationStyle
+from envctl.provider.session import OperationStyle, suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 
 
@@ -74,11 +73,8 @@ class Named(MaskPatched):
     def delete(self, run: Run) -> None:
         """Deletes it by its name."""
         query = {"force": "true"} if run.value("forceDelete") is True else None
-        try:
+        with suppress_missing():
             run.call("DELETE", run.id, query)
-        except ProviderError as error:
-            if error.status != "NOT_FOUND":
-                raise
 
     def id_of(self, run: Run, answer: Mapping[str, Any]) -> str:
         """The API's own name."""

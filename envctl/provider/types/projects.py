@@ -9,7 +9,7 @@ from typing import Any
 from envctl.provider.behaviours import MaskPatched
 from envctl.provider.iam_member import PolicyMember
 from envctl.provider.protocol import ProviderError
-from envctl.provider.session import OperationStyle
+from envctl.provider.session import OperationStyle, suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.values import basename
 
@@ -54,11 +54,8 @@ class EnabledService(Behaviour):
         body: dict[str, Any] = {"checkIfServiceHasUsage": "CHECK" if check else "SKIP"}
         if run.value("disableDependentServices") is True:
             body["disableDependentServices"] = True
-        try:
+        with suppress_missing():
             run.finish(run.call("POST", "projects/{project|base}/services/{service}:disable", None, body))
-        except ProviderError as error:
-            if error.status != "NOT_FOUND":
-                raise
 
     def id_of(self, run: Run, answer: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Project and API."""

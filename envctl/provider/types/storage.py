@@ -12,6 +12,7 @@ from urllib.parse import quote
 from envctl.provider.behaviours import MergePatched
 from envctl.provider.iam_member import PolicyMember
 from envctl.provider.protocol import CheckFailure, ProviderError
+from envctl.provider.session import suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.types.links import same_text_any_case
 from envctl.provider.values import get_path, set_path
@@ -56,7 +57,8 @@ class Bucket(MergePatched):
                 )
             name = quote(str(item["name"]), safe="")
             query = {"generation": str(item["generation"])} if item.get("generation") else None
-            run.session.send("DELETE", run.spec.service, f"{run.fill(run.spec.path)}/o/{name}", query)
+            with suppress_missing():
+                run.session.send("DELETE", run.spec.service, f"{run.fill(run.spec.path)}/o/{name}", query)
         Behaviour.delete(self, run)
 
     def forces(self, path: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
@@ -132,11 +134,8 @@ class BucketObject(Behaviour):
 
     def delete(self, run: Run) -> None:
         """Deletes the object."""
-        try:
+        with suppress_missing():
             run.session.send("DELETE", run.spec.service, self._path(run))
-        except ProviderError as error:
-            if error.status != "NOT_FOUND":
-                raise
 
     def outputs(self, run: Run, answer: Mapping[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
         """The content as long as the live checksum is still that of it."""
