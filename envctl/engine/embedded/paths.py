@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from envctl.engine.embedded.values import Secret, Value
+from envctl.engine.embedded.values import Secret, Value, secret
 
 Path = tuple[str | int, ...]
 
@@ -94,19 +94,24 @@ def keep_old(new: dict[str, Value], old: dict[str, Value], paths: Iterable[str])
 
 
 def _reset(path: Path, old: Value, new: Value) -> tuple[Value, bool]:
-    if isinstance(old, Secret) or isinstance(new, Secret):
-        inner_old = old.value if isinstance(old, Secret) else old
-        inner_new = new.value if isinstance(new, Secret) else new
-        changed, done = _reset(path, inner_old, inner_new)
-        if changed is inner_new:
-            return new, done
-        return Secret(changed), done
+    if isinstance(new, Secret):
+        changed, done = _reset(path, old.value if isinstance(old, Secret) else old, new.value)
+        return (new if changed is new.value else Secret(changed)), done
+    if isinstance(old, Secret):
+        old = _secret_parts(old.value)
     head, tail = path[0], path[1:]
     if head == ANY:
         return _reset_all(tail, old, new)
     if isinstance(head, int):
         return _reset_index(head, tail, old, new)
     return _reset_key(head, tail, old, new)
+
+
+def _secret_parts(value: Value) -> Value:
+    """The container with every element secret: what is taken out of a secret stays one."""
+    if isinstance(value, dict):
+        return {key: secret(item) for key, item in value.items()}
+    return [secret(item) for item in value] if isinstance(value, list) else secret(value)
 
 
 def _reset_key(key: str, tail: Path, old: Value, new: Value) -> tuple[Value, bool]:
