@@ -74,6 +74,7 @@ def build_sdist(
     pyproject: str | None = None,
     ending: str = ".tar.gz",
     metadata_version: str = "2.2",
+    more: Mapping[str, bytes] | None = None,
     **fields: Any,
 ) -> bytes:
     """The bytes of an sdist: `PKG-INFO`, `setup.py` that must never run, optionally `pyproject.toml`."""
@@ -83,6 +84,7 @@ def build_sdist(
     files: dict[str, str | bytes] = {
         f"{top}/setup.py": "raise SystemExit('executed')",
         f"{top}/PKG-INFO": pkg_info,
+        **(more or {}),
     }
     if pyproject is not None:
         files[f"{top}/pyproject.toml"] = pyproject

@@ -373,3 +373,27 @@ def test_what_a_likely_version_requires_is_read_before_anybody_asks(
     assert not index.asked("-2.0-")
     open_source(index, offline=True).prefetch([wish], target, follow)
     assert len(index.requests) == 6
+
+
+def test_a_long_sdist_is_read_from_its_start(index: FakeIndex, open_source: OpenSource, target: Target) -> None:
+    noise = b"".join(hashlib.sha256(bytes([n % 256, n // 256])).digest() for n in range(10_000))
+    index.add_sdist("demo", "1.0", ["a"], more={"demo-1.0/data.bin": noise})
+    index.add_sdist("late", "1.0", metadata_version="2.1", more={"late-1.0/data.bin": noise}, pyproject=PYPROJECT)
+    index.add_sdist("never", "1.0", metadata_version="2.1", more={"never-1.0/data.bin": noise})
+    source = open_source(index)
+    assert read(source, target).requires_dist == ("a",)
+    assert [(request.status, request.sent) for request in index.asked("/files/demo")] == [(206, 64 << 10)]
+    assert read(source, target, "late").requires_dist[0] == "a>=1"
+    assert not read(source, target, "never").invalid
+    assert [request.status for request in index.asked("/files/never")] == [206, 200]
+
+
+def test_a_huge_sdist_that_hides_its_requirements_is_not_downloaded(
+    index: FakeIndex, open_source: OpenSource, target: Target
+) -> None:
+    content = build_sdist("demo", "1.0", metadata_version="2.1")
+    served = index.add_sdist("demo", "1.0", content=content + bytes(33 << 20))
+    found = read(open_source(index), target)
+    assert isinstance(found, UnknownRequirements)
+    assert "large sdist" in found.reason
+    assert sum(request.sent for request in index.asked("/files/")) < len(served.content) / 100

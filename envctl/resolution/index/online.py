@@ -117,14 +117,13 @@ class Online:
     def _fetch_sdist_metadata(
         self, file: ListedFile, name: PackageName, version: str
     ) -> RequirementMetadata | NoStaticMetadata:
-        from envctl.resolution.index.sdist import NotStaticError, read_sdist_metadata
+        from envctl.resolution.index.remote_sdist import read_remote_sdist
+        from envctl.resolution.index.sdist import NotStaticError
 
-        with TemporaryFile() as stream:
-            download(self._transport, file, stream)
-            try:
-                return read_sdist_metadata(stream, file.filename, name, version)
-            except NotStaticError as error:
-                return NoStaticMetadata(str(error))
+        try:
+            return read_remote_sdist(self._transport, file, name, version)
+        except NotStaticError as error:
+            return NoStaticMetadata(str(error))
 
 
 def checked_metadata(content: bytes, name: PackageName, version: str) -> RequirementMetadata:

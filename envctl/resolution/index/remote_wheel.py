@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _TAIL_BYTES = 32 << 10
 _LONG_DIRECTORY_BYTES = 256 << 10
 MAX_FILE_BYTES = 2 << 30
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
+CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
 
 
 class WheelReader:
@@ -100,8 +100,8 @@ class WheelReader:
         """
         with self._lock:
             length = _TAIL_BYTES + self._directories.get(name, 0) * 9 // 4
-        response = _ranged(self._transport, file.url, f"-{length}", length)
-        place = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+        response = get_range(self._transport, file.url, f"-{length}", length)
+        place = CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
         if response.status == 206 and place is not None and not response.cut:
             return _RemoteWindow(self._transport, file.url, int(place[3]), int(place[1]), response.body)
         if response.status == 200 and not response.cut:
@@ -138,10 +138,19 @@ def download(transport: Transport, file: ListedFile, into: IO[bytes]) -> str:
         raise BrokenWheelError("it is larger than 2 GiB")
     into.seek(0)
     digest = hashlib.file_digest(cast("BytesIO", into), "sha256").hexdigest()
-    if file.sha256 is not None and digest != file.sha256:
-        raise BrokenWheelError("it is not the file that the index announces: its sha256 differs")
+    check_digest(file, digest)
     into.seek(0)
     return digest
+
+
+def check_digest(file: ListedFile, digest: str) -> None:
+    """Refuses a file that is not the announced one.
+
+    Raises:
+        BrokenWheelError: the sha256 that the index tells is another.
+    """
+    if file.sha256 is not None and digest != file.sha256:
+        raise BrokenWheelError("it is not the file that the index announces: its sha256 differs")
 
 
 class _RemoteWindow:
@@ -171,7 +180,7 @@ class _RemoteWindow:
             if start <= offset and end <= start + len(content):
                 return content[offset - start : end - start]
         wanted = end - offset
-        response = _ranged(self._transport, self._url, f"{offset}-{end - 1}", wanted)
+        response = get_range(self._transport, self._url, f"{offset}-{end - 1}", wanted)
         if response.status != 206 or response.cut:
             raise TransportError(_refusal(response))
         if len(response.body) != wanted:
@@ -180,7 +189,8 @@ class _RemoteWindow:
         return response.body
 
 
-def _ranged(transport: Transport, url: str, span: str, max_bytes: int) -> Response:
+def get_range(transport: Transport, url: str, span: str, max_bytes: int) -> Response:
+    """The answer to a request for a span of bytes such as `0-99` or `-100`; 206 when it was honoured."""
     return transport.get(url, {"Range": f"bytes={span}"}, max_bytes=max_bytes)
 
 

@@ -11,6 +11,8 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from contextlib import suppress
+from io import BytesIO
 from typing import IO, TYPE_CHECKING, cast
 
 from envctl.resolution.index.core_metadata import BadMetadataError, check_identity, parse_core_metadata
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 _FIELDS = ("requires-dist", "requires-python", "provides-extra")
 _KEYS = frozenset({"dependencies", "optional-dependencies", "requires-python"})
-_WANTED = ("PKG-INFO", "pyproject.toml")
+_WANTED = frozenset({"PKG-INFO", "pyproject.toml"})
 _DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -58,12 +60,9 @@ def read_sdist_metadata(stream: IO[bytes], filename: str, name: PackageName, ver
     try:
         for wanted, content in _top_files(stream, filename):
             texts.setdefault(wanted, content)
-            if wanted == "PKG-INFO":
-                found = _from_pkg_info(content, name, version)
-                if found is not None:
-                    return found
-            if len(texts) == len(_WANTED):
-                break
+            found = _decided(texts, name, version)
+            if found is not None:
+                return found
     except BadMetadataError as error:
         raise BrokenWheelError(str(error)) from error
     except _DAMAGE as error:
@@ -73,6 +72,40 @@ def read_sdist_metadata(stream: IO[bytes], filename: str, name: PackageName, ver
         if found is not None:
             return found
     raise NotStaticError("it is an sdist whose requirements only its build would tell")
+
+
+def read_sdist_start(content: bytes, filename: str, name: PackageName, version: str) -> RequirementMetadata | None:
+    """The same from the first bytes of an sdist; None when they do not decide.
+
+    Writers put `PKG-INFO` first or nearly so, and some sdists have hundreds of megabytes.
+
+    Raises:
+        NotStaticError: only a build would tell.
+        BrokenWheelError: another package's.
+    """
+    texts: dict[str, bytes] = {}
+    try:
+        with suppress(*_DAMAGE):
+            for wanted, text in _top_files(BytesIO(content), filename):
+                texts.setdefault(wanted, text)
+                found = _decided(texts, name, version)
+                if found is not None:
+                    return found
+    except BadMetadataError as error:
+        raise BrokenWheelError(str(error)) from error
+    return None
+
+
+def _decided(texts: dict[str, bytes], name: PackageName, version: str) -> RequirementMetadata | None:
+    """PKG-INFO counts as soon as it is there, pyproject.toml only beside a PKG-INFO that says nothing static."""
+    if "PKG-INFO" not in texts:
+        return None
+    found = _from_pkg_info(texts["PKG-INFO"], name, version)
+    if found is None and "pyproject.toml" in texts:
+        found = _from_pyproject(texts["pyproject.toml"])
+        if found is None:
+            raise NotStaticError("it is an sdist whose requirements only its build would tell")
+    return found
 
 
 def _from_pkg_info(content: bytes, name: PackageName, version: str) -> RequirementMetadata | None:
