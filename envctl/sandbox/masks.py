@@ -10,19 +10,32 @@ if TYPE_CHECKING:
     from envctl.sandbox.messages import Json
 
 
+# Fields that are maps: their keys are user data, and their values are kept even when they are empty.
+_MAPS = frozenset(
+    {
+        "airflowConfigOverrides",
+        "annotations",
+        "envVariables",
+        "labels",
+        "metadata",
+        "pypiPackages",
+        "resourceLabels",
+        "resourceManagerTags",
+    }
+)
+
+
 def split_mask(text: str) -> list[str]:
     """The paths of an `updateMask`, in camelCase whatever the client wrote."""
     return [_camel_path(path.strip()) for path in text.split(",") if path.strip()]
 
 
 def _camel_path(path: str) -> str:
-    # Map keys (labels, packages, variables) are user data and stay as they are.
     head, dot, tail = path.partition(".")
-    if head in {"labels", "annotations", "pypiPackages", "envVariables", "airflowConfigOverrides"}:
-        return path
-    if head in {"pypi_packages", "env_variables", "airflow_config_overrides"}:
-        return _camel(head) + dot + tail
-    return _camel(head) + (dot + _camel_path(tail) if tail else "")
+    head = _camel(head)
+    if head in _MAPS or not tail:
+        return head + dot + tail
+    return head + dot + _camel_path(tail)
 
 
 def _camel(name: str) -> str:
@@ -71,7 +84,7 @@ def path_of(text: str) -> list[str]:
     """The segments of one mask path."""
     segments = text.split(".")
     for index, name in enumerate(segments):
-        if name in {"pypiPackages", "envVariables", "airflowConfigOverrides", "labels", "annotations"}:
+        if name in _MAPS:
             rest = ".".join(segments[index + 1 :])
             return [*segments[: index + 1], *([rest] if rest else [])]
     return segments
@@ -81,7 +94,10 @@ def without_zeros(value: Mapping[str, Any]) -> Json:
     """A message as proto3 prints it: no zero scalars, no empty lists; messages stay even when empty."""
     kept: Json = {}
     for key, item in value.items():
-        if isinstance(item, dict):
+        if key in _MAPS and isinstance(item, dict):
+            if item:
+                kept[key] = item
+        elif isinstance(item, dict):
             kept[key] = without_zeros(item)
         elif isinstance(item, list):
             if item:

@@ -47,7 +47,7 @@ class Store:
         self._journal = path.with_name(path.name + ".journal") if path else None
         self._generation = 0
         self._read = 0
-        self._journal_id: tuple[int, int] | None = None
+        self._identity: tuple[int, ...] | None = None
         self._lock: BaseFileLock | None = None
         if path is not None:
             from filelock import FileLock
@@ -131,10 +131,25 @@ class Store:
         self._mark(len(header))
 
     def _mark(self, read: int) -> None:
-        assert self._journal is not None
-        status = self._journal.stat()
-        self._journal_id = (status.st_dev, status.st_ino)
+        self._identity = self._files()
         self._read = read
+
+    def _files(self) -> tuple[int, ...] | None:
+        """What tells these files from those after a fold; None when there is no journal.
+
+        The number of an inode alone does not: it is free for the next file as soon as one is replaced.
+        """
+        assert self._path is not None
+        assert self._journal is not None
+        try:
+            journal = self._journal.stat()
+        except FileNotFoundError:
+            return None
+        try:
+            snapshot = self._path.stat()
+        except FileNotFoundError:
+            return (journal.st_dev, journal.st_ino)
+        return (journal.st_dev, journal.st_ino, snapshot.st_ino, snapshot.st_mtime_ns, snapshot.st_size)
 
     def _append(self) -> None:
         if self._journal is None or not self._changes:
@@ -156,14 +171,10 @@ class Store:
         """Bring memory level with the files."""
         if self._journal is None:
             return
-        try:
-            status = self._journal.stat()
-        except FileNotFoundError:
+        found = self._files()
+        if found is None or found != self._identity:
             self._load()
-            return
-        if (status.st_dev, status.st_ino) != self._journal_id:
-            self._load()
-        elif status.st_size > self._read:
+        elif self._journal.stat().st_size > self._read:
             with self._journal.open("rb") as journal:
                 journal.seek(self._read)
                 self._replay(journal.read())

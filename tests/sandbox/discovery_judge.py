@@ -41,11 +41,12 @@ def method(service: str, version: str, identifier: str) -> tuple[str, dict[str, 
 
 def judge(cloud: Cloud, request: Request, response: Response, *, requests: bool = True) -> list[str]:
     """What the documents have against an exchange; nothing for refusals and content that is not JSON."""
+    if response.status >= 400 or "enum-encoding=int" in str(request.query):
+        return []
     service, path = cloud._service(request, "")
     based = cloud.router.base(service, path)
     match = cloud.router.match(service, based[0], request.method, based[1]) if based else None
-    if match is None or response.status >= 400 or "enum-encoding=int" in str(request.query):
-        return []
+    assert match is not None, path
     found = method(service.name, match.version, match.route.method)
     assert found is not None, match.route.method
     name, entry = found

@@ -108,7 +108,7 @@ class Workloads:
                 {
                     "name": f"{environment['name']}/workloads/airflow-{part}-{number}",
                     "type": kind,
-                    "status": {"state": "RUNNING"},
+                    "status": {"state": "OK"},
                 }
                 for number in range(count)
             ]
