@@ -13,14 +13,14 @@ from envctl.diagnostics import Diagnostic, Hint, SourceSpan
 from envctl.spec import names
 from envctl.spec.codes import problem
 from envctl.spec.nearest import nearest
-from envctl.spec.tree import Entries, Items, KeyPath, Leaf, Node, Scalar, at, show, text_at
+from envctl.spec.tree import Entries, Items, KeyPath, Leaf, Node, Scalar, at, show
 
 _TOKEN = re.compile(r"\$\$\{|\$\{(?P<inside>[^{}]*)(?P<close>\})?")
 _SEGMENT = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_-]*)|\[(?P<index>[0-9]{1,6})\]")
 _OUTSIDE = re.compile(r"\s*(env|file|secret|var|local|data)\s*[:.]", re.IGNORECASE)
 
 
-_Make = Callable[[str], str]
+_Make = Callable[..., str]
 
 
 class _Failed:
@@ -116,48 +116,61 @@ class _Run:
             return self.leaf(path, found)
         if found is not None:
             return self.fail(problem("reference-not-a-value", f"`{show(path)}` is a block.", span))
-        computed = self.computed(path)
+        computed = self.computed(path, span)
         if computed is not None:
             return computed
-        return self.fail(problem("reference-unknown", f"There is no `{show(path)}`.", span, self.suggestions(path)))
+        return self.fail(
+            problem("reference-unknown", f"There is no `{show(path)}`.", span, self.suggestions(path, span))
+        )
 
-    def computed(self, path: KeyPath) -> str | _Failed | None:
+    def computed(self, path: KeyPath, span: SourceSpan) -> str | _Failed | None:
         """A name that envctl itself would give; None when `path` names none."""
         match path:
             case ("name",):
                 return self.name
             case ("buckets", str(key), "name") if at(self.root, ("buckets", key)) is not None:
-                return self.made_of(("project",), lambda project: names.bucket_name(project, self.own_name(), key))
+                return self.made_of(
+                    span, lambda project, name: names.bucket_name(project, name, key), "project", "name"
+                )
             case ("secrets", "create", str(key), "name") if at(self.root, ("secrets", "create", key)) is not None:
-                return names.secret_name(self.own_name(), key)
-            case ("serviceAccount", "email") if text_at(self.root, "serviceAccount", "name") is not None:
-                account = text_at(self.root, "serviceAccount", "name") or ""
-                return self.made_of(("project",), lambda project: names.service_account_email(account, project))
+                return self.made_of(span, lambda name: names.secret_name(name, key), "name")
+            case ("serviceAccount", "email") if at(self.root, ("serviceAccount", "name")) is not None:
+                return self.made_of(span, names.service_account_email, "serviceAccount.name", "project")
             case _:
                 return None
 
-    def made_of(self, path: KeyPath, make: _Make) -> str | _Failed:
-        node = at(self.root, path)
-        if not isinstance(node, Leaf) or path in self.open:
-            return _FAILED
-        value = self.leaf(path, node)
-        return make(_as_text(value)) if not isinstance(value, _Failed) else _FAILED
+    def made_of(self, span: SourceSpan, make: _Make, *paths: str) -> str | _Failed:
+        """What `make` makes of the values at `paths`; failed without a word when one is absent, for that is said elsewhere."""
+        values: list[str] = []
+        for path in paths:
+            place: KeyPath = tuple(path.split("."))
+            if place != ("name",) and not isinstance(at(self.root, place), Leaf):
+                return _FAILED
+            value = self.lookup(place, span)
+            if isinstance(value, _Failed):
+                return value
+            values.append(_as_text(value))
+        return make(*values)
 
-    def own_name(self) -> str:
-        return text_at(self.root, "name") or self.name
-
-    def suggestions(self, path: KeyPath) -> list[Hint]:
+    def suggestions(self, path: KeyPath, span: SourceSpan) -> list[Hint]:
         """The closest existing path that differs in one segment."""
         for depth in range(len(path)):
             parent = at(self.root, path[:depth])
             if isinstance(parent, Entries) and str(path[depth]) not in parent.entries:
                 close = nearest(str(path[depth]), parent.entries)
                 candidate = (*path[:depth], close or "", *path[depth + 1 :])
-                if close and (at(self.root, candidate) is not None or isinstance(self.computed(candidate), str)):
+                if close and self.exists(candidate, span):
                     better = show(candidate)
                     return [Hint(f"did you mean `${{{better}}}`?", replacement=f"${{{better}}}")]
                 return []
         return []
+
+    def exists(self, path: KeyPath, span: SourceSpan) -> bool:
+        """Whether a reference to `path` would work; nothing is noted when it would not."""
+        noted = len(self.problems)
+        works = at(self.root, path) is not None or isinstance(self.computed(path, span), str)
+        del self.problems[noted:]
+        return works
 
     def fail(self, diagnostic: Diagnostic) -> _Failed:
         self.problems.append(diagnostic)

@@ -152,7 +152,6 @@ class _Run:
 
     def load(self, name: str) -> Loaded | None:
         if name not in self.results:
-            self.results[name] = None  # a foundation that is asked for while it loads is a mistake noted elsewhere
             self.results[name] = self._load(name)
         return self.results[name]
 
@@ -236,11 +235,12 @@ class _Run:
         if name not in self.project.files:
             self.note([problem("foundation-missing", *self.absent(name, span))])
             return None
-        loaded = self.load(name)
-        if loaded is not None and not isinstance(loaded.spec, Foundation):
-            self.note([problem("not-a-foundation", f"{loaded.path.name} describes an environment.", span)])
+        merged = self.extended(name, ())
+        if merged is not None and value_at(merged, "kind") != "foundation":
+            detail = f"{self.sources[name].file.name} describes an environment."
+            self.note([problem("not-a-foundation", detail, span)])
             return None
-        return loaded
+        return self.load(name)
 
 
 def without_secrets(diagnostics: list[Diagnostic]) -> list[Diagnostic]:

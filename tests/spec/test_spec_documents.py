@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,13 @@ def files_of_the_company() -> list[Path]:
     return sorted((ROOT / "environments").glob("*.yaml"))
 
 
+@cache
+def validator(kind: SchemaKind) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(schema(kind))
+
+
 def checked(document: object, kind: SchemaKind = SchemaKind.ENVIRONMENT) -> list[str]:
-    validator = jsonschema.Draft202012Validator(schema(kind))
-    return [error.json_path for error in validator.iter_errors(document)]
+    return [error.json_path for error in validator(kind).iter_errors(document)]
 
 
 def test_schemas_are_schemas() -> None:

@@ -9,7 +9,7 @@ from datetime import date
 from envctl.diagnostics import Hint
 from envctl.spec.model import Environment, PolicyException
 from envctl.spec.nearest import nearest
-from envctl.spec.rules.subject import Subject, Violation
+from envctl.spec.rules.subject import Subject, Violation, suggestion
 from envctl.spec.tree import KeyPath
 
 # Names: PEP 508, "Names" (peps.python.org/pep-0508). The API takes lower-case names only:
@@ -56,18 +56,20 @@ def check_packages(subject: Subject) -> Iterator[Violation]:
 
 def _check_file(subject: Subject, path: KeyPath, file: str) -> Iterator[Violation]:
     target = subject.folder / file
-    if target.is_file():
-        return
-    detail = (
-        f"`{file}` is a folder." if target.is_dir() else f"There is no file `{file}`, seen from the environment file."
-    )
-    parent = target.parent
-    close = (
-        nearest(target.name, [each.name for each in parent.iterdir() if each.is_file()]) if parent.is_dir() else None
-    )
+    try:
+        if target.is_file():
+            return
+        detail = (
+            f"`{file}` is a folder."
+            if target.is_dir()
+            else f"There is no file `{file}`, seen from the environment file."
+        )
+        beside = [each.name for each in target.parent.iterdir() if each.is_file()] if target.parent.is_dir() else []
+        close = nearest(target.name, beside)
+    except OSError as error:  # a name too long, a folder that may not be read
+        detail, close = f"`{file}`, seen from the environment file: {error.strerror}.", None
     better = file[: len(file) - len(target.name)] + close if close else None
-    hints = (Hint(f"did you mean `{better}`?", replacement=better),) if better else ()
-    yield Violation("file-missing", path, detail, hints)
+    yield Violation("file-missing", path, detail, suggestion(better))
 
 
 def _pin(specifier: str) -> tuple[Hint, ...]:

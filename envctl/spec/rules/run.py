@@ -63,8 +63,14 @@ def check(subject: Subject, missing: Collection[KeyPath], defaults: Mapping[KeyP
     return [
         problem(each.code, each.detail, _place(subject, each, defaults), each.hints, each.severity)
         for each in found
-        if each.code == "literal-secret" or not any(each.path[: len(path)] == path for path in missing)
+        if each.code == "literal-secret" or not any(_overlap(each.path, path) for path in missing)
     ]
+
+
+def _overlap(one: KeyPath, other: KeyPath) -> bool:
+    """Whether one path lies at or below the other: what is said about a block depends on all of its keys."""
+    shared = min(len(one), len(other))
+    return one[:shared] == other[:shared]
 
 
 def _place(subject: Subject, violation: Violation, defaults: Mapping[KeyPath, str]) -> SourceSpan:
