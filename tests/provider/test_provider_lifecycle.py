@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from emulated import PROJECT, REGION, emulated_provider
 from provider_fakes import Notes
 
 from envctl.plan.values import Opaque
-from envctl.provider.protocol import Live, ProviderError
+from envctl.provider.protocol import Live, OperationDetached, ProviderError
 from envctl.provider.registry import all_specs
 from envctl.provider.schema import known_types
 from envctl.provider.session import NoWait, OperationStyle, Session
@@ -415,6 +416,40 @@ def test_creating_twice_is_refused_and_leaves_the_first(sandbox: SandboxProvider
         make(sandbox, token)
     assert caught.value.status == "ALREADY_EXISTS"
     assert caught.value.partial is None
+
+
+class InterruptingSleeper:
+    """Gives up at the first wait."""
+
+    def sleep(self, seconds: float, cancel: threading.Event) -> None:
+        cancel.set()
+
+
+@pytest.mark.parametrize("token", ["gcp:composer/environment:Environment", "gcp:container/cluster:Cluster"])
+def test_a_create_that_nobody_awaited_is_found_when_it_is_done(
+    sandbox: SandboxProvider, emulator: Cloud, token: str
+) -> None:
+    prepare(sandbox, token)
+    inputs = sandbox.check("urn", token, {}, LIVES[token].inputs).inputs
+    impatient = replace(sandbox, sleeper=InterruptingSleeper())
+    with pytest.raises(OperationDetached) as caught:
+        impatient.create("urn", token, inputs, Notes().context(), preview=False)
+    notes = Notes()
+    found = sandbox.locate("urn", token, inputs, notes.context())
+    assert found is not None
+    assert notes.lines[-1][1] == "DONE"
+    assert caught.value.partial is not None
+    assert found.id == caught.value.partial.id
+    creates = [
+        item for item in emulator.requests if item["method"].endswith((".environments.create", ".clusters.create"))
+    ]
+    assert len(creates) == 1
+
+
+def test_nothing_is_found_where_nothing_was_made(sandbox: SandboxProvider) -> None:
+    token = "gcp:composer/environment:Environment"
+    prepare(sandbox, token)
+    assert sandbox.locate("urn", token, LIVES[token].inputs, Notes().context()) is None
 
 
 def test_unknown_inputs_are_planned_as_unknown(sandbox: SandboxProvider) -> None:
