@@ -63,6 +63,20 @@ def evaluate_condition(expression: str | None, context: RequestContext) -> Truth
     return Truth.NO if value is False else Truth.UNKNOWN
 
 
+def evaluate_over(expression: str, values: Mapping[str, Any]) -> Truth:
+    """Whether a CEL expression holds over JSON objects, e.g. `resource` for custom constraints; unknown for unset fields."""
+    from cel_expr_python import cel
+
+    document = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+    try:
+        value = cel.NewEnv(variables=dict.fromkeys(values, document)).compile(expression).eval(data=values).value()
+    except (RuntimeError, ValueError, TypeError):  # does not parse, or cannot be evaluated
+        return Truth.UNKNOWN
+    if value is True:
+        return Truth.YES
+    return Truth.NO if value is False else Truth.UNKNOWN
+
+
 @cache
 def _compiled(expression: str) -> cel.Expression | None:
     try:

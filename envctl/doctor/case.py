@@ -1,0 +1,171 @@
+"""One patient: an environment, the operation at hand, the facts, and the world that the evaluator sees in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from envctl.doctor.evaluate import Evaluator, policy_reader
+from envctl.doctor.facts import Absent, Answer, Facts, Known, Subject, Unreadable, field_of, texts
+from envctl.doctor.observed import build_world, project_number
+from envctl.doctor.org_policy import constraint_rules, enforced
+from envctl.doctor.policies import AllowPolicy
+from envctl.doctor.world import Gap, World
+from envctl.iam_conditions import Setting, setting_of
+from envctl.iam_roles import Binding, operation_id, required_bindings
+
+if TYPE_CHECKING:
+    from envctl.spec.model import Environment, Foundation
+
+NO_FACTS = Facts({}, datetime.fromtimestamp(0, UTC), "")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything that checks may look at.
+
+    `libraries` are the normalised names of the packages in the requirements; None when they were not read.
+    """
+
+    name: str
+    spec: Environment
+    foundation: Foundation | None
+    operations: tuple[str, ...]
+    facts: Facts
+    now: datetime
+    libraries: frozenset[str] | None = None
+    stack_file: str = ""
+
+    @property
+    def has_facts(self) -> bool:
+        """False when the case rests on the environment file alone."""
+        return bool(self.facts.answers)
+
+    @cached_property
+    def setting(self) -> Setting:
+        """What the tables may ask, circumstances from facts included."""
+        return setting_of(self.spec, self.foundation, self._flags())
+
+    @property
+    def project(self) -> str:
+        """The environment's project."""
+        return self.spec.project
+
+    @cached_property
+    def project_number(self) -> str | None:
+        """The number of the project; None when the facts do not hold it."""
+        return project_number(self.facts, self.project)
+
+    @cached_property
+    def host_number(self) -> str | None:
+        """The number of the Shared VPC host project."""
+        host = self.setting.host_project
+        return project_number(self.facts, host) if host else None
+
+    @cached_property
+    def caller(self) -> str | None:
+        """The member that runs envctl; None when the facts do not say."""
+        member = field_of(self.facts.value(Subject.CALLER, "-"), "member")
+        return member if isinstance(member, str) and member else None
+
+    @property
+    def environment_name(self) -> str:
+        """Full name of the environment in the API."""
+        name = self.spec.name or self.name
+        return f"projects/{self.project}/locations/{self.spec.region}/environments/{name}"
+
+    @property
+    def environment(self) -> Answer:
+        """The live environment."""
+        return self.facts.ask(Subject.ENVIRONMENT, self.environment_name)
+
+    @property
+    def exists(self) -> bool | None:
+        """Whether the environment exists; None when the facts do not say."""
+        match self.environment:
+            case Known():
+                return True
+            case Absent():
+                return False
+            case Unreadable():
+                return None
+
+    def doing(self, *operations: str) -> bool:
+        """Whether one of these operations is about to happen."""
+        return any(operation_id(name) in self.operations for name in operations)
+
+    @cached_property
+    def bindings(self) -> tuple[Binding, ...]:
+        """Every binding of the environment, with the numbers that are known."""
+        return required_bindings(
+            self.spec,
+            self.foundation,
+            project_number=self.project_number,
+            host_project_number=self.host_number,
+            flags=self.setting.flags,
+        )
+
+    @cached_property
+    def world(self) -> World:
+        """What the evaluator sees."""
+        return build_world(self.facts, self.now, self._buckets())
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Answers questions about rights. Deny policies that could not be read count as none; `facts.deny` says so."""
+        return Evaluator(self.world)
+
+    @cached_property
+    def evaluator_of_policies(self) -> Evaluator:
+        """The same without the caller's own tests: what the policies alone say."""
+        world = self.world
+        return Evaluator(
+            World(world.policies, world.roles, world.now, world.parents, world.directory, world.deny, world.boundaries)
+        )
+
+    def policy(self, resource: str) -> AllowPolicy | Gap:
+        """The allow policy of a resource."""
+        found = self.world.policies.get(self.world.canonical(resource))
+        return found or Gap(f"the allow policy of {resource}", policy_reader(resource), "not in the facts")
+
+    def _buckets(self) -> Mapping[str, str]:
+        names = {bucket.name for bucket in self.spec.buckets.values() if bucket.name}
+        if bucket := self.environment_bucket:
+            names.add(bucket)
+        return dict.fromkeys(names, self.project)
+
+    @property
+    def environment_bucket(self) -> str | None:
+        """The environment's bucket: that of the live environment, else the one the file names."""
+        live = (
+            field_of(self.environment.value, "storageConfig", "bucket") if isinstance(self.environment, Known) else None
+        )
+        prefix = (
+            field_of(self.environment.value, "config", "dagGcsPrefix") if isinstance(self.environment, Known) else None
+        )
+        if isinstance(live, str) and live:
+            return live
+        if isinstance(prefix, str) and prefix.startswith("gs://"):
+            return prefix.removeprefix("gs://").split("/", 1)[0]
+        bucket = self.spec.buckets.get("environment")
+        return bucket.name if bucket else None
+
+    def _flags(self) -> Iterable[str]:
+        if field_of(self.facts.value(Subject.CALLER, "-"), "quotaProject"):
+            yield "quota-project"
+        state = field_of(self.facts.value(Subject.CALLER, "-"), "stateBackend")
+        if isinstance(state, str) and state.startswith("gs://"):
+            yield "state-in-gcs"
+        if enforced(self.facts, self.project, "cloudbuild.useComputeServiceAccount"):
+            yield "compute-build-account"
+        if enforced(self.facts, self.project, "cloudbuild.useBuildServiceAccount"):
+            yield "legacy-build-account"
+        locations = constraint_rules(self.facts, self.project, "gcp.resourceLocations")
+        if locations and not any(rule.get("allowAll") for rule in locations):
+            values = [text for rule in locations for text in texts(field_of(rule, "values", "allowedValues"))]
+            if not any(re.search(r"(^|:)(us|us-locations)$", text) for text in values):
+                yield "location-restricted"

@@ -1,0 +1,68 @@
+"""Package builds of generation 2 run as an account that may push images.
+
+Composer passes the environment's account to Cloud Build where it can. Where it falls back, the project's default build
+account is used, and since 2024 that is the Compute Engine default account, which may hold no rights. Three constraints
+decide which one it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from envctl.diagnostics import Severity
+from envctl.doctor.case import Case
+from envctl.doctor.check import Check, Voice, command
+from envctl.doctor.evaluate import State
+from envctl.doctor.facts import Subject, Unreadable
+from envctl.doctor.model import Finding
+from envctl.doctor.org_policy import enforced
+from envctl.doctor.repair import grant_command
+from envctl.doctor.resources import project_resource
+
+_VOICE = Voice("build.identity", Severity.WARNING)
+_NEEDED = ("artifactregistry.repositories.uploadArtifacts", "logging.logEntries.create")
+
+
+def _run(case: Case) -> Iterator[Finding]:
+    packages = case.spec.packages
+    if case.setting.generation >= 3 or not (packages.requirements or packages.inline or packages.bundles):
+        yield _VOICE.skipped("No image is built by Cloud Build in this project.", resource=case.project)
+        return
+    compute = enforced(case.facts, case.project, "cloudbuild.useComputeServiceAccount")
+    legacy = enforced(case.facts, case.project, "cloudbuild.useBuildServiceAccount")
+    if compute is None or legacy is None:
+        answer = case.facts.ask(Subject.CONSTRAINT, f"{case.project}/constraints/cloudbuild.useComputeServiceAccount")
+        cause = answer if isinstance(answer, Unreadable) else "the policy depends on tags"
+        yield _VOICE.unknown(cause, "which account Cloud Build falls back to", resource=case.project)
+        return
+    if case.project_number is None:
+        yield _VOICE.unknown(
+            "the project number is not in the facts; reading it needs resourcemanager.projects.get", "the build account"
+        )
+        return
+    number = case.project_number
+    email = (
+        f"{number}-compute@developer.gserviceaccount.com"
+        if compute or not legacy
+        else f"{number}@cloudbuild.gserviceaccount.com"
+    )
+    member, resource = f"serviceAccount:{email}", project_resource(case.project)
+    states = {permission: case.evaluator.decide(member, permission, resource).state for permission in _NEEDED}
+    missing = [permission for permission, state in states.items() if state is State.MISSING]
+    if missing:
+        text = grant_command(resource, member, "roles/cloudbuild.builds.builder")
+        yield _VOICE.failed(
+            f"The account that builds fall back to lacks {', '.join(missing)}.",
+            principal=member,
+            resource=resource,
+            fixes=(command(text),) if text else (),
+        )
+    elif State.UNKNOWN in states.values():
+        yield _VOICE.unknown(
+            "its rights could not be decided", f"rights of {email}", principal=member, resource=resource
+        )
+    else:
+        yield _VOICE.ok("the fallback account may build", principal=member, resource=resource)
+
+
+CHECK = Check((_VOICE.id,), _run, operations=("create", "packages", "upgrade"))

@@ -1,0 +1,224 @@
+"""Every right that the operation at hand needs, principal by principal.
+
+One family for all operations: `operations.json` says which permissions an operation needs from whom, and the row of
+`bindings.json` that gives them lends the finding its id and its page. Permissions are tested, never role names, so
+any role that holds them counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from envctl.diagnostics import Severity
+from envctl.doctor.case import Case
+from envctl.doctor.check import Check
+from envctl.doctor.evaluate import Access, Reason, State, Verdict
+from envctl.doctor.facts import Subject, field_of, objects
+from envctl.doctor.model import Finding, Status
+from envctl.doctor.principals import normal_member
+from envctl.doctor.repair import fixes_for
+from envctl.iam_conditions import applies
+from envctl.iam_roles import STANDING, Binding, Requirement, load_operations, load_table
+from envctl.iam_targets import CALLER
+
+PROPAGATION: Final = timedelta(minutes=7)
+"""How long a change of a policy may take to spread (IAM documentation, "Access change propagation", 2026-08)."""
+
+OWN_CHECKS: Final = frozenset({"wi.auto"})
+"""Rows that a check of their own decides, because their member is not known by name."""
+
+_WITH_STANDING = frozenset({"create-environment", "update-config", "update-pypi-packages", "upgrade-environment"})
+
+
+def _run(case: Case) -> Iterator[Finding]:
+    wanted = wanted_permissions(case)
+    for binding in bindings_of(case):
+        permissions = tuple(dict.fromkeys(p for row in binding.ids for p in wanted.get(row, ())))
+        if permissions and not OWN_CHECKS.intersection(binding.ids):
+            yield _judge(case, binding, permissions)
+    yield from _not_needed(case, wanted)
+
+
+def wanted_permissions(case: Case) -> dict[str, tuple[str, ...]]:
+    """Permissions that the operations at hand need, by row of the bindings table."""
+    wanted: dict[str, tuple[str, ...]] = {}
+    for name in _with_standing(case):
+        for check in load_operations()[name]["checks"]:
+            if "left_out" in check or not applies(check["generations"], check["when"], case.setting):
+                continue
+            before = wanted.get(check["binding"], ())
+            wanted[check["binding"]] = (*before, *check["permissions"])
+    return wanted
+
+
+def _not_needed(case: Case, wanted: dict[str, tuple[str, ...]]) -> Iterator[Finding]:
+    """Rows that the operation can need in another environment, once each."""
+    rows = {row["id"]: row for row in load_table("bindings")["rows"]}
+    seen: set[str] = set()
+    for name in _with_standing(case):
+        for check in load_operations()[name]["checks"]:
+            row = check["binding"]
+            if "left_out" in check or row in wanted or row in seen or row in OWN_CHECKS:
+                continue
+            seen.add(row)
+            why = f"Not needed here: {rows[row]['condition']}."
+            yield Finding(row, Status.SKIPPED, Severity.ERROR, why, role=rows[row]["role"])
+
+
+def _with_standing(case: Case) -> tuple[str, ...]:
+    standing = (STANDING,) if _WITH_STANDING.intersection(case.operations) else ()
+    return (*case.operations, *standing)
+
+
+def bindings_of(case: Case) -> Iterator[Binding]:
+    """The needed bindings, those of the person or account at the keyboard included."""
+    caller = case.caller
+    deployers = {normal_member(member) for member in case.spec.access.deployers}
+    seen: set[str] = set()
+    for binding in case.bindings:
+        if not binding.needed and binding.principal != "doctor":
+            continue
+        if binding.member != CALLER:
+            yield binding
+        elif caller is not None:
+            yield replace(binding, member=caller)
+        else:
+            yield binding
+        if binding.principal == "deployer" and caller is not None and normal_member(caller) not in deployers:
+            key = f"{binding.id} {binding.resource}"
+            if binding.member != CALLER and key not in seen:  # the file names others; whoever runs envctl needs it too
+                seen.add(key)
+                yield replace(binding, member=caller, managed=False)
+
+
+def _judge(case: Case, binding: Binding, permissions: tuple[str, ...]) -> Finding:
+    base = Finding(
+        id=binding.id,
+        status=Status.OK,
+        severity=_severity(case, binding),
+        why=binding.why,
+        principal=binding.member,
+        resource=binding.resource or binding.target,
+        role=binding.role,
+    )
+    if binding.member == CALLER:
+        return replace(
+            base, status=Status.SKIPPED, why="The facts do not say who runs envctl; collect them with your own sign-in."
+        )
+    if binding.resource is None:
+        if binding.target == "buckets.environment" and case.environment_bucket:
+            bucket = f"//storage.googleapis.com/projects/_/buckets/{case.environment_bucket}"
+            return _judge(case, replace(binding, resource=bucket), permissions)
+        if binding.resource_kind in {"subnet", "subnet_or_host_project", "host_project_or_subnet"}:
+            return replace(base, status=Status.UNKNOWN, evidence=("the file names no subnetwork",))
+        return replace(
+            base,
+            status=Status.SKIPPED,
+            why=f"{binding.target or binding.resource_kind} does not exist yet or has no name in the file.",
+        )
+    if "${" in binding.member:
+        number = "the project number is not in the facts; reading it needs resourcemanager.projects.get"
+        return replace(base, status=Status.UNKNOWN, evidence=(number,))
+    if binding.requirement is Requirement.GOOGLE and (off := _switched_off(case, binding)):
+        return replace(base, status=Status.SKIPPED, why=f"Google grants it when {off} is switched on.")
+    access = case.evaluator.access(binding.member, _place(case, binding))
+    verdicts = [access.verdict(permission) for permission in permissions]
+    missing = tuple(item.permission for item in verdicts if item.state is State.MISSING)
+    if missing:
+        if spreading := _spreading(case, binding, missing, verdicts):
+            return replace(base, status=Status.UNKNOWN, missing=missing, evidence=spreading)
+        fixes = () if _denied(verdicts) else tuple(fixes_for(binding, binding.member, case.name, case.project))
+        return replace(
+            base, status=Status.FAILED, missing=missing, evidence=_evidence(verdicts, State.MISSING), fixes=fixes
+        )
+    undecided = tuple(item.permission for item in verdicts if item.state is State.UNKNOWN)
+    if undecided:
+        return replace(base, status=Status.UNKNOWN, missing=undecided, evidence=_evidence(verdicts, State.UNKNOWN))
+    return replace(base, evidence=_evidence(verdicts, State.GRANTED)[:1])
+
+
+def _severity(case: Case, binding: Binding) -> Severity:
+    """What `up` will grant is no obstacle before it runs; later it is drift that the next `up` repairs."""
+    if not binding.managed:
+        return Severity.WARNING if binding.principal == "doctor" else Severity.ERROR
+    return Severity.WARNING if case.exists else Severity.NOTE
+
+
+_AGENT_APIS: Final = {
+    "composer_agent": "composer.googleapis.com",
+    "gke_agent": "container.googleapis.com",
+    "gke_node_agent": "container.googleapis.com",
+    "compute_agent": "compute.googleapis.com",
+    "google_apis": "compute.googleapis.com",
+    "cloudbuild_agent": "cloudbuild.googleapis.com",
+    "ar_agent": "artifactregistry.googleapis.com",
+    "pubsub_agent": "pubsub.googleapis.com",
+    "dataflow_agent": "dataflow.googleapis.com",
+}
+
+
+def _switched_off(case: Case, binding: Binding) -> str | None:
+    """The API whose first use makes Google write this binding, when it is known to be off."""
+    api = _AGENT_APIS.get(binding.principal)
+    enabled = case.facts.value(Subject.SERVICES, case.project)
+    return api if api and isinstance(enabled, list) and api not in enabled else None
+
+
+def _place(case: Case, binding: Binding) -> str:
+    """Where to ask: a binding with a condition on names is asked about a name that the condition is for."""
+    if binding.condition is None or binding.resource is None or case.spec.secrets is None:
+        return binding.resource or ""
+    return f"//secretmanager.googleapis.com/projects/{case.project}/secrets/{case.spec.secrets.prefix}-variables-envctl-doctor"
+
+
+def _spreading(case: Case, binding: Binding, missing: tuple[str, ...], verdicts: list[Verdict]) -> tuple[str, ...]:
+    """Signs that the right was granted a moment ago: absent for the caller's own test, present in the policy."""
+    place = _place(case, binding)
+    by_policy: Access = case.evaluator_of_policies.access(binding.member, place)
+    tested = [item for item in verdicts if item.state is State.MISSING and item.reason is Reason.TESTED]
+    recent = tuple(_recent(case, binding, missing))
+    if tested and all(by_policy.verdict(permission).state is State.GRANTED for permission in missing):
+        text = "the policy grants it, yet testIamPermissions does not see it: a change may take 7 minutes to spread"
+        return (text, *recent)
+    return recent
+
+
+def _recent(case: Case, binding: Binding, missing: tuple[str, ...]) -> Iterable[str]:
+    """Grants of the last minutes that hold everything that is missing."""
+    roles = case.world.roles
+    wanted = roles.bits(missing)
+    for resource in case.facts.names(Subject.CHANGES):
+        for change in objects(case.facts.value(Subject.CHANGES, resource)):
+            role, moment = str(field_of(change, "role")), _moment(field_of(change, "time"))
+            if change.get("action") != "ADD" or moment is None or case.now - moment > PROPAGATION:
+                continue
+            same = normal_member(str(field_of(change, "member"))) == normal_member(binding.member)
+            if same and (roles.role_bits(role) or 0) & wanted == wanted:
+                yield f"{role} was granted on {resource} at {moment.isoformat()}; a change may take 7 minutes to spread"
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _denied(verdicts: list[Verdict]) -> bool:
+    return any(item.reason in {Reason.DENIED, Reason.BOUNDARY} for item in verdicts if item.state is State.MISSING)
+
+
+def _evidence(verdicts: list[Verdict], state: State) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for item in verdicts if item.state is state for text in item.evidence))[:6]
+
+
+CHECK = Check(
+    ids=tuple(
+        row["id"] for row in load_table("bindings")["rows"] if "left_out" not in row and row["id"] not in OWN_CHECKS
+    ),
+    run=_run,
+)

@@ -1,0 +1,43 @@
+"""Runs the checks of a case and puts what they find in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from envctl.diagnostics import Severity
+from envctl.doctor.case import Case
+from envctl.doctor.model import Finding, Status
+from envctl.doctor.registry import checks
+
+_STATUS = {Status.FAILED: 0, Status.UNKNOWN: 1, Status.SKIPPED: 2, Status.OK: 3}
+_SEVERITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+
+
+def examine(case: Case, only: Iterable[str] | None = None) -> tuple[Finding, ...]:
+    """What the checks find, worst first.
+
+    Args:
+        case: without facts, only the checks run that the environment file alone can decide.
+        only: ids to run, whatever the operation; all that concern the operation for None.
+    """
+    wanted = None if only is None else frozenset(only)
+    found: list[Finding] = []
+    for check in checks():
+        if wanted is not None:
+            if wanted.isdisjoint(check.ids):
+                continue
+        elif not check.concerns(case):
+            continue
+        if case.has_facts or check.offline:
+            found += [item for item in check.run(case) if wanted is None or item.id in wanted]
+    return in_order(found)
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Failed before unknown before skipped before ok; within each by severity, principal, id and resource."""
+    return tuple(
+        sorted(
+            findings,
+            key=lambda item: (_STATUS[item.status], _SEVERITY[item.severity], item.principal, item.id, item.resource),
+        )
+    )

@@ -1,0 +1,138 @@
+"""Facts: questions about a cloud with recorded or live answers. Checks ask facts and never call APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+
+class Subject(StrEnum):
+    """What a question is about. The comment says what names the object, and the shape of the answer."""
+
+    CALLER = "caller"  # "-": {"member": "user:...", "quotaProject": null}
+    PROJECT = "project"  # project id: {"projectId", "projectNumber", "lifecycleState", "ancestors": [full names, nearest first]}
+    POLICY = "policy"  # full resource name: the answer of getIamPolicy
+    DENY = "deny"  # full name of a project, folder or organization: list of deny policies with rules
+    BOUNDARIES = "boundaries"  # project id: list of {"policy", "principalSet", "rules", "blockedPermissions"?}
+    SERVICES = "services"  # project id: list of enabled API names
+    CONSTRAINT = "constraint"  # project id/constraints/NAME: effective policy {"spec": {"rules": [...]}}
+    CUSTOM_CONSTRAINTS = "custom-constraints"  # project id: list of {"name", "condition", "actionType", "methodTypes"}
+    ACCOUNT = "service-account"  # address: {"email", "disabled", "uniqueId"}
+    KEY = "key"  # projects/P/locations/L/keyRings/R/cryptoKeys/K: the CryptoKey
+    BUCKET = "bucket"  # bucket name: the Bucket, "projectNumber" included
+    SUBNETWORK = "subnetwork"  # projects/P/regions/R/subnetworks/S: the Subnetwork
+    SUBNETWORKS = "subnetworks"  # projects/P/regions/R: list of Subnetworks
+    ROUTERS = "routers"  # projects/P/regions/R: list of Routers with "nats"
+    FIREWALLS = "firewalls"  # project id: list of Firewalls
+    QUOTAS = "quotas"  # projects/P/regions/R: list of {"metric", "limit", "usage"}
+    PERIMETERS = "perimeters"  # project id: list of service perimeters that hold the project
+    ENVIRONMENT = "environment"  # projects/P/locations/L/environments/E: the Environment
+    DATABASE = "database"  # the same name: {"sizeGb": number}
+    GROUP = "group"  # address: {"members": [members], "complete": bool}
+    ROLE = "role"  # projects/P/roles/R or roles/R: the Role
+    TEST = "test"  # full resource name: {"member", "asked": [...], "granted": [...]} of testIamPermissions
+    CHANGES = "policy-changes"  # full resource name: list of {"time", "action", "role", "member"}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An answer: decoded JSON."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The object does not exist; the cloud said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """No answer: the permission that would give one, and why there is none."""
+
+    permission: str
+    cause: str
+
+
+Answer = Known | Absent | Unreadable
+
+READERS: Final[Mapping[Subject, str]] = {
+    Subject.CALLER: "none; sign in with gcloud auth application-default login",
+    Subject.PROJECT: "resourcemanager.projects.get",
+    Subject.POLICY: "getIamPolicy on the resource",
+    Subject.DENY: "iam.denypolicies.list",
+    Subject.BOUNDARIES: "iam.principalaccessboundarypolicies.searchPolicyBindings",
+    Subject.SERVICES: "serviceusage.services.list",
+    Subject.CONSTRAINT: "orgpolicy.policy.get",
+    Subject.CUSTOM_CONSTRAINTS: "orgpolicy.customConstraints.list",
+    Subject.ACCOUNT: "iam.serviceAccounts.get",
+    Subject.KEY: "cloudkms.cryptoKeys.get",
+    Subject.BUCKET: "storage.buckets.get",
+    Subject.SUBNETWORK: "compute.subnetworks.get",
+    Subject.SUBNETWORKS: "compute.subnetworks.list",
+    Subject.ROUTERS: "compute.routers.list",
+    Subject.FIREWALLS: "compute.firewalls.list",
+    Subject.QUOTAS: "compute.regions.get",
+    Subject.PERIMETERS: "accesscontextmanager.servicePerimeters.list",
+    Subject.ENVIRONMENT: "composer.environments.get",
+    Subject.DATABASE: "monitoring.timeSeries.list",
+    Subject.GROUP: "membership of the group (Cloud Identity Groups API)",
+    Subject.ROLE: "iam.roles.get",
+    Subject.TEST: "none; the caller tests its own rights",
+    Subject.CHANGES: "logging.logEntries.list",
+}
+"""The permission that answers a question."""
+
+NOT_ASKED: Final = "not in the facts"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Recorded answers. `origin` says where they come from, `collected_at` of when they are."""
+
+    answers: Mapping[tuple[Subject, str], Answer]
+    collected_at: datetime
+    origin: str
+
+    def ask(self, subject: Subject, name: str) -> Answer:
+        """The answer to a question; `Unreadable` when it was never asked."""
+        return self.answers.get((subject, name), Unreadable(READERS[subject], NOT_ASKED))
+
+    def value(self, subject: Subject, name: str) -> Any | None:
+        """The answer's JSON; None when it is absent or unreadable."""
+        answer = self.ask(subject, name)
+        return answer.value if isinstance(answer, Known) else None
+
+    def names(self, subject: Subject) -> tuple[str, ...]:
+        """The objects of which something was asked, sorted."""
+        return tuple(sorted(name for kind, name in self.answers if kind is subject))
+
+    def merged(self, other: Facts) -> Facts:
+        """These facts with the other's answers where those say more."""
+        answers = dict(self.answers)
+        for key, answer in other.answers.items():
+            if not isinstance(answer, Unreadable) or key not in answers:
+                answers[key] = answer
+        return Facts(answers, max(self.collected_at, other.collected_at), f"{self.origin} and {other.origin}")
+
+
+def texts(value: Any) -> Iterable[str]:
+    """The texts in a list of an answer; nothing for any other shape."""
+    return (item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def field_of(value: Any, *path: str) -> Any:
+    """A nested field of an answer; None wherever the shape is another."""
+    for key in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def objects(value: Any) -> Iterable[Mapping[str, Any]]:
+    """The objects in a list of an answer; nothing for any other shape."""
+    return (item for item in value if isinstance(item, Mapping)) if isinstance(value, list) else ()

@@ -1,0 +1,131 @@
+"""What the doctor says: findings with their fixes, and the report that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from envctl.diagnostics import Severity
+
+
+class Status(StrEnum):
+    """The outcome of a check for one principal and resource."""
+
+    OK = "ok"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+
+
+class FixKind(StrEnum):
+    """How a fix is put to work."""
+
+    COMMAND = "command"
+    """A shell command for somebody with the rights to run it."""
+    SPEC = "spec"
+    """YAML for the environment file."""
+    UP = "up"
+    """`envctl up` does it by itself; the text is the change it will make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """One way to repair a finding."""
+
+    kind: FixKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One verdict. `why` says what breaks, or why the check was skipped; `missing` holds permissions.
+
+    `id` is that of a check and knows a page (`envctl explain ID`). `accepted` marks a finding of the baseline.
+    """
+
+    id: str
+    status: Status
+    severity: Severity
+    why: str
+    principal: str = ""
+    resource: str = ""
+    missing: tuple[str, ...] = ()
+    role: str = ""
+    evidence: tuple[str, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    accepted: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """What makes this finding the same finding in the next run; baselines hold these."""
+        return " ".join((self.id, self.principal or "-", self.resource or "-"))
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One possible cause of an error text: the signature that matched and the findings that decide it."""
+
+    signature: str
+    means: str
+    rank: int
+    groups: tuple[str, ...]
+    """Texts that the signature took out of the error: permissions, APIs, resources."""
+    checks: tuple[str, ...]
+    """Ids of checks that would decide it, in the order to test."""
+    decided: tuple[Finding, ...] = ()
+    needs: tuple[str, ...] = ()
+    """Facts that would decide what is still open."""
+
+    @property
+    def confirmed(self) -> bool:
+        """True when a check of this cause failed."""
+        return any(item.status is Status.FAILED for item in self.decided)
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorReport:
+    """Everything that one run of the doctor found, worst first."""
+
+    environment: str
+    operations: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    causes: tuple[Cause, ...] = ()
+    facts: str = ""
+    """Where the facts come from and of when they are; empty when there were none."""
+    roles_date: str = ""
+
+    @property
+    def summary(self) -> Mapping[str, int]:
+        """Findings by status; accepted ones are not counted as failed."""
+        counts: dict[str, int] = dict.fromkeys(("failed", "ok", "unknown", "skipped"), 0)
+        for finding in self.findings:
+            if not (finding.accepted and finding.status is Status.FAILED):
+                counts[finding.status.value] += 1
+        return counts
+
+    def failing(self, at: Severity) -> tuple[Finding, ...]:
+        """Findings that failed with at least this severity and are not accepted."""
+        weights = {Severity.NOTE: 0, Severity.WARNING: 1, Severity.ERROR: 2}
+        return tuple(
+            item
+            for item in self.findings
+            if item.status is Status.FAILED and not item.accepted and weights[item.severity] >= weights[at]
+        )
+
+    @property
+    def unknown(self) -> tuple[Finding, ...]:
+        """Findings that would be errors but could not be decided."""
+        return tuple(
+            item for item in self.findings if item.status is Status.UNKNOWN and item.severity is Severity.ERROR
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The documentation of one id."""
+
+    id: str
+    title: str
+    text: str
+    related: tuple[str, ...] = field(default=())
