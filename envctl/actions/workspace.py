@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from envctl.spec.project import Project, find_root, load_project
 
 if TYPE_CHECKING:
     from envctl.engine.protocol import Engine
+    from envctl.engine.pulumi_cli.engine import PulumiSettings
     from envctl.provider.translator import SandboxProvider
 
 STATE_FOLDER = ".envctl"
@@ -94,6 +96,20 @@ class Workspace:
             self.cloud.transport(),
             Settings(project=spec.project, region=spec.region),
             RealSleeper() if self.cloud.poll_seconds else NoWait(),
+        )
+
+    def _pulumi_settings(self, stack: str) -> PulumiSettings:
+        from envctl.engine.embedded.secrets import find_passphrase
+        from envctl.engine.pulumi_cli.engine import PulumiSettings
+
+        folder = self.directory / "pulumi"
+        environment = {"PULUMI_CONFIG_PASSPHRASE": find_passphrase(folder / f"{stack}.key", os.environ, create=True)}
+        return PulumiSettings(
+            directory=folder / stack,
+            backend=self.project.backend or f"file://{folder / 'backend'}",
+            secrets_provider=self.project.secrets_provider,
+            environment=environment if self.project.secrets_provider == "passphrase" else {},
+            provider=self.provider(stack) if self.cloud.name is CloudName.SANDBOX else None,
         )
 
     def commit(self) -> str | None:

@@ -22,6 +22,13 @@ class ValidateFormat(StrEnum):
     SARIF = "sarif"
 
 
+class SchemaChoice(StrEnum):
+    """Files that have a schema."""
+
+    ENVIRONMENT = "environment"
+    PROJECT = "project"
+
+
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
     for verb in (init, validate, show, schema):
@@ -129,8 +136,12 @@ def _show_environment(name: str, format_: PlanFormat, output: Path | None) -> No
             raise UsageError("An environment is shown as text or JSON", hints=("--format text", "--format json"))
 
 
-def schema(output: Output = None) -> None:
+def schema(
+    kind: Annotated[SchemaChoice, typer.Argument(help="Of which file.")] = SchemaChoice.ENVIRONMENT,
+    output: Output = None,
+) -> None:
     """Write the JSON Schema of environment files, for editors."""
-    from envctl.actions.schema import environment_schema
+    from envctl.actions.schema import SchemaKind
+    from envctl.actions.schema import schema as write
 
-    CONSOLE.emit_json(environment_schema(), output)
+    CONSOLE.emit_json(write(SchemaKind(kind.value)), output)

@@ -18,6 +18,7 @@ from envctl.commands.options import (
     AllowUnknown,
     Cloud,
     CloudChoice,
+    EngineChoice,
     EngineOption,
     EnvironmentName,
     EnvironmentNames,
@@ -59,7 +60,7 @@ def preview(
     """Show what `up` would do. Changes nothing."""
     from envctl.plan.model import GateStatus, Mode
 
-    workspace = _workspace(cloud, engine)
+    workspace = open_workspace_of(cloud, engine)
     names = _names(workspace, environments, all_=all_)
     if out is not None and len(names) != 1:
         raise UsageError("--out saves the plan of one environment", detail=f"asked for: {', '.join(names)}")
@@ -106,7 +107,7 @@ def up(
     engine: EngineOption = None,
 ) -> int:
     """Show the plan, ask, and apply exactly that."""
-    workspace = _workspace(cloud, engine)
+    workspace = open_workspace_of(cloud, engine)
     options = _options(refresh=refresh, parallel=parallel)
     if plan_file is not None:
         from envctl.actions.apply import load_saved
@@ -147,7 +148,7 @@ def destroy(
     """Delete everything that the stack owns, and name what stays."""
     from envctl.actions.apply import check_destroyable
 
-    workspace = _workspace(cloud, engine)
+    workspace = open_workspace_of(cloud, engine)
     check_destroyable(workspace.load(environment))
     options = _options(refresh=refresh, parallel=parallel, destroying=True)
     return _apply(_prepare(workspace, environment, options), yes=yes, allow_unknown=True)
@@ -167,7 +168,7 @@ def drift(
     from envctl.actions.drift import find_drift
     from envctl.report.drift_report import dump_drift, render_drift
 
-    workspace = _workspace(cloud, engine)
+    workspace = open_workspace_of(cloud, engine)
     found = [find_drift(workspace, name) for name in _names(workspace, environments, all_=not environments)]
     if format_ is PlanFormat.JSON:
         CONSOLE.emit_json(dump_drift(found), output)
@@ -188,7 +189,7 @@ def status(
     from envctl.actions.status import read_status
     from envctl.report.status_report import dump_status, render_status
 
-    workspace = _workspace(cloud, engine)
+    workspace = open_workspace_of(cloud, engine)
     found = [read_status(workspace, name) for name in _names(workspace, environments, all_=not environments)]
     if format_ is PlanFormat.JSON:
         CONSOLE.emit_json(dump_status(found), output)
@@ -207,7 +208,7 @@ def history(
     """Show every run on an environment: who, when, from which commit, how it ended."""
     from envctl.report.status_report import dump_history, render_history
 
-    runs = _workspace(cloud, engine).journal(environment).runs()
+    runs = open_workspace_of(cloud, engine).journal(environment).runs()
     if format_ is PlanFormat.JSON:
         CONSOLE.emit_json(dump_history(environment, runs), output)
     else:
@@ -215,11 +216,12 @@ def history(
     return ExitCode.DONE
 
 
-def _workspace(cloud: CloudChoice, engine: object) -> Workspace:
+def open_workspace_of(cloud: CloudChoice, engine: EngineChoice | None) -> Workspace:
+    """The workspace that the command line means."""
     from envctl.actions.clouds import CloudName
     from envctl.actions.workspace import EngineName, open_workspace
 
-    return open_workspace(CONSOLE.directory, CloudName(cloud.value), EngineName(str(engine)) if engine else None)
+    return open_workspace(CONSOLE.directory, CloudName(cloud.value), EngineName(engine.value) if engine else None)
 
 
 def _options(*, refresh: bool, parallel: int, destroying: bool = False) -> PlanOptions:

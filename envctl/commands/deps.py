@@ -1,0 +1,251 @@
+"""deps check, fix, lock, matrix, upgrade: the clash check."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from envctl.commands.console import CONSOLE
+from envctl.commands.options import AllowUnknown, EnvironmentNames, Output
+from envctl.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from envctl.actions.deps import CheckRequest
+
+
+class DepsFormat(StrEnum):
+    """Ways to write a report."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    SARIF = "sarif"
+    JUNIT = "junit"
+    GITHUB = "github"
+
+
+class TableFormat(StrEnum):
+    """Ways to write a table."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Files = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "-r", "--requirement", metavar="FILE", help="A requirements file or pyproject.toml[#GROUP]; repeatable."
+    ),
+]
+Image = Annotated[
+    str | None, typer.Option("--image", metavar="IMAGE", help="Image version; for environments instead of their own.")
+]
+Bundles = Annotated[
+    list[str] | None,
+    typer.Option("--bundle", metavar="NAME=FILE", help="A DAG bundle, checked alone and together; repeatable."),
+]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of", formats=["%Y-%m-%d"], metavar="DATE", help="As if today were this day: later uploads do not count."
+    ),
+]
+IndexUrl = Annotated[str | None, typer.Option("--index-url", metavar="URL", help="The package index.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Use the cache alone.")]
+Nearest = Annotated[bool, typer.Option("--nearest", help="For an unknown image, let the list most like it answer.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(help="Would Composer's own pip build this list of packages?", no_args_is_help=True)
+    for verb in (check, fix, lock, matrix, upgrade):
+        group.command()(verb)
+    app.add_typer(group, name="deps")
+
+
+def check(
+    environments: EnvironmentNames = None,
+    files: Files = None,
+    image: Image = None,
+    bundle: Bundles = None,
+    as_of: AsOf = None,
+    index_url: IndexUrl = None,
+    offline: Offline = False,
+    nearest: Nearest = False,
+    certify: Annotated[bool, typer.Option("--certify", help="Ask the image's real pip as well.")] = False,
+    allow_unknown: AllowUnknown = False,
+    format_: Annotated[DepsFormat, typer.Option("--format", help="How to write it.")] = DepsFormat.TEXT,
+    output: Output = None,
+) -> int:
+    """Say what Composer's pip would say, why, and the smallest edit that works."""
+    from envctl.actions.deps import check_dependencies
+    from envctl.report.deps_formats import DepsFormat as Writer
+    from envctl.report.deps_formats import write_report
+
+    request = _request(environments, files, image, bundle, as_of, index_url, offline, nearest, certify=certify)
+    report = check_dependencies(request)
+    CONSOLE.emit(write_report(report, Writer(format_.value), CONSOLE.style()), output)
+    return report.exit_code(allow_unknown=allow_unknown)
+
+
+def fix(
+    environments: EnvironmentNames = None,
+    files: Files = None,
+    image: Image = None,
+    as_of: AsOf = None,
+    index_url: IndexUrl = None,
+    offline: Offline = False,
+    nearest: Nearest = False,
+    write: Annotated[bool, typer.Option("--write", help="Edit the files; comments and order stay.")] = False,
+) -> int:
+    """Show the smallest edit that makes the list work, as a diff; `--write` makes it."""
+    import difflib
+
+    from envctl.actions.deps import fix_dependencies
+    from envctl.report.deps_text import render_report
+
+    done = fix_dependencies(_request(environments, files, image, None, as_of, index_url, offline, nearest), write=write)
+    if not done.edited:
+        CONSOLE.emit(render_report(done.report, CONSOLE.style()))
+        return done.report.exit_code()
+    for edited in done.edited:
+        diff = difflib.unified_diff(
+            edited.before.splitlines(keepends=True),
+            edited.after.splitlines(keepends=True),
+            f"{edited.path} (now)",
+            f"{edited.path} (fixed)",
+        )
+        CONSOLE.emit("".join(diff))
+    if done.written:
+        CONSOLE.say("Written.")
+        return ExitCode.DONE
+    CONSOLE.say("Add --write to make this edit.")
+    return ExitCode.NEGATIVE
+
+
+def lock(
+    environments: EnvironmentNames = None,
+    files: Files = None,
+    image: Image = None,
+    as_of: AsOf = None,
+    index_url: IndexUrl = None,
+    offline: Offline = False,
+    nearest: Nearest = False,
+    output: Output = None,
+) -> int:
+    """Write the pinned list with hashes that builds without a search."""
+    from envctl.actions.deps import lock_dependencies
+    from envctl.dependencies import Report
+    from envctl.report.deps_text import render_report
+    from envctl.resolution.lock import render_lock
+
+    done = lock_dependencies(_request(environments, files, image, None, as_of, index_url, offline, nearest))
+    if done.lock is None:
+        assert done.result is not None
+        CONSOLE.emit(render_report(Report((done.result,)), CONSOLE.style()))
+        return done.result.exit_code() or ExitCode.NEGATIVE
+    CONSOLE.emit(render_lock(done.lock), output)
+    return ExitCode.DONE
+
+
+def matrix(
+    images: Annotated[
+        list[str] | None, typer.Argument(metavar="[IMAGE]...", help="Images; all with a complete list if none.")
+    ] = None,
+    files: Files = None,
+    as_of: AsOf = None,
+    index_url: IndexUrl = None,
+    offline: Offline = False,
+    format_: Annotated[TableFormat, typer.Option("--format", help="How to write it.")] = TableFormat.TEXT,
+    output: Output = None,
+) -> int:
+    """One table: requirement files (or all environments) against images, and the first image that works."""
+    from envctl.actions.deps import matrix_dependencies
+    from envctl.report.deps_formats import matrix_document, render_matrix
+
+    found = matrix_dependencies(
+        _request(None, files, "latest", None, as_of, index_url, offline, nearest=False), tuple(images or ())
+    )
+    if format_ is TableFormat.JSON:
+        CONSOLE.emit_json(matrix_document(found), output)
+    else:
+        CONSOLE.emit(render_matrix(found, CONSOLE.style()), output)
+    return ExitCode.DONE
+
+
+def upgrade(
+    to: Annotated[str, typer.Option("--to", metavar="IMAGE", help="The image to go to.")],
+    environments: EnvironmentNames = None,
+    files: Files = None,
+    image: Image = None,
+    as_of: AsOf = None,
+    index_url: IndexUrl = None,
+    offline: Offline = False,
+) -> int:
+    """Show what an image upgrade adds, removes and moves, and what the new image says to the list."""
+    from envctl.actions.deps import upgrade_dependencies
+    from envctl.report.deps_images import render_image_changes
+    from envctl.report.deps_text import render_result
+
+    found = upgrade_dependencies(
+        _request(environments, files, image, None, as_of, index_url, offline, nearest=False), to
+    )
+    if found is None:
+        raise UsageError(
+            "One of the images is not in the catalogue",
+            hints=("`envctl images list` shows what is; `envctl images add NAME FILE` adds one",),
+            code="image-version-unknown",
+        )
+    style = CONSOLE.style()
+    CONSOLE.emit(f"{render_image_changes(found.changes, style).rstrip()}\n\n{render_result(found.after, style)}")
+    return found.after.exit_code()
+
+
+def _request(
+    environments: list[str] | None,
+    files: list[Path] | None,
+    image: str | None,
+    bundles: list[str] | None,
+    as_of: datetime | None,
+    index_url: str | None,
+    offline: bool,
+    nearest: bool,
+    *,
+    certify: bool = False,
+) -> CheckRequest:
+    from envctl.actions.deps import CheckRequest, IndexChoice
+
+    if environments and files:
+        raise UsageError("Either environments or requirements files, not both")
+    return CheckRequest(
+        root=CONSOLE.directory if files else _root(),
+        today=_today(),
+        environments=tuple(environments or ()),
+        files=tuple(files or ()),
+        image=image,
+        bundles=tuple(_bundle(text) for text in bundles or ()),
+        nearest=nearest,
+        certify=certify,
+        index=IndexChoice(index_url=index_url, offline=offline, as_of=as_of.date() if as_of else None),
+    )
+
+
+def _root() -> Path:
+    from envctl.spec.project import find_root
+
+    return find_root(CONSOLE.directory)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _bundle(text: str) -> tuple[str, Path]:
+    name, separator, file = text.partition("=")
+    if not (name and separator and file):
+        raise UsageError(f"--bundle takes NAME=FILE, not {text!r}")
+    return name, Path(file)

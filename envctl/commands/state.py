@@ -1,0 +1,129 @@
+"""state list, show, export, import, move, forget, unlock, repair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from envctl.commands.console import CONSOLE
+from envctl.commands.lifecycle import open_workspace_of
+from envctl.commands.options import Cloud, CloudChoice, EngineOption, EnvironmentName, Output, Yes
+from envctl.report.plan_text import short_type
+from envctl.report.style import printable
+
+Resource = Annotated[str, typer.Argument(metavar="RESOURCE", help="Logical name, or URN.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(help="What envctl remembers of a stack: look at it, mend it.", no_args_is_help=True)
+    group.command("list")(list_)
+    group.command("import")(import_)
+    for verb in (show, export, move, forget, unlock, repair):
+        group.command()(verb)
+    app.add_typer(group, name="state")
+
+
+def list_(environment: EnvironmentName, cloud: Cloud = CloudChoice.GCP, engine: EngineOption = None) -> None:
+    """List every resource of the state."""
+    from envctl.actions.state import list_state
+
+    rows = list_state(open_workspace_of(cloud, engine), environment)
+    width = max((len(short_type(row.type)) for row in rows), default=0)
+    lines = [
+        f"{short_type(row.type):{width}}  {printable(row.name)}{'  (protected)' if row.protected else ''}"
+        for row in rows
+    ]
+    CONSOLE.emit("\n".join(lines) or "The state is empty.")
+
+
+def show(
+    environment: EnvironmentName, resource: Resource, cloud: Cloud = CloudChoice.GCP, engine: EngineOption = None
+) -> None:
+    """Show one resource as the state holds it; secrets stay encrypted."""
+    from envctl.actions.state import show_state
+
+    CONSOLE.emit_json(show_state(open_workspace_of(cloud, engine), environment, resource))
+
+
+def export(
+    environment: EnvironmentName, cloud: Cloud = CloudChoice.GCP, engine: EngineOption = None, output: Output = None
+) -> None:
+    """Write the state as `pulumi stack export` does."""
+    from envctl.actions.state import export_state
+
+    CONSOLE.emit_json(export_state(open_workspace_of(cloud, engine), environment), output)
+
+
+def import_(
+    environment: EnvironmentName,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A state as `state export` or `pulumi stack export` wrote it.")
+    ],
+    yes: Yes = False,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+) -> None:
+    """Replace the state by an exported one."""
+    from envctl.actions.state import import_state
+
+    if not yes:
+        CONSOLE.confirm(f"Replace the state of {environment} by {file}?")
+    count = import_state(open_workspace_of(cloud, engine), environment, file)
+    CONSOLE.say(f"Imported {count} resources. Look with\n    envctl preview {environment} --cloud {cloud.value}")
+
+
+def move(
+    environment: EnvironmentName,
+    resource: Resource,
+    new_name: Annotated[str, typer.Argument(metavar="NEW", help="The new logical name, or URN.")],
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+) -> None:
+    """Give a resource another name in the state; the cloud is not touched."""
+    from envctl.actions.state import move_resource
+
+    CONSOLE.emit(move_resource(open_workspace_of(cloud, engine), environment, resource, new_name))
+
+
+def forget(
+    environment: EnvironmentName,
+    resource: Resource,
+    yes: Yes = False,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+) -> None:
+    """Take a resource out of the state; it stays in the cloud."""
+    from envctl.actions.state import forget_resource
+
+    if not yes:
+        CONSOLE.confirm(f"Forget {resource} of {environment}? It stays in the cloud, and envctl no longer knows it.")
+    CONSOLE.say(f"Forgot {forget_resource(open_workspace_of(cloud, engine), environment, resource)}.")
+
+
+def unlock(environment: EnvironmentName, cloud: Cloud = CloudChoice.GCP, engine: EngineOption = None) -> None:
+    """Take away the lock that a dead run left."""
+    from envctl.actions.state import unlock_state
+
+    holder = unlock_state(open_workspace_of(cloud, engine), environment)
+    CONSOLE.say(f"Unlocked; held by {holder}." if holder else "It was not locked.")
+
+
+def repair(
+    environment: EnvironmentName,
+    drop_pending: Annotated[
+        bool,
+        typer.Option(
+            "--drop-pending", help="Also give up operations whose end nobody knows; look into the cloud first."
+        ),
+    ] = False,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+) -> None:
+    """Mend what Pulumi would refuse: order, doubles, dangling dependencies."""
+    from envctl.actions.state import repair_state
+
+    done = repair_state(open_workspace_of(cloud, engine), environment, drop_pending=drop_pending)
+    CONSOLE.emit("\n".join(done) or "Nothing was wrong.")
