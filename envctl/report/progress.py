@@ -112,7 +112,9 @@ class Progress:
     def _operation(self, event: OperationEvent) -> None:
         for key, running in self._running.items():
             if key.startswith(event.urn + " "):
-                running.operation = event.operation.rsplit("/", 1)[-1]
+                known, running.operation = running.operation, event.operation.rsplit("/", 1)[-1]
+                if not known and running.expected and not self._live:
+                    self._line(f"  {running.title}: operation {event.operation}")
                 return
         if event.urn in self._steps:
             title, expected = self._steps[event.urn]
