@@ -99,6 +99,8 @@ def _flatten_fields(
         if live is None:
             if given is not None and is_zero(given):
                 result[name] = given  # answers leave out false, 0 and empty
+            elif item.kind is Kind.BOOL and item.default is True:
+                result[name] = False  # on by default for the provider, so its absence says that it is off
             continue
         value = _flatten_value(spec, item, live, given, outputs.get(name), path, rule)
         if value is not None:
