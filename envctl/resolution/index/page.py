@@ -21,6 +21,7 @@ FIELD = "\x1f"
 """Stands between the fields of a file."""
 _FILE = "\x1e"
 _SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_UNWANTED = re.compile(r"[\x00-\x1e\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class ListedFile(NamedTuple):
@@ -148,4 +149,7 @@ def _encode(file: ListedFile) -> str:
         file.upload_time or "",
         "" if file.core_metadata is None else "m" + file.core_metadata,
     )
-    return FIELD.join(_SEPARATORS.sub(" ", field) if field else field for field in fields)
+    joined = FIELD.join(fields)
+    if _UNWANTED.search(joined) is None and joined.count(FIELD) == len(fields) - 1:
+        return joined
+    return FIELD.join(_SEPARATORS.sub(" ", field) for field in fields)

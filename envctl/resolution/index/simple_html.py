@@ -7,6 +7,7 @@ parser: a page of four thousand anchors must not cost more than the network does
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from html import unescape
 from urllib.parse import unquote, urljoin
 
@@ -55,11 +56,17 @@ def parse_simple_html(text: str, page_url: str) -> list[ListedFile]:
     return files
 
 
+@lru_cache(maxsize=512)
+def _unescaped(value: str) -> str:
+    """The same few Requires-Python values stand on every line of a page."""
+    return unescape(value)
+
+
 def _attributes(rest: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, double, single, bare in _ATTRIBUTE.findall(rest):
         value = double or single or bare
-        found.setdefault(name.lower(), unescape(value) if "&" in value else value)
+        found.setdefault(name.lower(), _unescaped(value) if "&" in value else value)
     return found
 
 
