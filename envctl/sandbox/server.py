@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAIN = "main"
+IAM_GRPC = "iam-grpc"
 _START_SECONDS = 10
 
 
@@ -107,7 +108,7 @@ class RunningServer:
     Args:
         cloud: what is served.
         host: address it listens on.
-        ports: port of each service, and of the one that serves all under `main`.
+        ports: port of each service, of the one that serves all under `main`, and of IAM's gRPC under `iam-grpc`.
     """
 
     cloud: Cloud
@@ -152,6 +153,8 @@ def serve(cloud: Cloud, host: str = "127.0.0.1", port: int = 0) -> RunningServer
     """
     import uvicorn
 
+    from envctl.sandbox.grpc_iam import serve_iam
+
     names = [MAIN, *(service.name for service in cloud.router.services)]
     sockets: list[socket.socket] = []
     try:
@@ -183,7 +186,8 @@ def serve(cloud: Cloud, host: str = "127.0.0.1", port: int = 0) -> RunningServer
     thread = threading.Thread(target=server.run, kwargs={"sockets": sockets}, name="envctl-sandbox", daemon=True)
     thread.start()
     _wait_for_start(server, thread)
-    return RunningServer(cloud, host, ports, server, thread)
+    grpc_server, grpc_port = serve_iam(cloud, host)
+    return RunningServer(cloud, host, {**ports, IAM_GRPC: grpc_port}, server, thread, grpc_server)
 
 
 def _wait_for_start(server: uvicorn.Server, thread: threading.Thread) -> None:
