@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from fake_index import Answer, FakeIndex
 
-from envctl.errors import ExitCode
+from envctl.errors import ExitCode, UsageError
 from envctl.resolution.index.credentials import Credentials, without_credentials
 from envctl.resolution.index.proxies import ProxyError, proxy_for
 from envctl.resolution.index.settings import IndexOptions
@@ -328,3 +328,25 @@ def test_a_proxy_with_password_and_one_that_is_not_supported() -> None:
 def test_credentials_leave_every_address_of_a_text() -> None:
     text = "https://me:pass@host/simple and http://token@other:8080/x but mail@host stays"
     assert without_credentials(text) == "https://host/simple and http://other:8080/x but mail@host stays"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://[", "http://a..b/x", f"http://{'a' * 70}.example/x", "http://h:port/x", "http:///x", "http://\u2100/"],
+)
+def test_addresses_that_nobody_could_ask_are_failures_or_left_out(
+    index: FakeIndex, open_source: OpenSource, target: Target, address: str, tmp_path: Path
+) -> None:
+    index.answer(PAGE, Answer(200, f'<a href="{address}/demo-1.0-py3-none-any.whl">x</a>'.encode()))
+    source = open_source(index)
+    listing = source.listing(DEMO, target)
+    assert isinstance(listing, Listing)
+    for candidate in listing.candidates:
+        failure = source.metadata(candidate)
+        assert isinstance(failure, IndexFailure)
+        assert failure.kind is FailureKind.GARBAGE
+    try:
+        found = listed(IndexOptions(index_url=f"{address}/simple"), {"ENVCTL_CACHE_DIR": str(tmp_path)}, target)
+    except UsageError:
+        return
+    assert isinstance(found, IndexFailure)

@@ -75,7 +75,8 @@ def _file(attributes: dict[str, str], base: str) -> ListedFile | None:
     if not href:
         return None
     url, _, fragment = href.partition("#")
-    absolute = url if url.startswith(("https://", "http://")) else _joined(base, url)
+    plain = url.startswith(("https://", "http://")) and url.isascii() and "[" not in url
+    absolute = url if plain else _joined(base, url)
     if absolute is None:
         return None
     last = absolute.partition("?")[0].rstrip("/").rpartition("/")[2]
@@ -100,6 +101,7 @@ def _advertised(value: str | None) -> str | None:
 
 
 def _joined(base: str, url: str) -> str | None:
+    """None for an address that no client could ask; only brackets and other than ASCII make one invalid."""
     try:
         return urljoin(base, url)
     except ValueError:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _DEEPEST = 8
 """Levels of requirements that are read ahead."""
+_MOST_PAGES = 300
+"""Pages after which nothing is read ahead but what the search itself names."""
 
 
 def open_index_source(
@@ -202,7 +204,8 @@ class IndexSource:
     def _begin_page(self, wish: Wish, target: Target, follow: Follow, depth: int) -> None:
         name = wish.name
         with self._lock:
-            if depth and name not in self._pages and name not in self._page_jobs:
+            guessed_enough = depth < _DEEPEST and len(self._page_jobs) >= _MOST_PAGES
+            if depth and not guessed_enough and name not in self._pages and name not in self._page_jobs:
                 self._page_jobs[name] = self._reader.submit(lambda: self._read_tree(wish, target, follow, depth))
 
     def _begin_metadata(self, candidate: Candidate, read: Callable[[], FoundMetadata]) -> None:

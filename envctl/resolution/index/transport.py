@@ -210,6 +210,11 @@ class Transport:
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 raise self._translated(origin, error, connected=connected) from error
+            except ValueError as error:  # a host name that DNS cannot hold
+                connection.close()
+                raise TransportError(
+                    IndexFailure(origin[1], FailureKind.GARBAGE, "the address is not valid")
+                ) from error
             break
         try:
             response = self._read(answer, url, max_bytes, into)
