@@ -146,7 +146,10 @@ class SandboxProvider:
         preview: bool,
         ignore_changes: tuple[str, ...] = (),
     ) -> Live:
-        """Changes in place what differs; fields under `ignore_changes` are left as they are."""
+        """Changes in place what differs; fields under `ignore_changes` are left as they are.
+
+        An error carries the resource as it is then: some of several requests may have been carried out.
+        """
         run = self._run(type_, new_inputs, old_outputs or old_inputs, id_, None if preview else context)
         run = replace(run, labels=wanted_labels(run, creating=False) if run.spec.labels else _EMPTY)
         if preview:
@@ -158,7 +161,12 @@ class SandboxProvider:
         paths = frozenset(name for item in found for name in (item.field, *item.covers)) - switches
         labelled = bool(run.spec.labels) and run.labels != dict(run.outputs.get("effectiveLabels") or {})
         if paths or labelled:
-            answer = run.spec.behaviour.update(run, Change(paths, labelled), expand(wanted, creating=False))
+            try:
+                answer = run.spec.behaviour.update(run, Change(paths, labelled), expand(wanted, creating=False))
+            except (ProviderError, OperationDetached) as error:
+                if error.partial is None:
+                    error.partial = self._as_it_is(run, error)
+                raise
         else:
             read = run.spec.behaviour.read(run)
             if read is None:
@@ -235,6 +243,15 @@ class SandboxProvider:
             return None
         known = {key: value for key, value in planned_outputs(run).items() if not has_unknown(value)}
         return Live(id_, known, run.inputs)
+
+    def _as_it_is(self, run: Run, error: Exception) -> Live | None:
+        """The resource after an update that stopped half way: earlier requests of it have taken effect."""
+        try:
+            answer = run.spec.behaviour.read(run)
+        except ProviderError as second:  # the first error is the one to report
+            error.add_note(f"reading what is there failed too: {second}")
+            return None
+        return None if answer is None else Live(run.id, flatten(run, answer), run.inputs)
 
     def _remains(self, run: Run, error: ProviderError) -> Live | None:
         """What a failed create left behind."""

@@ -328,3 +328,28 @@ def test_missing_project_is_named() -> None:
     provider = SandboxProvider(FakeCloud(), Settings(), CountingSleeper())
     with pytest.raises(ProviderError, match="project is not given"):
         provider.create("urn", "gcp:compute/network:Network", {"name": "n"}, Notes().context(), preview=False)
+
+
+def test_an_update_that_stops_half_way_reports_what_took_effect() -> None:
+    cloud = stub_cloud()
+    provider, context = provider_on(cloud), Notes().context()
+    made = provider.create("urn", ENVIRONMENT, INPUTS, context, preview=False)
+    software = {
+        "imageVersion": "composer-3-airflow-2.10.5-build.10",
+        "envVariables": {"STAGE": "dev"},
+        "pypiPackages": {"a": ""},
+    }
+    wanted = {**INPUTS, "config": {"softwareConfig": software}}
+
+    def refuse_variables(sent: Sent) -> Answer | None:
+        refused = sent.method == "PATCH" and "envVariables" in sent.query["updateMask"]
+        return failed(400, "INVALID_ARGUMENT", "no such variable") if refused else None
+
+    cloud.rules.insert(0, refuse_variables)
+    with pytest.raises(ProviderError, match="no such variable") as caught:
+        provider.update("urn", ENVIRONMENT, made.id, INPUTS, made.outputs, wanted, context, preview=False)
+    partial = caught.value.partial
+    assert partial is not None
+    assert partial.outputs["config"]["softwareConfig"]["imageVersion"] == "composer-3-airflow-2.10.5-build.10"
+    rest = provider.diff("urn", ENVIRONMENT, made.id, wanted, partial.outputs, wanted)
+    assert set(rest.detailed) == {"config.softwareConfig.envVariables.STAGE"}
