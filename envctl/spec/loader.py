@@ -27,6 +27,7 @@ from envctl.spec.source import Source, load_source
 from envctl.spec.tree import Entries, Entry, KeyPath, Leaf, nearest_span, spans, text_at, text_entries, value_at
 
 _FILE_KEYS = ("extends", "abstract")
+_OPEN_IN_BASES = {"missing-key", "reference-unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,16 @@ def load_all(project: Project, names: Iterable[str] = (), today: str | None = No
         InvalidInputError: with every problem of all of them.
     """
     run = _Run(project, today or datetime.now(UTC).date().isoformat())
-    wanted = list(dict.fromkeys(names)) or run.concrete()
+    asked = list(dict.fromkeys(names))
+    wanted = asked or run.concrete()
     for name in wanted:
         run.must_exist(name)
     loaded = [run.load(name) for name in wanted]
+    if not asked:
+        run.check_unused_bases()
     errors = [each for each in run.problems if each.severity is Severity.ERROR]
     if errors:
-        raise InvalidInputError(sort_diagnostics(without_secrets(run.problems)))
+        raise InvalidInputError(sort_diagnostics(without_secrets(list(run.problems))))
     return tuple(each for each in loaded if each is not None)
 
 
@@ -110,11 +114,12 @@ class _Run:
     project: Project
     today: str
     sources: dict[str, Source] = field(default_factory=dict[str, Source])
+    extending: set[str] = field(default_factory=set[str])
     results: dict[str, Loaded | None] = field(default_factory=dict[str, "Loaded | None"])
-    problems: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    problems: dict[Diagnostic, None] = field(default_factory=dict[Diagnostic, None])
 
     def note(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.problems += [each for each in diagnostics if each not in self.problems]
+        self.problems |= dict.fromkeys(diagnostics)
 
     def source(self, name: str) -> Source:
         if name not in self.sources:
@@ -159,9 +164,7 @@ class _Run:
         merged = self.extended(name, ())
         if merged is None:
             return None
-        tree = without_nulls(merged)
-        assert isinstance(tree, Entries)
-        tree, unresolved, found = interpolate(_without_file_keys(tree), name)
+        tree, unresolved, found = interpolate(_without_file_keys(_present(merged)), name)
         self.note(found)
         kind = value_at(tree, "kind")
         model: type[Environment | Foundation] = Foundation if kind == "foundation" else Environment
@@ -215,12 +218,28 @@ class _Run:
         if base.value not in self.project.files:
             self.note([problem("base-missing", *self.absent(base.value, span))])
             return None
+        self.extending.add(base.value)
         below = self.extended(base.value, (*above, name))
         if below is None:
             return None
         merged = merge(below, tree)
         assert isinstance(merged, Entries)
         return merged
+
+    def check_unused_bases(self) -> None:
+        """The shape of bases that no file extends; the others were checked as parts of the files that do."""
+        for name in self.project.files:
+            tree = self.source(name).tree
+            if name in self.extending or tree is None or value_at(tree, "abstract") is not True:
+                continue
+            merged = self.extended(name, ())
+            if merged is None:
+                continue
+            model = Foundation if value_at(merged, "kind") == "foundation" else Environment
+            tree, unresolved, found = interpolate(_without_file_keys(_present(merged)), name)
+            bound = bind(tree, model, _stand_ins(), unresolved)
+            # References and required keys may be completed by the file that will extend it.
+            self.note(each for each in (*found, *bound.diagnostics) if each.code not in _OPEN_IN_BASES)
 
     def absent(self, name: str, span: SourceSpan) -> tuple[str, SourceSpan, list[Hint]]:
         close = nearest(name, self.project.files)
@@ -266,6 +285,13 @@ def without_secrets(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
         for each in diagnostics
         if each.code == "literal-secret" or each.span is None or each.span not in secrets
     ]
+
+
+def _present(merged: Entries) -> Entries:
+    """The tree without the marks of what was taken away."""
+    tree = without_nulls(merged)
+    assert isinstance(tree, Entries)
+    return tree
 
 
 def _without_file_keys(tree: Entries) -> Entries:

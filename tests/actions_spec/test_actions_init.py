@@ -11,6 +11,7 @@ from envctl.actions.validate import ValidateRequest, validate
 from envctl.errors import OutsideError, UsageError
 from envctl.spec.loader import load
 from envctl.spec.project import load_project
+from envctl.spec.tables import images
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -25,7 +26,9 @@ def test_a_new_project_is_valid(tmp_path: Path) -> None:
     assert validate(ValidateRequest(folder)).diagnostics == ()
     project = load_project(folder)
     assert project.name == "acme-data"
-    assert load(project, "dev").environment.project == "my-project-id"
+    spec = load(project, "dev").environment
+    assert spec.project == "my-project-id"
+    assert spec.image_version in images().names
 
 
 def test_what_is_known_goes_into_the_files(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class Packages(Block):
     requirements: list[str] = []
     """Requirements files. What Composer cannot express is named with its line."""
     bundles: dict[str, str] = {}
-    """Requirements files of DAG bundles by name; checked alone and together, installed by nobody."""
+    """Requirements files of DAG bundles by name; checked alone and together, installed with the rest."""
     inline: dict[str, str] = {}
     """Packages by name with extras and version specifier, as the API takes them: `{pandas: "[gcp]>=2,<3"}`."""
     index: PackageIndex | None = None

@@ -106,6 +106,7 @@ def check_ranges(subject: Subject) -> Iterator[Violation]:
             yield Violation("range-size", path, f"`{show(path)}` is a /{parsed.prefixlen}; Google takes {size}.")
         named[path] = parsed
     yield from _check_overlaps(subject, named)
+    yield from _check_shared_ranges(subject, named)
 
 
 def _well_formed(path: KeyPath, text: str) -> Iterator[Violation]:
@@ -140,6 +141,30 @@ def _check_overlaps(subject: Subject, named: dict[KeyPath, _Address]) -> Iterato
                 )
                 cure = hints("choose another range, or another `network.internalCidr`")
                 yield Violation("ranges-overlap", path, detail, cure, severity=Severity.WARNING)
+
+
+def _check_shared_ranges(subject: Subject, named: dict[KeyPath, _Address]) -> Iterator[Violation]:
+    """Ranges of the environment against those of the foundation's network that it lives in."""
+    spec, foundation = subject.spec, subject.foundation
+    if not (isinstance(spec, Environment) and spec.network.from_ and foundation and foundation.network):
+        return
+    shared: dict[str, _Address] = {}
+    for key in ("subnet", "pods", "services"):
+        text = getattr(foundation.network, key)
+        if text is not None and not list(_well_formed((), text)):
+            shared[key] = ip_network(text)
+    if subject.generation == 3 and ("network", "internalCidr") not in named:
+        internal = ip_network(limits().internal_default)
+        for key, other in shared.items():
+            if other.version == 4 and other.overlaps(internal):
+                detail = f"The foundation's `network.{key}` ({other}) covers {internal}, which Composer uses inside."
+                cure = hints("give another `network.internalCidr`")
+                yield Violation("ranges-overlap", ("network", "from"), detail, cure, severity=Severity.WARNING)
+    for path, one in named.items():
+        for key, other in shared.items():
+            if one.version == other.version and one.overlaps(other):
+                detail = f"`{show(path)}` ({one}) and the foundation's `network.{key}` ({other}) share addresses."
+                yield Violation("ranges-overlap", path, detail)
 
 
 def _check_allowed_ranges(spec: Environment) -> Iterator[Violation]:
