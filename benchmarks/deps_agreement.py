@@ -15,10 +15,12 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from envctl.errors import OutsideError
 from envctl.resolution.catalogue import Catalogue
 from envctl.resolution.certify import ask_pip, build_environment
 from envctl.resolution.dependency import parse_requirement
@@ -71,20 +73,36 @@ def trim(image: Image, seed: int, size: int) -> Image:
     """A part of the image that is closed in itself: pip takes seconds for the whole of Airflow's requirements."""
     chance = random.Random(seed)
     names = sorted(name for name in image.packages if name != AIRFLOW)
-    roots = chance.sample(names, 6)
+    chance.shuffle(names)
+    roots: list[PackageName] = []
     kept: dict[PackageName, None] = {}
-    waiting = [PackageName(name) for name in roots]
-    while waiting and len(kept) < size:
-        name = waiting.pop(0)
-        if name not in kept:
-            kept[name] = None
-            waiting.extend(one.name for one in image.packages[name].dependencies() if one.name in image.packages)
+    for name in names:
+        closure = _closure(image, PackageName(name))
+        if len(closure | kept.keys()) <= size:
+            roots.append(PackageName(name))
+            kept.update(dict.fromkeys(sorted(closure)))
     packages = {AIRFLOW: replace(image.packages[AIRFLOW], requires=tuple(roots[:4]))}
     for name in kept:
         one = image.packages[name]
         texts = [text for text in one.requires or () if parse_requirement(text)[0].name in kept]
         packages[name] = replace(one, requires=tuple(texts))
     return replace(image, packages=packages)
+
+
+def _closure(image: Image, root: PackageName) -> set[PackageName]:
+    """Everything preinstalled that a preinstalled package leads to, extras included."""
+    found: set[PackageName] = set()
+    waiting = [root]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name not in image.packages:
+            continue
+        found.add(name)
+        for one in image.packages[name].dependencies():
+            waiting.append(one.name)
+            for extra, many in image.extras_of(one.name) if one.extras else ():
+                waiting.extend(two.name for two in many if extra in one.extras)
+    return found
 
 
 def _neighbours(version: str, chance: random.Random) -> list[str]:
@@ -185,7 +203,7 @@ def write_wheels(universe: dict[str, dict[str, RequirementMetadata]], folder: Pa
 
 
 def compare(
-    image: Image, pip: Path, seed: int, count: int, folder: Path, size: int
+    image: Image, pip: Path, seed: int, count: int, folder: Path, size: int, seconds: float
 ) -> tuple[int, list[str]]:
     """How many lists were compared, and a line per disagreement."""
     python = ".".join(map(str, sys.version_info[:3]))
@@ -202,9 +220,18 @@ def compare(
     options = ("--no-index", "--find-links", str(folder / "wheels"))
     wrong: list[str] = []
     verdicts: dict[str, int] = {}
+    compared = 0
+    end = time.monotonic() + seconds
     for wanted in world.lists:
+        if time.monotonic() > end:
+            break
         pin = f"apache-airflow=={image.packages[AIRFLOW].version}"
-        truth = ask_pip(command, environment, [pin, *wanted], options)
+        try:
+            truth = ask_pip(command, environment, [pin, *wanted], options, seconds=60.0)
+        except OutsideError as error:
+            sys.stderr.write(f"seed {seed} {wanted}: skipped, {error.summary}\n")
+            continue
+        compared += 1
         # every list gets an index of its own: nothing remembered may help or hurt
         judge = Judge(Universe(image, LateSource(world.universe)))
         judgement = judge.judge([parse_requirement(text)[0] for text in wanted])
@@ -216,7 +243,7 @@ def compare(
         elif truth.works and truth.installs != installs:
             wrong.append(f"seed {seed} {wanted}: pip installs {truth.installs}, envctl {installs}")
     sys.stderr.write(f"{image.name} seed {seed}: {verdicts}\n")
-    return len(world.lists), wrong
+    return compared, wrong
 
 
 class LateSource(MemorySource):
@@ -246,13 +273,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--size", type=int, default=60, help="packages of the image to keep; 0 for all")
+    parser.add_argument("--seconds", type=float, default=120.0, help="stop after the list during which this is over")
     options = parser.parse_args()
     image = Catalogue().choose(options.image).image
     if image is None:
         return 2
     folder = Path(tempfile.mkdtemp(prefix="agreement-"))
     try:
-        compared, wrong = compare(image, options.pip, options.seed, options.count, folder, options.size)
+        compared, wrong = compare(image, options.pip, options.seed, options.count, folder, options.size, options.seconds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for line in wrong:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from envctl.resolution.requirements import RequirementsInput
 
 _MOST_ORDERS = 8
+_ABANDONED_YEARS = 6
 _SMALL_ROUNDS = 400
 """Bound on each of the small searches behind explanations and fixes."""
 _EXPLAIN_SHARE = 0.4
@@ -172,6 +173,7 @@ class _Check:
                 Notice("as-of-not-honoured", f"The index does not say when files of {name} were uploaded.")
                 for name in sorted(self._universe.late_dates)
             )
+        notices.extend(self._abandoned())
         if isinstance(outcome, Solved):
             notices.extend(
                 Notice("yanked", f"{node.name} {node.version} was yanked by its authors.")
@@ -179,6 +181,20 @@ class _Check:
                 if node.candidate.yanked
             )
         return notices
+
+    def _abandoned(self) -> list[Notice]:
+        """Packages of the list whose newest release is years old, as far as the index was asked about them."""
+        today = self._options.today
+        found: list[Notice] = []
+        for one in self._packages if today is not None else ():
+            newest = self._universe.newest_known(one.name)
+            uploaded = newest.upload_time if newest else None
+            if newest is None or not uploaded or today is None:
+                continue
+            if today.year - int(uploaded[:4]) >= _ABANDONED_YEARS:
+                text = f"The newest release of {one.name}, {newest.version}, is of {uploaded[:10]}: it looks abandoned."
+                found.append(Notice("package-abandoned", text, one.source))
+        return found
 
     def _unknown_packages(self) -> list[Diagnostic]:
         """Diagnostics for packages of the list that no index knows, with names of the image that are near."""

@@ -34,7 +34,7 @@ def edit_requirements(text: str, edits: Sequence[Edit]) -> str:
         if edit.add is None:
             del lines[start:end]
         else:
-            lines[start:end] = [_replaced(lines[start:end], edit.add)]
+            lines[start:end] = [_replaced(lines[start:end], edit.remove, edit.add)]
     return "\n".join(lines)
 
 
@@ -43,7 +43,7 @@ def edit_pyproject(text: str, edits: Sequence[Edit]) -> str:
     for edit in edits:
         if edit.remove is None:
             continue
-        pattern = re.compile(rf"""(["'])({re.escape(edit.remove)})(\s*;[^"']*)?\1""")
+        pattern = re.compile(rf"""(["'])({re.escape(edit.remove)})(\s*;[^\n]*?)?\1""")
         match = pattern.search(text)
         if match is None:
             continue
@@ -91,7 +91,9 @@ def _requirement(lines: Sequence[str]) -> str:
     return (text[: options.start()] if options else text).strip()
 
 
-def _replaced(lines: Sequence[str], add: str) -> str:
+def _replaced(lines: Sequence[str], remove: str, add: str) -> str:
+    if len(lines) == 1 and _OPTIONS.search(_COMMENT.sub("", lines[0])) is None:
+        return lines[0].replace(remove.strip(), add, 1)
     last = lines[-1]
     ending = "\r" if last.endswith("\r") else ""
     comment = _COMMENT.search(last.rstrip("\r"))

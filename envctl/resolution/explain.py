@@ -142,7 +142,7 @@ class _Explainer:
         also = f" ({others} more preinstalled {'packages need' if others > 1 else 'package needs'} the same)"
         summary = (
             f"{asked}, but the image holds {name} {self._packages[name].version}, "
-            f"and its {package} {version} requires {dependency}{also if others else ''}."
+            f"and {package} {version} of the image requires {dependency}{also if others else ''}."
         )
         return self._answer(name, causes, _clauses(edge), dependency.specifiers, summary)
 
@@ -192,6 +192,8 @@ class _Explainer:
         disagreeing = (
             group if self._fits(name, group) else list(minimal(group, lambda some: not self._fits(name, some)))
         )
+        # where no release is usable at all, no requirement is needed for the failure: the first one tells it
+        disagreeing = disagreeing or group[:1]
         causes = [self._cause(one, links) for one in disagreeing]
         if len(disagreeing) == 1:
             summary = self._nothing_fits(name, disagreeing[0], causes[0])

@@ -99,7 +99,7 @@ class Watch:
     Attributes:
         rounds: decisions taken.
         rejected: how many candidates of each package were tried and given up.
-        first_parent: for each pinned candidate the requirement and parent that first led to it.
+        first_parent: for each candidate that was tried the requirement and parent that first led to it.
     """
 
     rounds: int = 0
@@ -193,6 +193,8 @@ class Search:
         criterion = state.criteria[name]
         conflicts: list[Criterion] = []
         for node in criterion.matches:
+            if criterion.information:
+                self.watch.first_parent.setdefault(node, criterion.information[0])
             changed: dict[str, Criterion] = {}
             criteria = state.criteria.copy()
             try:
@@ -203,8 +205,6 @@ class Search:
                 conflicts.append(error.criterion)
                 self.watch.rejected[node.name] = self.watch.rejected.get(node.name, 0) + 1
                 continue
-            if criterion.information:
-                self.watch.first_parent.setdefault(node, criterion.information[0])
             self._accept(state, name, node, criteria, changed)
             return []
         return conflicts or [criterion]

@@ -104,7 +104,10 @@ def _compare(left: str, operator: str, right: str, *, plain: bool) -> bool:
         return left not in right
     if not plain:
         try:
-            return specifiers(f"{operator}{right}").contains(left)
+            clauses = specifiers(f"{operator}{right}")
+            # a value that is no version is compared as text, not in the old order of versions
+            if all(clause.version is not None or clause.operator == "===" for clause in clauses.clauses):
+                return clauses.contains(left)
         except (InvalidSpecifierError, InvalidVersion):
             pass
     match operator:

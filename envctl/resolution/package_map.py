@@ -6,15 +6,19 @@ extras and a version specifier, such as `==1.12.0`, `[devel,gcp_api]`, `[devel]>
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from envctl.diagnostics import Diagnostic, Hint, SourceSpan
-from envctl.resolution.dependency import InvalidRequirementError, parse_requirement
+from envctl.resolution.dependency import Dependency, InvalidRequirementError, parse_requirement
 from envctl.resolution.requirements import Requested, RequirementLine, RequirementsInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def package_map(packages: Iterable[Requested]) -> dict[str, str]:
@@ -34,7 +38,7 @@ def parse_package_map(given: Mapping[str, str], file: Path | None = None) -> Req
     for name, value in given.items():
         text = f"{name}{value}"
         try:
-            dependency, marker = parse_requirement(text)
+            dependency, marker = _parse_entry(name, value)
         except InvalidRequirementError as error:
             diagnostics.append(
                 Diagnostic(
@@ -58,3 +62,11 @@ def parse_package_map(given: Mapping[str, str], file: Path | None = None) -> Req
             continue
         lines.append(RequirementLine(text, dependency, "", span))
     return RequirementsInput(tuple(lines), diagnostics=tuple(diagnostics))
+
+
+def _parse_entry(name: str, value: str) -> tuple[Dependency, str]:
+    if _NAME.fullmatch(name) is None:
+        raise InvalidRequirementError(f"{name!r} is no package name")
+    if value.strip() and value.strip()[0] not in "[=<>!~@;":
+        raise InvalidRequirementError(f"{value!r} is neither an extra nor a version specifier")
+    return parse_requirement(f"{name}{value}")

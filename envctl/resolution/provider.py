@@ -118,6 +118,11 @@ class Universe:
             known = self._listings[name] = answer
         return known
 
+    def newest_known(self, name: PackageName) -> Candidate | None:
+        """The newest candidate of a package whose listing was asked for already; asks nothing."""
+        listing = self._listings.get(name)
+        return listing.candidates[0] if isinstance(listing, Listing) and listing.candidates else None
+
     def applicable(self, name: PackageName, sets: frozenset[Specifiers]) -> tuple[Candidate, ...]:
         """The index's candidates that pip would consider, newest first.
 

@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_CLAUSE = re.compile(r"\s*(===|==|!=|~=|<=|>=|<|>)\s*([^\s,;)]+)\s*")
+_CLAUSE = re.compile(r"\s*(===|==|!=|~=|<=|>=|<|>)\s*([^\s,;)<>=!~][^\s,;)]*)\s*")
 _RELEASE_ONLY = re.compile(r"v?(?:\d+!)?\d+(?:\.\d+)*", re.IGNORECASE)
 _LEGACY_PART = re.compile(r"(\d+|[a-z]+|\.|-)")
 _LEGACY_WORDS = {"pre": "c", "preview": "c", "-": "final-", "rc": "c", "dev": "@"}

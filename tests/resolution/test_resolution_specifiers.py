@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from envctl.resolution.specifiers import InvalidSpecifierError, any_allows_prereleases, specifiers
+
+numbers = st.lists(st.integers(0, 4), min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
+versions = st.builds(
+    lambda epoch, release, pre, post, dev: f"{epoch}{release}{pre}{post}{dev}",
+    st.sampled_from(["", "", "", "1!"]),
+    numbers,
+    st.sampled_from(["", "", "a1", "b2", "rc1"]),
+    st.sampled_from(["", "", ".post1"]),
+    st.sampled_from(["", "", ".dev1"]),
+)
+candidates = st.builds(
+    lambda version, local: f"{version}{local}", versions, st.sampled_from(["", "", "+composer", "+1.2"])
+)
+ordered = st.builds(lambda op, version: op + version, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), versions)
+prefixed = st.builds(lambda op, release: f"{op}{release}.*", st.sampled_from(["==", "!="]), numbers)
+compatible = st.builds(lambda release: f"~={release}", numbers.filter(lambda one: "." in one))
+local = st.builds(lambda op, version: f"{op}{version}+composer", st.sampled_from(["==", "!="]), versions)
+clauses = st.lists(st.one_of(ordered, prefixed, compatible, local), min_size=0, max_size=3).map(",".join)
+
+
+@given(clauses, candidates)
+def test_contains_what_pep_440_says(text, version):
+    """PEP 440: "The comma (",") is equivalent to a logical and operator"; clauses as the reference reads them."""
+    normal = str(Version(version))
+    assert specifiers(text).contains(normal) == SpecifierSet(text).contains(normal, prereleases=True)
+
+
+def test_a_set_allows_prereleases_only_when_a_clause_names_one():
+    assert specifiers(">=1.0rc1").allows_prereleases
+    assert specifiers("==1.0.dev1").allows_prereleases
+    assert not specifiers(">=1.0").allows_prereleases
+    # pip with packaging 21.3 asks only ==, >=, <=, ~= and ===
+    assert not specifiers("<2.0rc1").allows_prereleases
+    assert any_allows_prereleases([specifiers("")]) is None
+    assert any_allows_prereleases([specifiers(""), specifiers(">1")]) is False
+
+
+def test_pins_are_equalities_without_a_wildcard():
+    assert specifiers("==1.0").is_pinned
+    assert specifiers("===1.0").is_pinned
+    assert not specifiers("==1.*").is_pinned
+    assert specifiers("==1.*").has_equals
+
+
+@pytest.mark.parametrize(
+    ("clause", "version", "holds"),
+    [
+        (">=2.*", "2.0", True),
+        (">=2.*", "3.1", True),
+        (">=2.*", "1.9", False),
+        ("<3.*", "2.9", True),
+        ("<3.*", "3.1", False),
+        (">dev", "1.0", True),
+        ("==final", "final", True),
+    ],
+)
+def test_clauses_outside_pep_440_are_compared_the_old_way(clause, version, holds):
+    assert specifiers(clause).contains(version) is holds
+
+
+@pytest.mark.parametrize("text", ["1.0", "=1.0", ">=", "~=1", "bar", ">= 1.0 2.0"])
+def test_texts_without_a_meaning_are_refused(text):
+    with pytest.raises(InvalidSpecifierError):
+        specifiers(text)
+
+
+def test_blanks_around_clauses_do_not_matter():
+    assert specifiers(" >= 1.0 , < 2 ").contains("1.5")
+    assert not specifiers(" >= 1.0 , < 2 ").contains("2.0")
