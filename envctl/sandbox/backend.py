@@ -31,11 +31,17 @@ class Backend:
     clock: Clock
     _serial: int = field(default=0, init=False)
     _clock_saved: timedelta = field(default=timedelta(-1), init=False)
+    _settings: Settings | None = field(default=None, init=False)
+    _settings_record: Mapping[str, Any] | None = field(default=None, init=False)
 
     @property
     def settings(self) -> Settings:
         """The switches as they are now."""
-        return load_settings(self.store)
+        record = self.store.get("control", "settings")
+        if self._settings is None or record is not self._settings_record:
+            self._settings_record = record
+            self._settings = load_settings(self.store)
+        return self._settings
 
     def load_clock(self) -> None:
         """Take over the time that the store remembers."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from envctl.sandbox.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ def load_services(cloud: Cloud) -> tuple[Service, ...]:
 
 @cache
 def _methods() -> Mapping[str, Sequence[Any]]:
-    text = resources.files("envctl.data").joinpath("sandbox/methods.json").read_text(encoding="utf-8")
+    text = read_table("sandbox/methods.json")
     return json.loads(text)["services"]
 
 

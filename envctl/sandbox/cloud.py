@@ -6,6 +6,8 @@ import contextlib
 import json
 import threading
 import time
+from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox import encoding
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     from envctl.sandbox.messages import Json
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1", "testserver", ""})
-_LOG_LIMIT = 10_000
+_LOG_LIMIT = 5_000
+_LOGGED_BODY_BYTES = 16_384
 
 
 class Cloud:
@@ -70,7 +73,7 @@ class Cloud:
         self.router = Router(services)
         kinds = [kind for service in services for kind in service.operations]
         self.operations = Operations(self.backend, self.faults, kinds)
-        self.requests: list[Json] = []
+        self._requests: deque[tuple[Request, str, int]] = deque(maxlen=_LOG_LIMIT)
         with self.exclusive():
             pass
 
@@ -123,7 +126,8 @@ class Cloud:
         if drop == "before":
             raise ConnectionDroppedError(name)
         response = self._answer(service, match, request, path)
-        self._log(request, name, response.status)
+        small = request if len(request.body) <= _LOGGED_BODY_BYTES else replace(request, body=b"")
+        self._requests.append((small, name, response.status))
         if drop:
             raise ConnectionDroppedError(name)
         return response
@@ -207,23 +211,32 @@ class Cloud:
         body = error_body(error, envelope, listed=listed)
         return Response(error.http, _headers(service), json.dumps(body).encode())
 
-    def _log(self, request: Request, method: str, status: int) -> None:
-        entry: Json = {
-            "verb": request.method,
-            "host": request.host,
-            "path": request.path,
-            "query": {key: list(values) for key, values in request.query.items()},
-            "method": method,
-            "status": status,
-        }
-        content_type = request.header("content-type")
-        if request.body and (not content_type or "json" in content_type):
-            try:
-                entry["body"] = json.loads(request.body)
-            except ValueError:
-                entry["body"] = request.body.decode(errors="replace")
-        self.requests.append(entry)
-        del self.requests[:-_LOG_LIMIT]
+    @property
+    def requests(self) -> list[Json]:
+        """The last requests, oldest first: verb, host, path, query, method, status, and body if it was small."""
+        return [_entry(*logged) for logged in self._requests]
+
+    def forget_requests(self) -> None:
+        """Empty the log of requests."""
+        self._requests.clear()
+
+
+def _entry(request: Request, method: str, status: int) -> Json:
+    entry: Json = {
+        "verb": request.method,
+        "host": request.host,
+        "path": request.path,
+        "query": {key: list(values) for key, values in request.query.items()},
+        "method": method,
+        "status": status,
+    }
+    content_type = request.header("content-type")
+    if request.body and (not content_type or "json" in content_type):
+        try:
+            entry["body"] = json.loads(request.body)
+        except ValueError:
+            entry["body"] = request.body.decode(errors="replace")
+    return entry
 
 
 def _unimplemented(service: Service, request: Request, path: str) -> ApiError:

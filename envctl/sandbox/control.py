@@ -39,7 +39,7 @@ def reset(cloud: Cloud) -> None:
     with cloud.exclusive():
         cloud.backend.store.clear()
         cloud.backend.restart_clock()
-        cloud.requests.clear()
+        cloud.forget_requests()
 
 
 def seed(cloud: Cloud, document: Mapping[str, Any]) -> None:
@@ -206,7 +206,7 @@ def _advance(cloud: Cloud, body: Json) -> object:
 def _requests(cloud: Cloud, body: Json) -> object:
     del body
     with cloud.exclusive():
-        return {"requests": list(cloud.requests)}
+        return {"requests": cloud.requests}
 
 
 def _dump(cloud: Cloud, body: Json) -> object:

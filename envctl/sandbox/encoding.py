@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from envctl.sandbox.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @cache
 def _tables() -> Mapping[str, Mapping[str, Any]]:
-    text = resources.files("envctl.data").joinpath("sandbox/enums.json").read_text(encoding="utf-8")
+    text = read_table("sandbox/enums.json")
     return json.loads(text)["services"]
 
 

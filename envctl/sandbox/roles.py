@@ -6,8 +6,9 @@ import json
 import zlib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from envctl.sandbox.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ class PredefinedRole:
 
 @cache
 def _document() -> Mapping[str, Any]:
-    packed = resources.files("envctl.data").joinpath("iam/roles.json.z").read_bytes()
+    packed = read_table("iam/roles.json.z")
     return json.loads(zlib.decompress(packed))
 
 

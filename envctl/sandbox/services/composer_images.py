@@ -6,10 +6,10 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.failures import invalid
+from envctl.sandbox.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class Image:
 
 @cache
 def _document() -> Mapping[str, Any]:
-    text = resources.files("envctl.data").joinpath("sandbox/composer-images.json").read_text(encoding="utf-8")
+    text = read_table("sandbox/composer-images.json")
     return json.loads(text)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.failures import invalid
 from envctl.sandbox.masks import merged, without_zeros
 from envctl.sandbox.services.compute_projects import zones_of
+from envctl.sandbox.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ _NO_CERTIFICATE = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCnNhbmRib3gKLS0tLS1FTkQgQ
 
 @cache
 def _defaults() -> Mapping[str, Any]:
-    text = resources.files("envctl.data").joinpath("sandbox/container-defaults.json").read_text(encoding="utf-8")
+    text = read_table("sandbox/container-defaults.json")
     return json.loads(text)
 
 
