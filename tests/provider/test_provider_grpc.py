@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 from emulated import PROJECT, REGION, emulated_provider
+from provider_fakes import Notes
 
 from envctl.provider.grpc_adapter import Adapter, serve_provider
 from envctl.sandbox.cloud import Cloud
+
+BUCKET = "gcp:storage/bucket:Bucket"
 
 
 def find_cli() -> Path | None:
@@ -168,3 +171,75 @@ def test_a_refused_input_names_its_property(stack: Callable[[Callable[[], None]]
 
     with pytest.raises(auto.CommandError, match=r'variable "A" must match'):
         stack(declare).preview()
+
+
+def test_a_failed_environment_enters_the_state(stack: Callable[[Callable[[], None]], Any], emulator: Cloud) -> None:
+    from pulumi import automation as auto
+
+    def declare() -> None:
+        import pulumi
+        import pulumi_gcp as gcp
+
+        apis = [
+            gcp.projects.Service(name, service=f"{name}.googleapis.com", disable_on_destroy=False)
+            for name in ("composer", "iam")
+        ]
+        account = gcp.serviceaccount.Account(
+            "runner", account_id="composer", opts=pulumi.ResourceOptions(depends_on=apis)
+        )
+        gcp.composer.Environment(
+            "environment",
+            name="dev",
+            region=REGION,
+            config={
+                "node_config": {"service_account": account.email},
+                "software_config": {"image_version": "composer-3-airflow-2.10.5-build.10"},
+            },
+            opts=pulumi.ResourceOptions(depends_on=apis),
+        )
+
+    emulator.faults.add(
+        {
+            "kind": "operation",
+            "operation": "composer.environments.create",
+            "status": "INTERNAL",
+            "message": "CREATE operation failed.",
+        }
+    )
+    made = stack(declare)
+    with pytest.raises(auto.CommandError, match="CREATE operation failed"):
+        made.up()
+    resources = made.export_stack().deployment["resources"]
+    (environment,) = (item for item in resources if item["type"] == "gcp:composer/environment:Environment")
+    assert environment["id"] == f"projects/{PROJECT}/locations/{REGION}/environments/dev"
+    assert environment["initErrors"] == ["CREATE operation failed."]
+
+
+def test_an_existing_bucket_is_imported_without_a_change(
+    stack: Callable[[Callable[[], None]], Any], emulator: Cloud
+) -> None:
+    provider, context = emulated_provider(emulator), Notes().context()
+    wanted = {"name": "acme-old", "location": "EU", "labels": {"team": "data"}, "uniformBucketLevelAccess": True}
+    for token, inputs in (("gcp:projects/service:Service", {"service": "storage.googleapis.com"}), (BUCKET, wanted)):
+        provider.create("urn", token, provider.check("urn", token, {}, inputs).inputs, context, preview=False)
+
+    def declare() -> None:
+        import pulumi
+        import pulumi_gcp as gcp
+
+        gcp.storage.Bucket(
+            "old",
+            name="acme-old",
+            location="EU",
+            labels={"team": "data"},
+            uniform_bucket_level_access=True,
+            force_destroy=True,
+            opts=pulumi.ResourceOptions(import_="acme-old"),
+        )
+
+    start = len(emulator.requests)
+    made = stack(declare)
+    assert made.up().summary.resource_changes == {"create": 1, "import": 1}
+    assert made.preview().change_summary == {"same": 2}
+    changing = {"POST", "PUT", "PATCH", "DELETE"}
+    assert [item for item in emulator.requests[start:] if item["verb"] in changing] == []
