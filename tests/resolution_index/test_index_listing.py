@@ -6,10 +6,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_index import Answer, FakeIndex, build_wheel
+from fake_index import Answer, FakeIndex, build_sdist, build_wheel
 
 from envctl.resolution.names import package_name
-from envctl.resolution.protocol import Candidate, ExclusionReason, IndexFailure, Listing, Target, UnknownPackage
+from envctl.resolution.protocol import (
+    Candidate,
+    ExclusionReason,
+    IndexFailure,
+    Listing,
+    RequirementMetadata,
+    Target,
+    UnknownPackage,
+    UnknownRequirements,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -224,3 +233,34 @@ def test_a_page_of_links_may_be_a_file_or_an_address(
     assert len(listing(open_source(find_links=(str(local),)), target).candidates) == 1
     source = open_source(find_links=(local.as_uri(),))
     assert source.listing(package_name("absent"), target) == UnknownPackage(package_name("absent"))
+
+
+def test_local_files_that_are_broken_or_sdists(open_source: OpenSource, target: Target, tmp_path: Path) -> None:
+    (tmp_path / "broken-1.0-py3-none-any.whl").write_bytes(b"broken")
+    (tmp_path / "other-1.0-py3-none-any.whl").write_bytes(build_wheel("evil", "1.0"))
+    (tmp_path / "static-1.0.tar.gz").write_bytes(build_sdist("static", "1.0", ["a"]))
+    (tmp_path / "built-1.0.tar.gz").write_bytes(build_sdist("built", "1.0", metadata_version="2.1"))
+    (tmp_path / "gone-1.0-py3-none-any.whl").write_bytes(build_wheel("gone", "1.0"))
+    source = open_source(find_links=(str(tmp_path),))
+
+    def metadata(name: str) -> object:
+        return source.metadata(listing(source, target, name).candidates[0])
+
+    assert isinstance(broken := metadata("broken"), UnknownRequirements)
+    assert (broken.invalid, broken.reason) == (True, "it is truncated or no zip archive")
+    assert isinstance(other := metadata("other"), UnknownRequirements)
+    assert other.invalid
+    assert metadata("static") == RequirementMetadata(("a",))
+    assert isinstance(built := metadata("built"), UnknownRequirements)
+    assert not built.invalid
+    gone = listing(source, target, "gone").candidates[0]
+    (tmp_path / gone.filename).unlink()
+    assert isinstance(metadata("gone"), UnknownRequirements)
+    assert isinstance(source.hashes(gone), IndexFailure)
+
+
+def test_a_file_of_links_that_is_none_is_a_failure(open_source: OpenSource, target: Target, tmp_path: Path) -> None:
+    (tmp_path / "links.html").write_text("no page")
+    found = open_source(find_links=(str(tmp_path / "links.html"),)).listing(DEMO, target)
+    assert isinstance(found, IndexFailure)
+    assert "links.html" in found.cause
