@@ -261,6 +261,17 @@ def test_the_keyring_is_asked_after_a_refusal(
     assert asked == [(f"http://127.0.0.1:{index.port}", "me"), (f"127.0.0.1:{index.port}", "me")]
 
 
+def test_a_keyring_that_is_switched_off_is_not_asked(
+    index: FakeIndex, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.password = ("me", "secret")
+    keyring = ModuleType("keyring")
+    keyring.get_credential = lambda *_: SimpleNamespace(username="me", password="secret")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    environment = {"ENVCTL_CACHE_DIR": str(tmp_path / "cache"), "PIP_KEYRING_PROVIDER": "disabled"}
+    assert isinstance(listed(IndexOptions(index_url=index.url), environment, target), IndexFailure)
+
+
 def test_a_keyring_that_breaks_knows_nothing(
     index: FakeIndex, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,10 +40,15 @@ class Credentials:
     """Who to be at which host. Knows nothing that it would print."""
 
     def __init__(
-        self, known: Iterable[tuple[str, tuple[str, str]]] = (), environment: Mapping[str, str] | None = None
+        self,
+        known: Iterable[tuple[str, tuple[str, str]]] = (),
+        environment: Mapping[str, str] | None = None,
+        *,
+        keyring: bool = True,
     ) -> None:
         """Takes (address without credentials, (user, password)) pairs and the process environment."""
         self._environment = environment or {}
+        self._may_ask_keyring = keyring
         self._known = {_origin(urlsplit(url)): pair for url, pair in known}
         self._looked_up: dict[tuple[str, str, int | None], str | None] = {}
         self._lock = threading.Lock()
@@ -61,6 +66,8 @@ class Credentials:
 
     def ask_keyring(self, url: str) -> str | None:
         """The header's value out of the keyring, asked after a refusal; None when it knows nothing."""
+        if not self._may_ask_keyring:
+            return None
         parts = urlsplit(url)
         origin = _origin(parts)
         with self._lock:

@@ -46,7 +46,7 @@ class Online:
                 proxy=settings.proxy,
                 environment=environment,
             ),
-            Credentials(settings.passwords, environment),
+            Credentials(settings.passwords, environment, keyring=settings.keyring),
         )
         self._wheels = WheelReader(self._transport)
 

@@ -30,6 +30,7 @@ class IndexSettings(NamedTuple):
         indexes: addresses of simple indexes, in order, without trailing slash.
         find_links: addresses of pages or paths of folders with files.
         passwords: (address, (user, password)) pairs.
+        keyring: whether the keyring may be asked.
         origin: where `indexes` came from, for messages.
     """
 
@@ -42,6 +43,7 @@ class IndexSettings(NamedTuple):
     client_certificate: str | None = None
     trusted_hosts: tuple[str, ...] = ()
     proxy: str | None = None
+    keyring: bool = True
     origin: str = "default"
 
     def __repr__(self) -> str:
@@ -98,6 +100,7 @@ def load_index_settings(environment: Mapping[str, str], options: IndexOptions | 
         client_certificate=settings.one("client-cert", "SSL_CLIENT_CERT"),
         trusted_hosts=tuple(settings.words("trusted-host", options.trusted_hosts, "UV_INSECURE_HOST")),
         proxy=settings.one("proxy"),
+        keyring=settings.one("keyring-provider", "UV_KEYRING_PROVIDER") != "disabled",
         origin=origin,
     )
 
