@@ -119,8 +119,19 @@ OPERATION_ALIASES: Final[Mapping[str, str]] = {
     "upgrade": "upgrade-environment",
     "delete": "delete-environment",
 }
-STANDING: Final = "run-dags"
-"""The operation of rows that matter for as long as the environment runs."""
+STANDING: Final = (
+    "run-dags",
+    "read-secret",
+    "kms-decrypt",
+    "vault-login",
+    "dataflow-run-pipeline",
+    "save-snapshot",
+    "upload-dag",
+    "open-airflow-ui",
+)
+"""Operations that happen for as long as the environment runs: their rows belong to every change of it."""
+DECLARING: Final = frozenset({"create-environment", "update-config", "update-pypi-packages", "upgrade-environment"})
+"""Operations in which `up` brings the whole set of bindings about."""
 
 
 def operation_id(name: str) -> str:
@@ -164,18 +175,15 @@ def required_bindings(
         if chosen is None or row["id"] in chosen:
             for binding in _bindings_of_row(row, setting):
                 _fold(found, _with_numbers(binding, numbers))
-    if chosen is None or operation_id(operation or "") in _DECLARING:
+    if chosen is None or operation_id(operation or "") in DECLARING:
         for binding in _bindings_of_file(setting):
             _fold(found, _with_numbers(binding, numbers))
     return tuple(found.values())
 
 
-_DECLARING = frozenset({"create-environment", "update-config", "update-pypi-packages", "upgrade-environment", STANDING})
-
-
 def _ids_of_operation(name: str) -> frozenset[str]:
     operations = load_operations()
-    names = (name, STANDING) if name in _DECLARING else (name,)
+    names = (name, *STANDING) if name in DECLARING else (name,)
     return frozenset(check["binding"] for item in names for check in operations[item]["checks"])
 
 

@@ -43,6 +43,11 @@ def roles_date() -> str:
     return str(_shipped()[0]["date"])
 
 
+@cache
+def _shipped_prefix_bits(prefixes: tuple[str, ...]) -> int:
+    return sum(1 << number for number, name in enumerate(_shipped()[0]["permissions"]) if name.startswith(prefixes))
+
+
 class RoleCatalogue:
     """Answers which permissions a role holds.
 
@@ -52,10 +57,8 @@ class RoleCatalogue:
     """
 
     def __init__(self, custom: Mapping[str, Iterable[str] | None] | None = None) -> None:
-        document, self._numbers = _shipped()
-        self._names: tuple[str, ...] = tuple(document["permissions"])
+        self._numbers = _shipped()[1]
         self._late: dict[str, int] = {}
-        self._prefixes: dict[tuple[str, ...], tuple[int, int]] = {}
         self._custom = {
             role: None if permissions is None else self.bits(permissions)
             for role, permissions in (custom or {}).items()
@@ -69,7 +72,7 @@ class RoleCatalogue:
         """The number of one permission: the place of its bit."""
         number = self._numbers.get(permission)
         if number is None:
-            number = self._late.setdefault(permission, len(self._names) + len(self._late))
+            number = self._late.setdefault(permission, len(self._numbers) + len(self._late))
         return number
 
     def bits(self, permissions: Iterable[str]) -> int:
@@ -81,11 +84,9 @@ class RoleCatalogue:
 
     def prefix_bits(self, prefixes: tuple[str, ...]) -> int:
         """The bits of all known permissions whose names begin with one of the prefixes."""
-        found = self._prefixes.get(prefixes)
-        if found is None or found[0] != len(self._late):
-            names = (name for name in (*self._names, *self._late) if name.startswith(prefixes))
-            found = self._prefixes[prefixes] = (len(self._late), self.bits(names))
-        return found[1]
+        return _shipped_prefix_bits(prefixes) | self.bits(
+            name for name in tuple(self._late) if name.startswith(prefixes)
+        )
 
     def role_bits(self, role: str) -> int | None:
         """The permissions of a role; None when neither the shipped data nor the facts know it."""

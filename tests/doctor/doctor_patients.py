@@ -150,6 +150,10 @@ def healthy(
                 answers[Subject.CONSTRAINT, f"{project}/{row['subject']}"] = Absent()
         answers[Subject.POLICY, f"{CRM}/projects/{project}"] = Known({"etag": "x"})
         answers[Subject.DENY, f"{CRM}/projects/{project}"] = Known([])
+    for group in ("analysts", "ops", "data"):
+        answers[Subject.GROUP, f"{group}@example.com"] = Known(
+            {"members": [f"user:{group}-1@example.com"], "complete": True}
+        )
     for place in (FOLDER, ORGANIZATION):
         answers[Subject.POLICY, place] = Known({"etag": "x"})
         answers[Subject.DENY, place] = Known([])

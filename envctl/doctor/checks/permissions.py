@@ -21,7 +21,7 @@ from envctl.doctor.model import Finding, Status
 from envctl.doctor.principals import normal_member
 from envctl.doctor.repair import fixes_for
 from envctl.iam_conditions import applies
-from envctl.iam_roles import STANDING, Binding, Requirement, load_operations, load_table
+from envctl.iam_roles import DECLARING, STANDING, Binding, Requirement, load_operations, load_table
 from envctl.iam_targets import CALLER
 
 PROPAGATION: Final = timedelta(minutes=7)
@@ -29,8 +29,6 @@ PROPAGATION: Final = timedelta(minutes=7)
 
 OWN_CHECKS: Final = frozenset({"wi.auto"})
 """Rows that a check of their own decides, because their member is not known by name."""
-
-_WITH_STANDING = frozenset({"create-environment", "update-config", "update-pypi-packages", "upgrade-environment"})
 
 
 def _run(case: Case) -> Iterator[Finding]:
@@ -69,8 +67,8 @@ def _not_needed(case: Case, wanted: dict[str, tuple[str, ...]]) -> Iterator[Find
 
 
 def _with_standing(case: Case) -> tuple[str, ...]:
-    standing = (STANDING,) if _WITH_STANDING.intersection(case.operations) else ()
-    return (*case.operations, *standing)
+    standing = STANDING if DECLARING.intersection(case.operations) else ()
+    return tuple(dict.fromkeys((*case.operations, *standing)))
 
 
 def bindings_of(case: Case) -> Iterator[Binding]:

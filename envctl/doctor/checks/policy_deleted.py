@@ -29,6 +29,7 @@ def _run(case: Case) -> Iterator[Finding]:
         )
         return
     found = False
+    unread = [policy for policy in map(case.policy, resources) if isinstance(policy, Gap)]
     for resource in resources:
         policy = case.policy(resource)
         if isinstance(policy, Gap):
@@ -46,7 +47,9 @@ def _run(case: Case) -> Iterator[Finding]:
                         evidence=(text,),
                         fixes=(command(again),) if again else (),
                     )
-    if not found:
+    for gap in unread:
+        yield _VOICE.unknown(f"{gap.cause}; reading it needs {gap.permission}", gap.subject)
+    if not found and len(unread) < len(resources):
         yield _VOICE.ok("no needed right hangs on a deleted account")
 
 
