@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 from envctl import __version__
 from envctl.commands import deps, files, images, lifecycle, sandbox, state
 from envctl.commands.console import CONSOLE
-from envctl.errors import EnvctlError, ExitCode, InvalidInputError, UsageError
+from envctl.errors import EnvctlError, ExitCode, UsageError
 
 app = typer.Typer(
     name="envctl",
@@ -85,7 +85,7 @@ def run(arguments: list[str] | None = None) -> ExitCode | int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except EnvctlError as error:
-        show_error(error)
+        CONSOLE.show_error(error)
         return error.exit_code
     except Exception as error:  # noqa: BLE001  (the last line of defence: a bug report instead of a traceback)
         return _report_bug(error)
@@ -100,19 +100,6 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
     raise _Terminated
 
 
-def show_error(error: EnvctlError) -> None:
-    """The error on stderr: with every diagnostic when it carries some."""
-    style = CONSOLE.style(error=True)
-    if isinstance(error, InvalidInputError):
-        from envctl.report.diagnostics_text import render_diagnostics
-
-        CONSOLE.warn(render_diagnostics(error.diagnostics, style))
-        return
-    from envctl.report.errors_text import render_error
-
-    CONSOLE.warn(render_error(error, style))
-
-
 def _show_usage(error: TyperException) -> int:
     """A wrong command line, in the form of every other error."""
     context = getattr(error, "ctx", None)
@@ -120,7 +107,7 @@ def _show_usage(error: TyperException) -> int:
         CONSOLE.emit(context.get_help())
         return ExitCode.USAGE
     hints = (f"see\n    {context.command_path} --help",) if context is not None else ()
-    show_error(UsageError(error.format_message().rstrip("."), hints=hints))
+    CONSOLE.show_error(UsageError(error.format_message().rstrip("."), hints=hints))
     return ExitCode.USAGE
 
 

@@ -6,11 +6,13 @@ decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from envctl.diagnostics import Severity
+from envctl.engine.events import EngineEvent, Op, Phase, StepEvent
+from envctl.engine.fold import name_of
 from envctl.plan.model import GateResult, GateStatus
 from envctl.spec.model import Environment
 
@@ -18,14 +20,31 @@ if TYPE_CHECKING:
     from envctl.actions.planning import PlanOptions
     from envctl.actions.workspace import Workspace
     from envctl.dependencies import Result
+    from envctl.policies.run import Violation
     from envctl.spec.loader import Loaded
 
+_WANTED = frozenset(
+    {Op.SAME, Op.CREATE, Op.UPDATE, Op.REPLACE, Op.CREATE_REPLACEMENT, Op.IMPORT, Op.IMPORT_REPLACEMENT}
+)
+"""Steps after which a resource is there, as the program wants it."""
 
-def run_gates(workspace: Workspace, loaded: Loaded, options: PlanOptions) -> tuple[GateResult, ...]:
-    """Every answer, in the order packages, doctor, policies; a foundation is asked about policies alone."""
-    if not isinstance(loaded.spec, Environment):
-        return ()
-    return tuple(_packages(workspace, loaded, options))
+
+def run_gates(
+    workspace: Workspace, loaded: Loaded, events: Sequence[EngineEvent], options: PlanOptions
+) -> tuple[GateResult, ...]:
+    """Every answer, in the order packages, doctor, policies; a foundation is asked about policies alone.
+
+    Args:
+        workspace: project, cloud and engine.
+        loaded: the environment or foundation.
+        events: of the preview; the policies judge what it plans to have.
+        options: what the caller asked of the preview.
+    """
+    answers: list[GateResult] = []
+    if isinstance(loaded.spec, Environment):
+        answers += _packages(workspace, loaded, options)
+    answers += _policies(workspace, loaded, events)
+    return tuple(answers)
 
 
 def _packages(workspace: Workspace, loaded: Loaded, options: PlanOptions) -> Iterator[GateResult]:
@@ -68,4 +87,51 @@ def _package_answer(result: Result) -> GateResult:
         detail="\n".join(each.detail for each in told if each.severity is not Severity.NOTE),
         hints=tuple(dict.fromkeys(hint.text for each in told for hint in each.hints)),
         source=next((each.span for each in told if each.span is not None), None),
+    )
+
+
+def _policies(workspace: Workspace, loaded: Loaded, events: Sequence[EngineEvent]) -> Iterator[GateResult]:
+    """Does the plan hold what no plan should? One answer per violated rule and resource."""
+    from envctl.policies.catalogue import load_rules
+    from envctl.policies.run import Declared, Excuse, evaluate
+
+    spec = loaded.spec
+    violations = evaluate(
+        load_rules(workspace.root / "policies"),
+        [
+            Declared(e.urn, e.type, name_of(e.urn), e.new.inputs, e.new.protect)
+            for e in events
+            if isinstance(e, StepEvent) and e.phase is Phase.PRE and e.op in _WANTED and e.new is not None
+        ],
+        spec.profile.value if isinstance(spec, Environment) else "foundation",
+        levels={key: level.value for key, level in workspace.project.policy_levels.items()},
+        exceptions=[Excuse(each.policy, each.reason, date.fromisoformat(each.until)) for each in spec.policies],
+        today=datetime.now(UTC).date(),
+    )
+    for violation in violations:
+        yield _policy_answer(violation)
+
+
+def _policy_answer(violation: Violation) -> GateResult:
+    from envctl.policies.rule import Level
+
+    resource = f"{violation.resource.type.rsplit(':', 1)[-1]} {violation.resource.name}"
+    status, severity = GateStatus.FAILED, Severity.ERROR
+    summary = f"{resource}: {violation.message}"
+    if violation.exception is not None:
+        status, severity = GateStatus.OK, Severity.NOTE
+        summary = f"{resource}: excused until {violation.exception.until}: {violation.exception.reason}"
+    elif violation.message is None:
+        status, severity = GateStatus.OK, Severity.NOTE
+        summary = f"{resource}: judged when its values are known"
+    elif violation.level is Level.ADVISORY:
+        status, severity = GateStatus.OK, Severity.WARNING
+    return GateResult(
+        id=f"policy.{violation.rule.id}",
+        gate="policies",
+        status=status,
+        severity=severity,
+        summary=summary,
+        detail="The exception in the file has run out." if violation.expired else "",
+        hints=(violation.rule.cure,),
     )

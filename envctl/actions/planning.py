@@ -109,7 +109,7 @@ def prepare(
         changes=program.in_order(folded.changes),
         steps=steps,
         drift=folded.drift,
-        gates=run_gates(workspace, loaded, options) if options.gates else (),
+        gates=run_gates(workspace, loaded, events, options) if options.gates else (),
         warnings=(*folded.warnings, *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings)),
         incomplete=incomplete,
         refreshed=options.refresh,

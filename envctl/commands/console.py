@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envctl.errors import OutsideError, RefusedError
+from envctl.errors import EnvctlError, InvalidInputError, OutsideError, RefusedError
 from envctl.report.style import Style
 
 
@@ -57,6 +57,18 @@ class Console:
         """A message that even `--quiet` does not drop."""
         sys.stderr.write(text if text.endswith("\n") else text + "\n")
         sys.stderr.flush()
+
+    def show_error(self, error: EnvctlError) -> None:
+        """The error on stderr: with every diagnostic when it carries some."""
+        style = self.style(error=True)
+        if isinstance(error, InvalidInputError) and error.diagnostics:
+            from envctl.report.diagnostics_text import render_diagnostics
+
+            self.warn(render_diagnostics(error.diagnostics, style))
+            return
+        from envctl.report.errors_text import render_error
+
+        self.warn(render_error(error, style))
 
     def confirm(self, question: str, *, expected: str = "yes", cure: str = "--yes") -> None:
         """Goes on only when the user types `expected`.

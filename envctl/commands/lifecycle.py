@@ -254,10 +254,8 @@ def _prepare(workspace: Workspace, name: str, options: PlanOptions) -> Prepared:
 
 
 def _show_error(name: str, error: EnvctlError) -> None:
-    from envctl.cli import show_error
-
     CONSOLE.warn(f"{name}:")
-    show_error(error)
+    CONSOLE.show_error(error)
 
 
 def _write_plans(plans: list[Plan], format_: PlanFormat, output: Path | None) -> None:

@@ -6,13 +6,14 @@ import json
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
-from envctl.diagnostics import SourceSpan
+from envctl.diagnostics import Severity, SourceSpan
 from envctl.plan.model import (
     Action,
     Change,
     Drift,
     DriftKind,
     Effect,
+    GateResult,
     GateStatus,
     Impact,
     Mode,
@@ -89,19 +90,29 @@ def _title(plan: Plan, style: Style) -> str:
 
 
 def _gates(plan: Plan, style: Style) -> list[str]:
-    colors = {GateStatus.FAILED: "red", GateStatus.UNKNOWN: "yellow"}
-    words = {GateStatus.FAILED: "refused", GateStatus.UNKNOWN: "unknown"}
     lines: list[str] = []
     for gate in plan.gates:
-        if gate.status not in words:
+        told = _telling(gate)
+        if told is None:
             continue
+        word, color = told
         lines.append(
-            f"{style(f'{words[gate.status]}[{gate.id}]', colors[gate.status], 'bold')}: "
-            f"{printable(gate.summary)}{_place(gate.source, style)}"
+            f"{style(f'{word}[{gate.id}]', color, 'bold')}: {printable(gate.summary)}{_place(gate.source, style)}"
         )
         lines += [f"  {line}" for line in printable(gate.detail).splitlines()]
         lines += [f"  {style('hint', 'cyan')}: {printable(hint)}" for hint in gate.hints]
     return ["\n".join(lines)] if lines else []
+
+
+def _telling(gate: GateResult) -> tuple[str, str] | None:
+    """The word and colour for an answer that is worth a line."""
+    match gate.status:
+        case GateStatus.FAILED:
+            return "refused", "red"
+        case GateStatus.UNKNOWN:
+            return "unknown", "yellow"
+        case GateStatus.OK | GateStatus.SKIPPED:
+            return ("advice", "yellow") if gate.severity is Severity.WARNING else None
 
 
 def _incomplete(plan: Plan, style: Style) -> str:
