@@ -103,7 +103,8 @@ class _Run:
             return self.fail(problem("reference-outside", f"`{token.group()}` is not in the files.", span, hints))
         path = _parse(inside) if token.group("close") else None
         if path is None:
-            detail = "The closing `}` is missing." if not token.group("close") else f"`{inside}` is not a path."
+            detail = f"`{inside}` is not a path." if inside.strip() else "The reference is empty."
+            detail = detail if token.group("close") else "The closing `}` is missing."
             return self.fail(problem("reference-syntax", detail, span))
         return self.lookup(path, span)
 

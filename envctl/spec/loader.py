@@ -27,6 +27,7 @@ from envctl.spec.source import Source, load_source
 from envctl.spec.tree import Entries, Entry, KeyPath, Leaf, nearest_span, spans, text_at, text_entries, value_at
 
 _FILE_KEYS = ("extends", "abstract")
+_KINDS = ("environment", "foundation")
 _OPEN_IN_BASES = {"missing-key", "reference-unknown"}
 
 
@@ -167,6 +168,12 @@ class _Run:
         tree, unresolved, found = interpolate(_without_file_keys(_present(merged)), name)
         self.note(found)
         kind = value_at(tree, "kind")
+        if isinstance(kind, str) and kind not in _KINDS and ("kind",) not in unresolved:
+            detail = "`kind` takes `environment` or `foundation`."
+            self.note(
+                [problem("value-not-allowed", detail, nearest_span(tree, ("kind",)), _did_you_mean(kind, _KINDS))]
+            )
+            unresolved |= {("kind",)}
         model: type[Environment | Foundation] = Foundation if kind == "foundation" else Environment
         bound = bind(tree, model, _stand_ins(), unresolved)
         self.note(bound.diagnostics)
@@ -242,9 +249,7 @@ class _Run:
             self.note(each for each in (*found, *bound.diagnostics) if each.code not in _OPEN_IN_BASES)
 
     def absent(self, name: str, span: SourceSpan) -> tuple[str, SourceSpan, list[Hint]]:
-        close = nearest(name, self.project.files)
-        hints = [Hint(f"did you mean `{close}`?", replacement=close)] if close else []
-        return f"There is no {ENVIRONMENTS}/{name}.yaml.", span, hints
+        return f"There is no {ENVIRONMENTS}/{name}.yaml.", span, _did_you_mean(name, self.project.files)
 
     def foundation(self, tree: Entries) -> Loaded | None:
         name = text_at(tree, "foundation")
@@ -285,6 +290,11 @@ def without_secrets(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
         for each in diagnostics
         if each.code == "literal-secret" or each.span is None or each.span not in secrets
     ]
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> list[Hint]:
+    close = nearest(word, known)
+    return [Hint(f"did you mean `{close}`?", replacement=close)] if close else []
 
 
 def _present(merged: Entries) -> Entries:

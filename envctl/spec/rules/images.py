@@ -62,15 +62,15 @@ def _check_life(image: ImageVersion) -> Iterator[Violation]:
 
 
 def _newest(image: ImageVersion) -> tuple[Hint, ...]:
-    """The newest known image of the same generation and Airflow version, else the nearest name."""
+    """The newest known image of the same generation and the same minor, else major, version of Airflow."""
     known = [parsed for each in images().names if (parsed := parse_image(each))]
-    depth = 2 if len(image.airflow) > 1 else 1
-    same = [
-        each
-        for each in known
-        if each.airflow[:depth] == image.airflow[:depth] and image.generation in {None, each.generation}
-    ]
-    if same:
-        best = max(same, key=lambda each: (each.generation or 0, each.airflow, each.composer, each.build or 0))
-        return (Hint(f"the newest in the catalogue is `{best.name}`", replacement=best.name),)
-    return suggestion(nearest(image.name, images().names))
+    for depth in (2, 1):
+        same = [
+            each
+            for each in known
+            if each.airflow[:depth] == image.airflow[:depth] and image.generation in {None, each.generation}
+        ]
+        if same:
+            best = max(same, key=lambda each: (each.generation or 0, each.airflow, each.composer, each.build or 0))
+            return (Hint(f"the newest in the catalogue is `{best.name}`", replacement=best.name),)
+    return ()
