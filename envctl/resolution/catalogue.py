@@ -138,10 +138,12 @@ class Catalogue:
 def user_folder() -> Path:
     """Where images that a user added are kept."""
     import os
+    import sys
 
+    # the common case without platformdirs, whose import would be a tenth of a check from the cache
     base = os.environ.get("XDG_DATA_HOME")
-    if base:
-        return Path(base) / "envctl" / "images"
+    if base or sys.platform == "linux":
+        return (Path(base) if base else Path.home() / ".local" / "share") / "envctl" / "images"
     import platformdirs
 
     return platformdirs.user_data_path("envctl") / "images"

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from envctl.diagnostics import Diagnostic, Hint
-from envctl.resolution.explain import explain
 from envctl.resolution.findings import Acceptance, Change, Conflict, Install, Notice, Result, Verdict
-from envctl.resolution.fixes import FixFinder
 from envctl.resolution.graph import Exactly
 from envctl.resolution.image import Basis, ResolverKind
 from envctl.resolution.judgement import Judge, Judgement
@@ -115,6 +112,9 @@ class _Check:
         fix = None
         order_matters = False
         if judgement.fails and self._options.explain:
+            from envctl.resolution.explain import explain
+            from envctl.resolution.fixes import FixFinder
+
             limits = self._options.limits
             judge = self._judge.bounded(_SMALL_ROUNDS, limits.clock() + limits.seconds * _EXPLAIN_SHARE)
             explained = explain(judge, self._packages)
@@ -198,6 +198,8 @@ class _Check:
 
     def _unknown_packages(self) -> list[Diagnostic]:
         """Diagnostics for packages of the list that no index knows, with names of the image that are near."""
+        import difflib
+
         found: list[Diagnostic] = []
         for one in self._packages:
             if one.name not in self._universe.unknown:

@@ -218,7 +218,7 @@ class _Explainer:
                 f"{asked}, but {name} {barred[0].version} needs Python {barred[0].detail} "
                 f"and the image has Python {python}."
             )
-        newest = self._universe.applicable(name, frozenset())
+        newest = self._universe.applicable(name, frozenset()).first(1)
         known = f"the newest for Python {python} is {newest[0].version}" if newest else "it has no usable release"
         return f"{asked}, but no release of {name} satisfies that: {known}."
 

@@ -122,7 +122,7 @@ class FixFinder:
             found.extend(_version_in(held.outcome, line.name))
         found.extend(_version_in(self._judge.judge(listed).outcome, line.name))
         candidates = self._judge.universe.applicable(line.name, frozenset())
-        found.extend(one.version for one in candidates[:_MOST_TRIES])
+        found.extend(one.version for one in candidates.first(_MOST_TRIES))
         return found
 
     def _pin(self, one: Explained, context: Sequence[Requested]) -> Fix | None:
@@ -132,7 +132,7 @@ class FixFinder:
         if any(line.name == one.package for line in one.lines):
             return None
         candidates = self._judge.universe.applicable(one.package, frozenset({one.demand, one.hold}))
-        for candidate in candidates[:3]:
+        for candidate in candidates.first(3):
             edits = (Edit(add=f"{one.package}=={candidate.version}"),)
             if self._works(apply_edits(context, edits)):
                 why = f"{one.package} {candidate.version} satisfies everybody; pip does not look for it by itself."

@@ -34,14 +34,25 @@ Matches = Iterable["Node"]
 
 
 class Criterion:
-    """Everything known about one node: who asks what of it, what is left, what was ruled out."""
+    """Everything known about one node: who asks what of it, what is left, what was ruled out.
 
-    __slots__ = ("incompatibilities", "information", "matches")
+    `loosened` says that a requirement was taken back and `matches` are still those from before.
+    """
 
-    def __init__(self, matches: Matches, information: list[Information], incompatibilities: list[Node]) -> None:
+    __slots__ = ("incompatibilities", "information", "loosened", "matches")
+
+    def __init__(
+        self,
+        matches: Matches,
+        information: list[Information],
+        incompatibilities: list[Node],
+        *,
+        loosened: bool = False,
+    ) -> None:
         self.matches = matches
         self.information = information
         self.incompatibilities = incompatibilities
+        self.loosened = loosened
 
 
 class Provider(Protocol):
@@ -241,7 +252,7 @@ class Search:
             kept = [one for one in criterion.information if one[1] is None or one[1].identifier not in parents]
             if len(kept) == len(criterion.information):
                 continue
-            state.criteria[key] = Criterion(criterion.matches, kept, criterion.incompatibilities)
+            state.criteria[key] = Criterion(criterion.matches, kept, criterion.incompatibilities, loosened=True)
             pinned = state.pins.get(key)
             if pinned is not None and all(requirement.accepts(pinned) for requirement, _ in kept):
                 state.open.pop(key, None)

@@ -15,7 +15,7 @@ from envctl.resolution.graph import ExtrasNode, IndexNode, InstalledNode, Node, 
 from envctl.resolution.protocol import Listing
 from envctl.resolution.resolver import airflow_pin
 from envctl.resolution.solution import Edge, Impossible, Links, Solved
-from envctl.resolution.specifiers import any_allows_prereleases, version_of
+from envctl.resolution.specifiers import any_allows_prereleases, is_prerelease
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ def _best(universe: Universe, dependency: Dependency) -> Candidate | None:
         return None
     fitting = [one for one in listing.candidates if dependency.specifiers.contains(one.version)]
     if not any_allows_prereleases((dependency.specifiers,)):
-        final = [one for one in fitting if not version_of(one.version).is_prerelease]
+        final = [one for one in fitting if not is_prerelease(one.version)]
         fitting = final if final or dependency.specifiers else fitting
     return next((one for one in fitting if not one.yanked), fitting[0] if fitting else None)
 

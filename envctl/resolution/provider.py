@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from envctl.resolution.dependency import Declared, Dependency, declared
@@ -36,7 +37,7 @@ from envctl.resolution.protocol import (
     UnknownRequirements,
     Wish,
 )
-from envctl.resolution.specifiers import any_allows_prereleases, version_of
+from envctl.resolution.specifiers import any_allows_prereleases, is_prerelease
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -87,7 +88,7 @@ class Universe:
         self._declared: dict[BaseNode, Declared | None] = {}
         self._asks: dict[Node, tuple[Requirement, ...]] = {}
         self._listings: dict[PackageName, Listing | UnknownPackage] = {}
-        self._applicable: dict[tuple[PackageName, frozenset[Specifiers]], tuple[Candidate, ...]] = {}
+        self._applicable: dict[tuple[PackageName, frozenset[Specifiers]], Applicable] = {}
         self._shared: dict[tuple[str, str], Wanted] = {}
 
     def installed(self, name: PackageName) -> InstalledNode | None:
@@ -99,6 +100,13 @@ class Universe:
                 return None
             node = self._installed[name] = InstalledNode(name, package.version)
         return node
+
+    def fitting_installed(self, name: PackageName, sets: Iterable[Specifiers], extras: frozenset[str]) -> Node | None:
+        """The preinstalled package, with extras where asked for, when its version fits."""
+        base = self.installed(name)
+        if base is None or not all(one.contains(base.version) for one in sets):
+            return None
+        return self.with_extras(base, extras) if extras else base
 
     def listing(self, name: PackageName) -> Listing | UnknownPackage:
         """What the index holds of a package.
@@ -123,7 +131,7 @@ class Universe:
         listing = self._listings.get(name)
         return listing.candidates[0] if isinstance(listing, Listing) and listing.candidates else None
 
-    def applicable(self, name: PackageName, sets: frozenset[Specifiers]) -> tuple[Candidate, ...]:
+    def applicable(self, name: PackageName, sets: frozenset[Specifiers]) -> Applicable:
         """The index's candidates that pip would consider, newest first.
 
         Pre-releases count only when a clause names one, or when there is no clause and nothing else. Yanked
@@ -131,23 +139,11 @@ class Universe:
         """
         key = (name, sets)
         known = self._applicable.get(key)
-        if known is not None:
-            return known
-        listing = self.listing(name)
-        if isinstance(listing, UnknownPackage):
-            fitting: list[Candidate] = []
-        else:
-            fitting = [one for one in listing.candidates if all(c.contains(one.version) for c in sets)]
-        allowed = any_allows_prereleases(sets)
-        if not allowed:
-            final = [one for one in fitting if not version_of(one.version).is_prerelease]
-            fitting = final if final or allowed is False else fitting
-        if any(one.yanked for one in fitting):
-            only_yanked = all(one.yanked for one in fitting)
-            if not (only_yanked and any(one.is_pinned for one in sets)):
-                fitting = [one for one in fitting if not one.yanked]
-        found = self._applicable[key] = tuple(fitting)
-        return found
+        if known is None:
+            listing = self.listing(name)
+            candidates = () if isinstance(listing, UnknownPackage) else listing.candidates
+            known = self._applicable[key] = Applicable(candidates, sets)
+        return known
 
     def node(self, candidate: Candidate) -> IndexNode:
         """The one node of an index candidate."""
@@ -255,6 +251,66 @@ class Universe:
             yield from self.wanted(dependency)
 
 
+class Applicable:
+    """Candidates that fit, found one after another: most of a long listing is never looked at."""
+
+    __slots__ = ("_found", "_rest")
+
+    def __init__(self, candidates: Iterable[Candidate], sets: frozenset[Specifiers]) -> None:
+        self._found: list[Candidate] = []
+        pinned = any(one.is_pinned for one in sets)
+        self._rest = _fitting_pinned(candidates, sets) if pinned else _fitting(candidates, sets)
+
+    def __iter__(self) -> Iterator[Candidate]:
+        at = 0
+        while True:
+            if at == len(self._found):
+                candidate = next(self._rest, None)
+                if candidate is None:
+                    return
+                self._found.append(candidate)
+            yield self._found[at]
+            at += 1
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self)
+
+    def first(self, count: int) -> tuple[Candidate, ...]:
+        """At most so many, newest first."""
+        return tuple(islice(self, count))
+
+
+def _fitting(candidates: Iterable[Candidate], sets: frozenset[Specifiers]) -> Iterator[Candidate]:
+    allowed = any_allows_prereleases(sets)
+    last_resort: list[Candidate] = []
+    found = False
+    for one in candidates:
+        early = not allowed and is_prerelease(one.version)
+        if early and (allowed is False or found):
+            continue
+        if not all(clauses.contains(one.version) for clauses in sets):
+            continue
+        if early:
+            last_resort.append(one)
+            continue
+        found = True
+        if not one.yanked:
+            yield one
+    if not found:
+        yield from (one for one in last_resort if not one.yanked)
+
+
+def _fitting_pinned(candidates: Iterable[Candidate], sets: frozenset[Specifiers]) -> Iterator[Candidate]:
+    allowed = any_allows_prereleases(sets)
+    fitting = [
+        one
+        for one in candidates
+        if all(clauses.contains(one.version) for clauses in sets) and (allowed or not is_prerelease(one.version))
+    ]
+    only_yanked = all(one.yanked for one in fitting)
+    yield from (one for one in fitting if only_yanked or not one.yanked)
+
+
 class NodeMatches:
     """The candidates of one node: the preinstalled one first, then the index's, newest first."""
 
@@ -267,13 +323,23 @@ class NodeMatches:
         sets: frozenset[Specifiers],
         extras: frozenset[str],
         incompatible: frozenset[Node],
+        installed: Node | None,
     ) -> None:
         self._universe = universe
         self._name = name
         self._sets = sets
         self._extras = extras
         self._incompatible = incompatible
-        self._installed = self._find_installed()
+        self._installed = installed
+
+    def narrowed(self, clauses: Specifiers) -> NodeMatches:
+        """The same candidates under one more requirement."""
+        installed = self._installed
+        if installed is not None and not clauses.contains(installed.version):
+            installed = None
+        return NodeMatches(
+            self._universe, self._name, self._sets | {clauses}, self._extras, self._incompatible, installed
+        )
 
     def __bool__(self) -> bool:
         return self._installed is not None or any(True for _ in self._from_index())
@@ -289,13 +355,6 @@ class NodeMatches:
             if not isinstance(base, PythonNode) and self._universe.declared(base) is None:
                 continue
             yield node
-
-    def _find_installed(self) -> Node | None:
-        base = self._universe.installed(self._name)
-        if base is None or not all(one.contains(base.version) for one in self._sets):
-            return None
-        node = self._universe.with_extras(base, self._extras) if self._extras else base
-        return None if node in self._incompatible else node
 
     def _from_index(self) -> Iterator[Node]:
         for candidate in self._universe.applicable(self._name, self._sets):
@@ -338,7 +397,16 @@ class PipProvider:
         incompatibilities: Sequence[Node],
     ) -> Matches:
         """The candidates of a node."""
-        asked = [one for one, _ in criteria[identifier].information] if identifier in criteria else []
+        known = criteria.get(identifier)
+        if (
+            known is not None
+            and not known.loosened
+            and isinstance(added, Wanted)
+            and isinstance(known.matches, NodeMatches)
+            and not identifier.endswith("]")
+        ):
+            return known.matches.narrowed(added.specifiers)
+        asked = [one for one, _ in known.information] if known is not None else []
         if added is not None:
             asked.append(added)
         name = PackageName(identifier.partition("[")[0])
@@ -373,7 +441,11 @@ class PipProvider:
         sets = {one.specifiers for one in wanted}
         if constraint is not None:
             sets.add(constraint)
-        return NodeMatches(self._universe, name, frozenset(sets), _extras_of(asked), frozenset(incompatibilities))
+        extras, incompatible = _extras_of(asked), frozenset(incompatibilities)
+        installed = self._universe.fitting_installed(name, sets, extras)
+        if installed in incompatible:
+            installed = None
+        return NodeMatches(self._universe, name, frozenset(sets), extras, incompatible, installed)
 
     def preference(self, identifier: str, information: Sequence[Information]) -> tuple[object, ...]:
         """The sort key of a node: the image's Python, pins, then depth, the user's order, clauses, name."""

@@ -88,6 +88,12 @@ def specifiers(text: str) -> Specifiers:
     return Specifiers(text, tuple(clauses))
 
 
+def is_prerelease(version: str) -> bool:
+    """Whether a version in PEP 440's normal form is a pre-release; reads the text, which is all it takes."""
+    public = version.partition("+")[0]
+    return "a" in public or "b" in public or "rc" in public or "dev" in public
+
+
 def any_allows_prereleases(sets: Iterable[Specifiers]) -> bool | None:
     """Whether pre-releases are candidates: None when there is no clause at all (then only as a last resort)."""
     allowed: bool | None = None
