@@ -459,3 +459,64 @@ def test_unknown_inputs_are_planned_as_unknown(sandbox: SandboxProvider) -> None
     assert checked.failures == ()
     planned = sandbox.create("urn", token, checked.inputs, Notes().context(), preview=True)
     assert planned.outputs["bucket"] is Opaque.UNKNOWN
+
+
+CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
+STORAGE, NET = "gcp:storage/bucket:Bucket", "gcp:compute"
+
+MORE_CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("gcp:serviceaccount/account:Account", {"disabled": True}),
+    ("gcp:serviceaccount/account:Account", {"description": "runs the nodes"}),
+    (STORAGE, {"cors": [{"origins": ["*"], "methods": ["GET"], "responseHeaders": ["x"], "maxAgeSeconds": 60}]}),
+    (STORAGE, {"website": {"mainPageSuffix": "index.html"}}),
+    (STORAGE, {"retentionPolicy": {"retentionPeriod": "3600"}, "versioning": {"enabled": False}}),
+    (STORAGE, {"softDeletePolicy": {"retentionDurationSeconds": 0}}),
+    (STORAGE, {"publicAccessPrevention": "inherited", "uniformBucketLevelAccess": True}),
+    (STORAGE, {"requesterPays": True, "defaultEventBasedHold": True, "storageClass": "NEARLINE"}),
+    (STORAGE, {"autoclass": {"enabled": True}}),
+    (STORAGE, {"encryption": {"defaultKmsKeyName": f"{RING}/cryptoKeys/key"}}),
+    ("gcp:compute/firewall:Firewall", {"disabled": True, "priority": 900}),
+    ("gcp:compute/firewall:Firewall", {"logConfig": {"metadata": "INCLUDE_ALL_METADATA"}}),
+    ("gcp:compute/router:Router", {"bgp": {"asn": 64514}}),
+    ("gcp:compute/subnetwork:Subnetwork", {"ipCidrRange": "10.10.0.0/19"}),
+    (
+        "gcp:compute/subnetwork:Subnetwork",
+        {"secondaryIpRanges": [{"rangeName": "pods", "ipCidrRange": "10.20.0.0/16"}]},
+    ),
+    ("gcp:artifactregistry/repository:Repository", {"cleanupPolicyDryRun": True, "labels": {"team": "data"}}),
+    ("gcp:secretmanager/secret:Secret", {"versionDestroyTtl": "86400s"}),
+    ("gcp:projects/iAMCustomRole:IAMCustomRole", {"permissions": ["storage.objects.get"], "stage": "BETA"}),
+    ("gcp:logging/projectBucketConfig:ProjectBucketConfig", {"description": "kept for the auditors"}),
+    ("gcp:monitoring/alertPolicy:AlertPolicy", {"enabled": False, "documentation": {"content": "Look again."}}),
+    (CLUSTER, {"loggingConfig": {"enableComponents": ["SYSTEM_COMPONENTS"]}}),
+    (CLUSTER, {"monitoringConfig": {"enableComponents": ["SYSTEM_COMPONENTS"]}}),
+    (CLUSTER, {"verticalPodAutoscaling": {"enabled": True}}),
+    (CLUSTER, {"nodeLocations": [f"{REGION}-b", f"{REGION}-c"]}),
+    (CLUSTER, {"enableShieldedNodes": False}),
+    (CLUSTER, {"costManagementConfig": {"enabled": True}}),
+    (CLUSTER, {"masterAuthorizedNetworksConfig": {"cidrBlocks": [{"cidrBlock": "203.0.113.0/24"}]}}),
+    (CLUSTER, {"privateClusterConfig": {"enablePrivateNodes": False, "enablePrivateEndpoint": False}}),
+    (POOL, {"management": {"autoRepair": True, "autoUpgrade": False}}),
+    (POOL, {"upgradeSettings": {"maxSurge": 2, "maxUnavailable": 0}}),
+    (POOL, {"nodeLocations": [f"{REGION}-b"]}),
+    (POOL, {"nodeConfig": {**LIVES[POOL].inputs["nodeConfig"], "labels": {"pool": "light"}, "taints": []}}),
+    (POOL, {"nodeConfig": {**LIVES[POOL].inputs["nodeConfig"], "machineType": "e2-standard-4"}}),
+]
+
+
+@pytest.mark.parametrize(("token", "change"), MORE_CHANGES, ids=lambda item: str(item)[:60])
+def test_fields_change_in_place(sandbox: SandboxProvider, token: str, change: dict[str, Any]) -> None:
+    context = Notes().context()
+    prepare(sandbox, token)
+    made, inputs = make(sandbox, token)
+    checked = sandbox.check("urn", token, inputs, {**LIVES[token].inputs, **change})
+    assert checked.failures == ()
+    difference = sandbox.diff("urn", token, made.id, inputs, made.outputs, checked.inputs)
+    assert difference.changes
+    assert difference.replaces == ()
+    live = sandbox.update("urn", token, made.id, inputs, made.outputs, checked.inputs, context, preview=False)
+    assert not sandbox.diff("urn", token, live.id, checked.inputs, live.outputs, checked.inputs).changes
+    read = sandbox.read("urn", token, live.id, checked.inputs, live.outputs, context)
+    assert read is not None
+    assert read.outputs == live.outputs
+    assert read.inputs == checked.inputs

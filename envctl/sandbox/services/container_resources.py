@@ -246,6 +246,9 @@ def desired_changes(cluster: Mapping[str, Any], desired: Mapping[str, Any]) -> J
     """
     changes: Json = {}
     for name, value in desired.items():
+        if name == "desiredDefaultEnablePrivateNodes":
+            changes["networkConfig"] = {**(cluster.get("networkConfig") or {}), "defaultEnablePrivateNodes": value}
+            continue
         bare = name.removeprefix("desired")
         field = _RENAMED.get(name, bare[:1].lower() + bare[1:])
         if name not in _RENAMED and bare not in _SAME_NAME:
