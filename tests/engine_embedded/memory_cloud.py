@@ -31,6 +31,7 @@ class Cloud:
     calls: list[tuple[str, str]] = field(default_factory=list)
     before: Callable[[str, str], None] = lambda method, name: None
     after: Callable[[str, str], None] = lambda method, name: None
+    running: set[str] = field(default_factory=set)
     counter: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -41,7 +42,7 @@ class Cloud:
 class MemoryProvider:
     """Inputs: name (made up when missing), kind (immutable), exclusive (replace by deleting first), anything else.
 
-    Outputs: the inputs, `uid` and `link` (known after apply), `password` (sensitive).
+    Outputs: the inputs, `uid` and `link` (known after apply), with `login` also `password` (sensitive).
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -91,7 +92,8 @@ class MemoryProvider:
 
     def create(self, urn: str, type_: str, inputs: Properties, context: CallContext, *, preview: bool) -> Live:
         if preview:
-            return Live("", {**inputs, "uid": Opaque.UNKNOWN, "link": Opaque.UNKNOWN, "password": Opaque.UNKNOWN})
+            known_later = ("uid", "link", "password") if inputs.get("login") else ("uid", "link")
+            return Live("", {**inputs, **dict.fromkeys(known_later, Opaque.UNKNOWN)})
         name = inputs["name"]
         self._call("create", name)
         with self.cloud.lock:
@@ -99,13 +101,13 @@ class MemoryProvider:
             id_ = f"things/{name}"
             if id_ in self.cloud.things:
                 raise ProviderError(f"{name} exists already", status="ALREADY_EXISTS")
-            self.cloud.things[id_] = {
-                **inputs,
-                "uid": f"uid-{self.cloud.counter}",
-                "password": f"pw-{self.cloud.counter}",
-            }
+            made = {"uid": f"uid-{self.cloud.counter}"}
+            if inputs.get("login"):
+                made["password"] = f"pw-{self.cloud.counter}"
+            self.cloud.things[id_] = {**inputs, **made}
         context.note(f"operations/create-{name}", "RUNNING", 0.0)
         if inputs.get("slow"):
+            self.cloud.running.add(id_)
             context.cancel.set()
             raise OperationDetached(
                 f"operations/create-{name}", partial=self._live(id_) if inputs["slow"] == "partial" else None
@@ -124,6 +126,9 @@ class MemoryProvider:
     def locate(self, urn: str, type_: str, inputs: Properties, context: CallContext) -> Live | None:
         self._call("locate", inputs["name"])
         id_ = f"things/{inputs['name']}"
+        if id_ in self.cloud.running and context.cancel.is_set():
+            raise OperationDetached(f"operations/create-{inputs['name']}")
+        self.cloud.running.discard(id_)  # waited for
         return self._live(id_) if id_ in self.cloud.things else None
 
     def update(

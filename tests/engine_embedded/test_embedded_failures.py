@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from typing import Any
 
@@ -12,7 +14,7 @@ from programs import Thing
 from envctl.engine.embedded.expected import inputs_digest
 from envctl.engine.events import MessageEvent, Op, Phase
 from envctl.engine.protocol import ExpectedStep
-from envctl.errors import RefusedError
+from envctl.errors import DetachedError, RefusedError
 from envctl.plan.values import Opaque
 from envctl.provider.protocol import ProviderError
 
@@ -145,6 +147,19 @@ def test_what_a_detached_creation_has_made_so_far_is_in_the_state(bench: Bench) 
     assert bench.names() == set()
 
 
+def test_a_preview_does_not_wait_for_an_operation_of_an_earlier_run(bench: Bench) -> None:
+    bench.up(chain(b={"slow": True}))
+    assert bench.preview(chain()).ok
+    assert bench.messages("warning") == ["an earlier run's operations/create-b still goes on; `up` waits for it"]
+    assert bench.engine.pending() == [("creating", urn("b"), "operations/create-b")]
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(DetachedError):
+        bench.up(chain(), cancel=cancelled)
+    assert bench.engine.pending() == [("creating", urn("b"), "operations/create-b")]
+    assert bench.up(chain()).ok
+
+
 def test_an_operation_that_came_to_nothing_is_forgotten(bench: Bench) -> None:
     bench.up(chain(b={"slow": True}))
     del bench.cloud.things["things/b"]
@@ -180,6 +195,40 @@ def test_an_interrupt_lets_running_steps_end_and_begins_none(bench: Bench) -> No
     assert bench.engine.history()[-1].outcome == "interrupted"
     bench.cloud.before = lambda *_: None
     assert bench.up(chain()).ok
+
+
+def test_a_second_interrupt_leaves_at_once_and_the_state_is_true(bench: Bench) -> None:
+    hanging, released = threading.Event(), threading.Event()
+
+    def after(method: str, name: str) -> None:
+        if (method, name) == ("create", "a"):
+            hanging.set()
+            os.kill(os.getpid(), signal.SIGINT)
+            released.wait(30)
+
+    bench.cloud.after = after
+    with pytest.raises(KeyboardInterrupt):
+        bench.up(chain())
+    assert hanging.is_set()
+    assert bench.engine.pending() == [("creating", urn("a"), "operations/create-a")]
+    released.set()  # the call ends after all; nobody listens any more
+    bench.cloud.after = lambda *_: None
+    assert bench.up(chain()).ok
+    assert bench.cloud.called("create") == ["b", "c"]
+
+
+def test_what_the_program_logs_is_told_and_an_error_fails_the_run(bench: Bench) -> None:
+    def program() -> None:
+        pulumi.log.debug("never")
+        pulumi.log.warn("careful")
+        pulumi.log.error("stop")
+
+    result = bench.up(program)
+    assert not result.ok
+    assert result.failed == ()
+    assert bench.messages("warning") == ["careful"]
+    assert bench.messages() == ["stop"]
+    assert bench.messages("debug") == []
 
 
 def test_an_error_of_the_program_reaches_the_caller_and_deletes_nothing(bench: Bench) -> None:

@@ -63,7 +63,7 @@ def test_the_passphrase_comes_from_pulumis_variables_or_a_key_file_of_our_own(tm
 
 def test_without_secrets_no_key_is_made(bench: Bench) -> None:
     bench.environment = {}
-    assert bench.up(lambda: None).ok
+    assert bench.up(lambda: Thing("a", name="a") and None).ok
     assert not list(bench.directory.rglob("*.key"))
     assert "secrets_providers" not in bench.engine.export_state()["deployment"]
 
@@ -72,7 +72,7 @@ def test_with_secrets_and_without_a_passphrase_a_key_file_serves(bench: Bench) -
     bench.environment = {}
 
     def program() -> None:
-        Thing("a", name="a")
+        Thing("a", name="a", login=True)
 
     assert bench.up(program).ok
     (key,) = bench.directory.rglob("*.key")

@@ -210,7 +210,13 @@ def test_a_look_at_a_foreign_resource_never_deletes_it(bench: Bench) -> None:
 
 def test_secret_inputs_and_sensitive_outputs_are_masked_everywhere(bench: Bench) -> None:
     def program() -> None:
-        a = Thing("a", name="a", token=pulumi.Output.secret("s3cret"), nested={"key": pulumi.Output.secret("s3cret")})
+        a = Thing(
+            "a",
+            name="a",
+            login=True,
+            token=pulumi.Output.secret("s3cret"),
+            nested={"key": pulumi.Output.secret("s3cret")},
+        )
         Thing("b", name="b", source=a.password, opts=Options(additional_secret_outputs=["uid"]))
         pulumi.export("token", pulumi.Output.secret("s3cret"))
 

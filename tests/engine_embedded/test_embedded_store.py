@@ -93,6 +93,21 @@ def test_a_journal_cut_short_anywhere_gives_a_state_that_was(
     assert names(recovered) == found
 
 
+def test_changes_after_a_recovery_can_be_recovered_in_turn(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    first, second = store.number(), store.number()
+    store.commit(Change(put={first: row("a"), second: row("b")}, open={9: Pending("creating", row("c"))}))
+    store.commit(Change(drop=(first,)))
+    store.close(keep_journal=True)
+    again = open_store(tmp_path)
+    ((number, entry),) = again.pending()
+    again.commit(Change(put={again.number(): entry.row}, close=(number,)))
+    again.close(keep_journal=True)
+    last = open_store(tmp_path, writable=False)
+    assert names(last) == ["b", "c"]
+    assert last.pending() == []
+
+
 def test_a_journal_that_was_folded_in_already_is_passed_over(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     store.commit(Change(put={store.number(): row("a")}))
@@ -164,12 +179,12 @@ def test_an_import_keeps_a_broken_state_aside(bench: Bench) -> None:
 
 
 def test_an_exported_state_can_be_imported_into_an_empty_directory(bench: Bench, tmp_path: Path) -> None:
-    assert bench.up(lambda: Thing("a", name="a") and None).ok
+    assert bench.up(lambda: Thing("a", name="a", login=True) and None).ok
     document = json.loads(json.dumps(bench.engine.export_state()))
     assert document.keys() == {"version", "deployment"}
     other = Bench(tmp_path / "other", bench.cloud)
     other.engine.import_state(document)
-    assert other.preview(lambda: Thing("a", name="a") and None).ok
+    assert other.preview(lambda: Thing("a", name="a", login=True) and None).ok
     assert other.ops() == []
     wrong = Bench(tmp_path / "wrong", bench.cloud)
     wrong.environment = {"PULUMI_CONFIG_PASSPHRASE": "guess"}

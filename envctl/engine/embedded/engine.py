@@ -15,6 +15,7 @@ from typing import Any
 from envctl.engine.embedded import state_edit
 from envctl.engine.embedded.checkpoint import Checkpoint, SecretBox, parse_deployment, salt_of
 from envctl.engine.embedded.deletions import delete_undeclared
+from envctl.engine.embedded.disk import StatePaths
 from envctl.engine.embedded.expected import Expectations
 from envctl.engine.embedded.history import HistoryEntry, read_history, record
 from envctl.engine.embedded.lock import Holder, current_user, read_holder, stack_lock, unlock
@@ -24,7 +25,7 @@ from envctl.engine.embedded.refresh import refresh_rows
 from envctl.engine.embedded.resource import Resource
 from envctl.engine.embedded.run import Run, StoppedError
 from envctl.engine.embedded.secrets import find_passphrase
-from envctl.engine.embedded.store import StatePaths, StateStore, now_utc
+from envctl.engine.embedded.store import StateStore, now_utc
 from envctl.engine.embedded.urns import STACK_TYPE, make_urn
 from envctl.engine.embedded.values import mask
 from envctl.engine.events import OutputsEvent
@@ -118,7 +119,7 @@ class EmbeddedEngine:
 
         registrar = Registrar(run, planner)
         run_program(program, run, registrar)
-        if run.stopping or run.failed:
+        if run.stopping or run.errors:
             return
         delete_undeclared(run, planner.goals.keys())
         stack = registrar.row(make_urn(run.stack, "", STACK_TYPE, f"{run.stack.project}-{run.stack.stack}"))
@@ -251,15 +252,15 @@ class EmbeddedEngine:
 
     def forget(self, urn: str) -> None:
         """Drops a resource from the state; it stays in the cloud. Raises `RefusedError` when others need it."""
-        self._edit("forget", lambda checkpoint: state_edit.forget(checkpoint, urn))
+        self.edit_state("forget", lambda checkpoint: state_edit.forget(checkpoint, urn))
 
     def move(self, urn: str, new_urn: str) -> None:
         """Renames a resource in the state, and every mention of it."""
-        self._edit("move", lambda checkpoint: state_edit.move(checkpoint, urn, new_urn))
+        self.edit_state("move", lambda checkpoint: state_edit.move(checkpoint, urn, new_urn))
 
     def unprotect(self, urn: str) -> None:
         """Takes the protection of a resource away, in the state."""
-        self._edit("unprotect", lambda checkpoint: state_edit.unprotect(checkpoint, urn))
+        self.edit_state("unprotect", lambda checkpoint: state_edit.unprotect(checkpoint, urn))
 
     def repair(self, *, drop_pending: bool = False) -> tuple[str, ...]:
         """Mends what would be refused in the state and says what was done; see `state_edit.repair`."""
@@ -270,10 +271,11 @@ class EmbeddedEngine:
             done.extend(repaired.actions)
             return repaired.checkpoint
 
-        self._edit("repair", mend, strict=False)
+        self.edit_state("repair", mend, strict=False)
         return tuple(done)
 
-    def _edit(self, kind: str, edit: Callable[[Checkpoint], Checkpoint], *, strict: bool = True) -> None:
+    def edit_state(self, kind: str, edit: Callable[[Checkpoint], Checkpoint], *, strict: bool = True) -> None:
+        """Replaces the state by what `edit` makes of it; with `strict=False` an inconsistent one, too."""
         with self._held():
             began = self._now()
             store = self._store(writable=True, strict=strict)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from envctl.engine.embedded.store import StatePaths, write_whole
+from envctl.engine.embedded.disk import StatePaths, write_whole
 
 KEPT_STATES = 50
 """How many earlier states stay; entries stay all."""

@@ -86,7 +86,7 @@ def _run_program(program: Program, run: Run, registrar: Registrar) -> None:
     try:
         loop.run_until_complete(run_in_stack(program))
     except Exception:
-        if not run.stopping and not run.failed:
+        if not run.stopping and not run.errors:
             raise
     except BaseException:
         orderly = False  # the second interrupt: out at once, running calls are left behind

@@ -39,6 +39,11 @@ def reconcile_pending(run: Run) -> None:
         except ProviderError as error:
             _unclear(entry, f"The cloud answers: {error}")
         except OperationDetached as error:
+            if run.preview:
+                run.say(
+                    entry.row.urn, "warning", f"an earlier run's {error.operation} still goes on; `up` waits for it"
+                )
+                continue
             run.store.commit(Change(open={number: replace(entry, operation=error.operation)}))
             raise DetachedError(
                 "An operation of an earlier run still goes on",
@@ -90,7 +95,8 @@ def _locate(run: Run, entry: Pending) -> Live | None:
 
     if not isinstance(provider, Locator):
         _unclear(entry, "This provider cannot look for a resource that it was about to create.")
-    return provider.locate(row.urn, row.type, plain(row.inputs), run.context(note))
+    context = run.hurried(note) if run.preview else run.context(note)
+    return provider.locate(row.urn, row.type, plain(row.inputs), context)
 
 
 def _settle_row(run: Run, number: int, entry: Pending) -> None:

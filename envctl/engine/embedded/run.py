@@ -33,6 +33,7 @@ class Run:
     now: Callable[[], datetime]
     first_serial: int = 0
     started: float = 0.0
+    errors: int = 0
     failed: list[str] = field(default_factory=list[str])
     detached: dict[str, str] = field(default_factory=dict[str, str])
     fatal: BaseException | None = None
@@ -46,7 +47,7 @@ class Run:
         """Whether no new step may begin. A preview goes on past failures, to tell them all."""
         if self.fatal is not None or self.options.cancel.is_set():
             return True
-        return not self.preview and bool(self.failed or self.detached)
+        return not self.preview and bool(self.errors or self.detached)
 
     def require_going(self) -> None:
         """Raises `StoppedError` when no new step may begin."""
@@ -59,7 +60,7 @@ class Run:
             self.sink(event)
 
     def say(self, urn: str, severity: str, message: str) -> None:
-        """Tells a message; an error marks the resource as failed."""
+        """Tells a message; an error fails the run, and the resource that it is about."""
         if severity == "error":
             self.mark_failed(urn)
         self.emit(MessageEvent(severity, message, urn or None))
@@ -67,7 +68,8 @@ class Run:
     def mark_failed(self, urn: str) -> None:
         """Notes that a resource did not reach its goal."""
         with self._lock:
-            if urn not in self.failed:
+            self.errors += 1
+            if urn and urn not in self.failed:
                 self.failed.append(urn)
 
     def mark_fatal(self, error: BaseException) -> None:
@@ -86,6 +88,12 @@ class Run:
         """What a provider gets with a call."""
         return CallContext(note=note, cancel=self.options.cancel)
 
+    def hurried(self, note: Callable[[str, str, float], None]) -> CallContext:
+        """What a provider gets with a call that must not wait for operations."""
+        ended = threading.Event()
+        ended.set()
+        return CallContext(note=note, cancel=ended)
+
     def summary(self, elapsed: float) -> SummaryEvent:
         """The engine's own count."""
         return SummaryEvent(dict(self.counts), elapsed, self.preview)
@@ -94,7 +102,7 @@ class Run:
         """How the run ended, so far as it ended without an exception."""
         interrupted = self.options.cancel.is_set()
         return RunResult(
-            ok=not (self.failed or self.detached or interrupted),
+            ok=not (self.errors or self.detached or interrupted),
             interrupted=interrupted,
             failed=tuple(self.failed),
             detached=dict(self.detached),

@@ -33,77 +33,11 @@ from envctl.engine.embedded.checkpoint import (
     render_pending,
     salt_of,
 )
+from envctl.engine.embedded.disk import StatePaths, cannot_write, read_whole, sync_directory, write_whole
 from envctl.engine.embedded.resource import Resource, from_json, to_json
 from envctl.engine.embedded.secrets import find_passphrase
 from envctl.engine.protocol import StackRef
 from envctl.errors import OutsideError
-
-
-@dataclass(frozen=True, slots=True)
-class StatePaths:
-    """Where a stack's files are."""
-
-    directory: Path
-    stack: StackRef
-
-    @property
-    def checkpoint(self) -> Path:
-        """The last whole state."""
-        return self.directory / "stacks" / f"{self.stack.stack}.json"
-
-    @property
-    def journal(self) -> Path:
-        """Changes since the checkpoint."""
-        return self.directory / "stacks" / f"{self.stack.stack}.journal"
-
-    @property
-    def settings(self) -> Path:
-        """The stack's settings, as Pulumi names them."""
-        return self.directory / "stacks" / f"Pulumi.{self.stack.stack}.yaml"
-
-    @property
-    def key(self) -> Path:
-        """The passphrase that is used when none is given."""
-        return self.directory / "stacks" / f"{self.stack.stack}.key"
-
-    @property
-    def lock(self) -> Path:
-        """Who works on the stack."""
-        return self.directory / "locks" / f"{self.stack.stack}.json"
-
-    @property
-    def history(self) -> Path:
-        """One entry per run, and the states they left."""
-        return self.directory / "history" / self.stack.stack
-
-
-def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Replaces a file at once: its old or its new content is there at any moment, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        sync_directory(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise OutsideError(
-            "The state cannot be written", detail=f"{path}: {error.strerror}.", code="state-write"
-        ) from error
-
-
-def sync_directory(directory: Path) -> None:
-    """Puts the names in a directory on the disk."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(slots=True)
@@ -223,7 +157,7 @@ class StateStore:
             self._closed = True
             with suppress(OSError):
                 stream.truncate(length)
-            raise _cannot_write(self.paths.journal, error) from error
+            raise cannot_write(self.paths.journal, error) from error
 
     def _sync(self, mine: int) -> None:
         with self._sync_lock:  # one fsync serves every line written before it
@@ -233,7 +167,7 @@ class StateStore:
             try:
                 os.fsync(self._stream.fileno())
             except OSError as error:
-                raise _cannot_write(self.paths.journal, error) from error
+                raise cannot_write(self.paths.journal, error) from error
             self._synced = reached
 
     def replace_all(self, checkpoint: Checkpoint) -> None:
@@ -266,8 +200,8 @@ class StateStore:
 
     def _load(self) -> None:
         for _ in range(3):  # another process may fold its journal between the two reads
-            content = _read(self.paths.checkpoint)
-            journal = _read(self.paths.journal)
+            content = read_whole(self.paths.checkpoint)
+            journal = read_whole(self.paths.journal)
             header = _header(journal, self.paths.journal)
             reached = self._load_checkpoint(content)
             if header is None or header["serial"] <= reached:
@@ -289,6 +223,8 @@ class StateStore:
         self._replay(journal)
         if self._writable:
             self._write_checkpoint()
+            self._settled = {}
+            self._load_checkpoint(read_whole(self.paths.checkpoint))  # rows get the numbers that a reader gives them
 
     def _load_checkpoint(self, content: bytes) -> int:
         self._digest = hashlib.sha256(content).hexdigest() if content else ""
@@ -352,7 +288,7 @@ class StateStore:
                 os.fsync(self._stream.fileno())
                 sync_directory(path.parent)
             except OSError as error:
-                raise _cannot_write(path, error) from error
+                raise cannot_write(path, error) from error
         return self._stream
 
     def _write_checkpoint(self) -> None:
@@ -424,7 +360,7 @@ class StateStore:
         return find_passphrase(self.paths.key, self._environment, create=create and self._writable)
 
     def _read_salt(self) -> str:
-        for line in _read(self.paths.settings).decode(errors="replace").splitlines():
+        for line in read_whole(self.paths.settings).decode(errors="replace").splitlines():
             name, _, value = line.partition(":")
             if name.strip() == "encryptionsalt":
                 return value.strip().strip("\"'")
@@ -434,7 +370,7 @@ class StateStore:
         if self._writable:
             kept = [
                 line
-                for line in _read(self.paths.settings).decode(errors="replace").splitlines()
+                for line in read_whole(self.paths.settings).decode(errors="replace").splitlines()
                 if not line.startswith("encryptionsalt:")
             ]
             write_whole(self.paths.settings, "\n".join([f"encryptionsalt: {salt}", *kept, ""]).encode())
@@ -442,17 +378,6 @@ class StateStore:
 
 def _dump(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise OutsideError(
-            "The state cannot be read", detail=f"{path}: {error.strerror}.", code="state-read"
-        ) from error
 
 
 def _header(journal: bytes, path: Path) -> dict[str, Any] | None:
@@ -467,10 +392,6 @@ def _header(journal: bytes, path: Path) -> dict[str, Any] | None:
     if version != 1:
         raise StateInvalidError("The journal of the state is of a newer envctl", detail=f"{path}: version {version}.")
     return {"serial": serial, "digest": digest}
-
-
-def _cannot_write(path: Path, error: OSError) -> OutsideError:
-    return OutsideError("The state cannot be written", detail=f"{path}: {error.strerror}.", code="state-write")
 
 
 def now_utc() -> datetime:
