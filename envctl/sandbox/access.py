@@ -41,6 +41,8 @@ class Access:
             return False
         if not self.backend.settings.enforce:
             return True
+        if self._deny_policy_hits(principal, permission, resource):
+            return False
         return any(
             permission in self._role(role) for name in self._chain(resource) for role in self._roles_of(principal, name)
         )
@@ -58,12 +60,35 @@ class Access:
         if not self.allows(principal, permission, resource):
             raise _refusal(service, principal, permission, resource)
 
+    def _deny_policy_hits(self, principal: str, permission: str, resource: str) -> bool:
+        """Whether a deny policy of the resource's project or above takes a permission away.
+
+        Conditions of rules are not evaluated: a conditional rule counts.
+        """
+        service, _, rest = permission.partition(".")
+        api = {"resourcemanager": "cloudresourcemanager"}.get(service, service)
+        name = f"{api}.googleapis.com/{rest}"
+        identities = _deny_identities([principal, *self._groups_of(principal)])
+        for place in self._chain(resource):
+            prefix = f"policies/{place.removeprefix('//')}/denypolicies/"
+            for policy in self.backend.store.values("denyPolicies", prefix):
+                for entry in policy.get("rules", ()):
+                    rule = entry.get("denyRule") or {}
+                    denied = name in rule.get("deniedPermissions", ())
+                    spared = name in rule.get("exceptionPermissions", ())
+                    hit = identities.intersection(rule.get("deniedPrincipals", ()))
+                    excepted = identities.intersection(rule.get("exceptionPrincipals", ()))
+                    if denied and not spared and hit and not excepted:
+                        return True
+        return False
+
+    def _groups_of(self, principal: str) -> list[str]:
+        groups = self.backend.store.items("groups")
+        return [f"group:{name}" for name, group in groups if principal in group["members"]]
+
     def _roles_of(self, principal: str, resource: str) -> list[str]:
         policy = self.policies.stored(resource) or {}
-        groups = {
-            f"group:{name}" for name, group in self.backend.store.items("groups") if principal in group["members"]
-        }
-        wanted = {principal, "allUsers", "allAuthenticatedUsers", *groups}
+        wanted = {principal, "allUsers", "allAuthenticatedUsers", *self._groups_of(principal)}
         # A condition is not evaluated here: a conditional binding grants nothing for certain.
         return [
             binding["role"]
@@ -103,6 +128,23 @@ class Access:
             bucket = self.backend.store.get("buckets", segments[1])
             return bucket["project"] if bucket else ""
         return ""
+
+
+def _deny_identities(members: Iterable[str]) -> set[str]:
+    """Members of allow policies as deny policies spell them."""
+    found = {"principalSet://goog/public:all"}
+    for member in members:
+        kind, _, email = member.partition(":")
+        match kind:
+            case "user":
+                found.add(f"principal://goog/subject/{email}")
+            case "group":
+                found.add(f"principalSet://goog/group/{email}")
+            case "serviceAccount":
+                found.add(f"principal://iam.googleapis.com/projects/-/serviceAccounts/{email}")
+            case _:
+                found.add(member)
+    return found
 
 
 def _refusal(service: str, principal: str, permission: str, resource: str) -> ApiError:

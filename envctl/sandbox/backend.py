@@ -30,7 +30,7 @@ class Backend:
     store: Store
     clock: Clock
     _serial: int = field(default=0, init=False)
-    _clock_saved: timedelta = field(default=timedelta(-1), init=False)
+    _saved: tuple[timedelta, int] | None = field(default=None, init=False)
     _settings: Settings | None = field(default=None, init=False)
     _settings_record: Mapping[str, Any] | None = field(default=None, init=False)
 
@@ -50,13 +50,17 @@ class Backend:
             self.clock.start = parse_stamp(record["start"])
             self.clock.elapsed = timedelta(microseconds=record["elapsedMicroseconds"])
             self._serial = record["serial"]
-            self._clock_saved = self.clock.elapsed
+            self._saved = (self.clock.elapsed, self._serial)
 
     def save_clock(self) -> None:
-        """Let the store remember the time, if it moved."""
-        if self.clock.elapsed == self._clock_saved:
+        """Let the store remember the time and the count of unique values, if they moved.
+
+        The count matters even when no time has passed: with an old count, another process would give out the
+        same etags again.
+        """
+        if self._saved == (self.clock.elapsed, self._serial):
             return
-        self._clock_saved = self.clock.elapsed
+        self._saved = (self.clock.elapsed, self._serial)
         self.store.put(
             "control",
             "clock",
@@ -71,7 +75,7 @@ class Backend:
         """Put the clock back to its first instant, for a cloud that starts over."""
         self.clock.elapsed = timedelta(0)
         self._serial = 0
-        self._clock_saved = timedelta(-1)
+        self._saved = None
         self.save_clock()
 
     def tick(self) -> None:

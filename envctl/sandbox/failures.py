@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, assert_never
 
-from envctl.errors import EnvctlError, OutsideError
+from envctl.errors import OutsideError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -171,7 +171,7 @@ class ConnectionDroppedError(OutsideError):
         self.method = method
 
 
-class SandboxStoreError(EnvctlError):
+class SandboxStoreError(RefusedError):
     """The file of the sandbox cannot be read or is not one."""
 
     code = "sandbox-store"

@@ -95,6 +95,7 @@ class Policies:
         etag = policy.get("etag")
         if etag and etag != (old["etag"] if old else _NEVER_SET):
             raise conflict() if conflict else concurrent_change()
+        _check_shape(policy.get("bindings", []))
         bindings = _normalised(policy.get("bindings", []))
         version = policy.get("version", 0)
         if version not in {0, 1, 3}:
@@ -165,6 +166,17 @@ def concurrent_change() -> ApiError:
         Status.ABORTED,
         "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.",
     )
+
+
+def _check_shape(bindings: Any) -> None:
+    if not isinstance(bindings, list):
+        raise invalid("Invalid value at 'policy.bindings'.")
+    for index, binding in enumerate(bindings):
+        if not isinstance(binding, dict) or not isinstance(binding.get("role"), str):
+            raise invalid(f"Invalid value at 'policy.bindings[{index}]': a role is required.")
+        members = binding.get("members", [])
+        if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
+            raise invalid(f"Invalid value at 'policy.bindings[{index}].members'.")
 
 
 def _condition_key(binding: Mapping[str, Any]) -> str:

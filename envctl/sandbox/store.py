@@ -17,12 +17,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.failures import SandboxStoreError
+from envctl.sandbox.locking import ProcessLock
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
-
-    from filelock import BaseFileLock
 
     from envctl.sandbox.messages import Json
 
@@ -48,12 +47,13 @@ class Store:
         self._generation = 0
         self._read = 0
         self._identity: tuple[int, ...] | None = None
-        self._lock: BaseFileLock | None = None
+        self._lock: ProcessLock | None = None
         if path is not None:
-            from filelock import FileLock
-
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(path.with_name(path.name + ".lock"))
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._lock = ProcessLock(path.with_name(path.name + ".lock"))
+            except OSError as error:
+                raise SandboxStoreError(f"The sandbox cannot keep its file at {path}", detail=str(error)) from error
 
     # -- values ---------------------------------------------------------------------------------------
 

@@ -223,6 +223,84 @@ def test_what_a_caller_may_do_follows_from_policies_when_enforced(cloud: Cloud) 
     owner.ok("POST", IAM, {"accountId": "another"})
 
 
+def test_a_deny_policy_wins_over_roles_when_enforced(client: Client) -> None:
+    control.seed(client.cloud, {"projects": [{"id": "acme", "apis": "all"}], "settings": {"enforce": True}})
+    base = "https://iam.googleapis.com/v2/policies/cloudresourcemanager.googleapis.com%2Fprojects%2Facme/denypolicies"
+    rule = {
+        "deniedPrincipals": ["principalSet://goog/public:all"],
+        "exceptionPrincipals": ["principal://goog/subject/root@example.com"],
+        "deniedPermissions": ["iam.googleapis.com/serviceAccounts.create"],
+    }
+    client.ok("POST", f"{base}?policyId=no", {"rules": [{"denyRule": rule}]})
+    client.ok("POST", IAM, {"accountId": "before-it"})
+    control.advance(client.cloud, 60)
+    client.refused(403, "POST", IAM, {"accountId": "after-it"})
+    client.ok("GET", IAM)
+
+
+def test_an_environment_whose_accounts_lack_rights_fails_when_enforced(composer: Client) -> None:
+    cloud = composer.cloud
+    project = "//cloudresourcemanager.googleapis.com/projects/acme"
+    base = "https://composer.googleapis.com/v1"
+    control.seed(cloud, {"settings": {"enforce": True}})
+    body = {
+        "name": f"{PARENT}/environments/dev",
+        "config": {"nodeConfig": {"serviceAccount": "runner@acme.iam.gserviceaccount.com"}},
+    }
+
+    def create() -> Any:
+        done = composer.wait(composer.ok("POST", f"{base}/{PARENT}/environments", body), base)
+        composer.wait(composer.ok("DELETE", f"{base}/{PARENT}/environments/dev"), base)
+        return done.get("error", {}).get("message", "")
+
+    assert "runner@acme.iam.gserviceaccount.com has the 'roles/composer.worker' role" in create()
+    with cloud.exclusive():
+        cloud.policies.grant(project, "roles/composer.worker", "serviceAccount:runner@acme.iam.gserviceaccount.com")
+    assert create() == ""
+    policy = composer.ok("POST", f"{CRM}:getIamPolicy", {})
+    kept = [entry for entry in policy["bindings"] if entry["role"] != "roles/composer.serviceAgent"]
+    composer.ok("POST", f"{CRM}:setIamPolicy", {"policy": {"bindings": kept}})
+    assert create().startswith("Cloud Composer API Service Agent role is missing.")
+
+
+def test_a_key_that_the_storage_agent_cannot_use_ends_a_creation_when_enforced(composer: Client) -> None:
+    cloud = composer.cloud
+    composer.enable("cloudkms")
+    kms = "https://cloudkms.googleapis.com/v1/projects/acme/locations/europe-west1/keyRings"
+    composer.ok("POST", f"{kms}?keyRingId=r")
+    key = composer.ok("POST", f"{kms}/r/cryptoKeys?cryptoKeyId=k", {"purpose": "ENCRYPT_DECRYPT"})["name"]
+    control.seed(cloud, {"settings": {"enforce": True}})
+    with cloud.exclusive():
+        runner = "serviceAccount:runner@acme.iam.gserviceaccount.com"
+        cloud.policies.grant("//cloudresourcemanager.googleapis.com/projects/acme", "roles/composer.worker", runner)
+    config = {
+        "nodeConfig": {"serviceAccount": "runner@acme.iam.gserviceaccount.com"},
+        "encryptionConfig": {"kmsKeyName": key},
+    }
+    base = "https://composer.googleapis.com/v1"
+    body = {"name": f"{PARENT}/environments/dev", "config": config}
+    done = composer.wait(composer.ok("POST", f"{base}/{PARENT}/environments", body), base)
+    assert (
+        f"Permission 'cloudkms.cryptoKeyVersions.useToEncrypt' denied on resource '{key}'" in done["error"]["message"]
+    )
+
+
+def test_references_of_an_environment_must_exist(composer: Client) -> None:
+    config = {
+        "nodeConfig": {
+            "serviceAccount": "runner@acme.iam.gserviceaccount.com",
+            "network": "projects/acme/global/networks/nowhere",
+            "subnetwork": "projects/elsewhere/regions/europe-west1/subnetworks/unknown-project",
+        },
+        "encryptionConfig": {"kmsKeyName": "projects/acme/locations/europe-west1/keyRings/r/cryptoKeys/k"},
+    }
+    url = f"https://composer.googleapis.com/v1/{PARENT}/environments"
+    body = {"name": f"{PARENT}/environments/dev", "config": config}
+    message = composer.refused(400, "POST", url, body)["message"]
+    assert message.startswith("Found 2 problems:\n\t1) Network 'projects/acme/global/networks/nowhere' does not exist.")
+    assert "Cloud KMS key" in message
+
+
 def test_what_is_not_implemented_says_so_by_name(client: Client) -> None:
     error = client.refused(501, "POST", f"{IAM}/x@acme.iam.gserviceaccount.com/keys", {})
     assert error["message"] == "The sandbox does not implement iam.projects.serviceAccounts.keys.create."

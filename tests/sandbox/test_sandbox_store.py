@@ -187,3 +187,12 @@ def test_concurrent_read_modify_write_with_retries_loses_no_member(tmp_path: Pat
     policy = Client(Cloud(path)).ok("POST", f"{url}:getIamPolicy", {})
     viewers = next(entry["members"] for entry in policy["bindings"] if entry["role"] == "roles/viewer")
     assert set(viewers) == members
+
+
+def test_another_object_never_gives_out_the_same_etag_again(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.json"
+    url = "https://cloudresourcemanager.googleapis.com/v1/projects/acme"
+    # A read makes the project and its policy without any time passing.
+    policy = Client(Cloud(path)).ok("POST", f"{url}:getIamPolicy", {})
+    changed = Client(Cloud(path)).ok("POST", f"{url}:setIamPolicy", {"policy": policy})
+    assert changed["etag"] != policy["etag"]

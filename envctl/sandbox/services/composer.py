@@ -23,7 +23,7 @@ from envctl.sandbox.masks import masked, merged, split_mask, without_zeros
 from envctl.sandbox.operations import OperationFailedError, OperationKind
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
-from envctl.sandbox.services import composer_images, composer_updates
+from envctl.sandbox.services import composer_accounts, composer_images, composer_updates
 from envctl.sandbox.services.composer_images import problems
 
 if TYPE_CHECKING:
@@ -211,6 +211,8 @@ class Environments:
         """A created environment runs and has its bucket."""
         environment = self.find(backend, arguments["environment"])
         project, location, identifier = _parts(environment["name"])
+        if backend.settings.enforce:
+            composer_accounts.require_rights(self.cloud, project, environment)
         if not arguments["bucketGiven"]:
             self.cloud.buckets.create(
                 project,

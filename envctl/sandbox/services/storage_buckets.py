@@ -56,7 +56,15 @@ class Buckets:
         name = given.get("name", "")
         if not _NAME.fullmatch(name):
             raise invalid(f"Invalid bucket name: '{name}'")
-        if backend.store.get(COLLECTION, name) is not None:
+        taken = backend.store.get(COLLECTION, name)
+        if taken is not None and taken["project"] != project:
+            raise ApiError(
+                Status.ALREADY_EXISTS,
+                "The requested bucket name is not available. The bucket namespace is shared by all users of "
+                "the system. Please select a different name and try again.",
+                reason="conflict",
+            )
+        if taken is not None:
             raise ApiError(
                 Status.ALREADY_EXISTS,
                 "Your previous request to create the named bucket succeeded and you already own it.",
