@@ -17,7 +17,7 @@ import typer
 from typer.exceptions import TyperException
 
 from envctl import __version__
-from envctl.commands import deps, files, images, lifecycle, sandbox, state
+from envctl.commands import deps, diagnosis, files, images, lifecycle, sandbox, state
 from envctl.commands.console import CONSOLE
 from envctl.errors import EnvctlError, ExitCode, UsageError
 
@@ -31,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _family in (files, lifecycle, state, deps, images, sandbox):
+for _family in (files, lifecycle, state, deps, images, diagnosis, sandbox):
     _family.register(app)
 
 

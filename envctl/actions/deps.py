@@ -7,10 +7,10 @@ check of a file starts at once.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl import dependencies
 from envctl.dependencies import Acceptance, Catalogue, CheckOptions, Report, RequirementsInput, Result, Verdict
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from envctl.spec.loader import Loaded
 
 
-@dataclass(frozen=True, slots=True)
-class IndexChoice:
+class IndexChoice(NamedTuple):
     """Which index answers; `source` is for callers that have one already."""
 
     index_url: str | None = None
@@ -63,11 +62,10 @@ class CheckRequest:
     nearest: bool = False
     certify: bool = False
     other_images: bool = False
-    index: IndexChoice = IndexChoice()
+    index: IndexChoice = field(default_factory=IndexChoice)
 
 
-@dataclass(frozen=True, slots=True)
-class FixReport:
+class FixReport(NamedTuple):
     """The answer to a list with the files as the whole fix would leave them; `written` once it was done."""
 
     report: Report
@@ -75,16 +73,14 @@ class FixReport:
     written: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LockReport:
+class LockReport(NamedTuple):
     """The lock, or the result that says why there is none."""
 
     lock: Lock | None
     result: Result | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
+class _Subject(NamedTuple):
     """One list to check."""
 
     name: str
@@ -237,7 +233,7 @@ def _check(request: CheckRequest, subject: _Subject, catalogue: Catalogue, sourc
             catalogue=catalogue,
             nearest=request.nearest,
         )
-        results.extend(replace(one, subject=f"{subject.name}: {one.subject}") for one in together.results)
+        results.extend(one._replace(subject=f"{subject.name}: {one.subject}") for one in together.results)
     if request.certify:
         from envctl.resolution.certification import certified
 
@@ -298,8 +294,7 @@ def _subjects(request: CheckRequest) -> list[_Subject]:
     else:
         loaded = [one for one in load_all(project) if isinstance(one.spec, Environment)]
     return [
-        replace(
-            _of_environment(one, request.image),
+        _of_environment(one, request.image)._replace(
             bundles=(*_of_environment(one, request.image).bundles, *_bundles(request.bundles)),
         )
         for one in loaded

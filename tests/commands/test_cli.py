@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from projects import DEV, write_project
@@ -41,7 +42,20 @@ def envctl(project, capsys):
 def test_help_names_every_verb(envctl):
     code, out, _ = envctl("--help")
     assert code == 0
-    for verb in ("init", "validate", "show", "preview", "up", "destroy", "drift", "status", "history", "state", "schema", "sandbox"):
+    for verb in (
+        "init",
+        "validate",
+        "show",
+        "preview",
+        "up",
+        "destroy",
+        "drift",
+        "status",
+        "history",
+        "state",
+        "schema",
+        "sandbox",
+    ):
         assert f"\n  {verb} " in out
 
 
@@ -164,10 +178,9 @@ def test_a_bug_asks_for_a_report_and_names_the_file(envctl, project, monkeypatch
     monkeypatch.setattr("envctl.actions.validate.validate", lambda _request: 1 / 0)
     code, _, err = envctl("validate")
     assert code == 70
-    name = err.split("attach\n", 1)[1].strip()
-    with open(name) as stream:
-        assert "ZeroDivisionError" in stream.read()
-    os.unlink(name)
+    report = Path(err.split("attach\n", 1)[1].strip())
+    assert "ZeroDivisionError" in report.read_text()
+    report.unlink()
 
 
 def test_a_plan_written_to_a_folder_that_is_not_there(envctl, tmp_path):
@@ -193,7 +206,11 @@ def test_ctrl_c_stops_a_running_apply_and_the_same_command_goes_on(project):
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 75, out
     assert "envctl up dev --cloud sandbox" in out
-    again = subprocess.run([*command, "up", "dev", "--yes"], env=environment, capture_output=True, text=True, check=False)
+    again = subprocess.run(
+        [*command, "up", "dev", "--yes"], env=environment, capture_output=True, text=True, check=False
+    )
     assert again.returncode == 0, again.stdout + again.stderr
-    rest = subprocess.run([*command, "preview", "dev", "--expect-no-changes"], env=environment, capture_output=True, check=False)
+    rest = subprocess.run(
+        [*command, "preview", "dev", "--expect-no-changes"], env=environment, capture_output=True, check=False
+    )
     assert rest.returncode == 0

@@ -62,7 +62,7 @@ _KNOWN: tuple[tuple[str, Callable[[str], EnvctlError]], ...] = (
             "The Google credentials are missing or have expired",
             detail=text,
             hints=("log in with\n    gcloud auth application-default login",),
-            code="credentials-missing",
+            code="credentials",
         ),
     ),
     (

@@ -1,0 +1,83 @@
+"""`explain ID`: the page of any error, diagnostic, check, policy or package clash."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from envctl.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is known about one id."""
+
+    id: str
+    kind: str
+    title: str
+    text: str
+
+
+def explain(identifier: str) -> Page:
+    """The page of an id.
+
+    Raises:
+        UsageError: nothing has that id; the nearest ones are in the hints.
+    """
+    for look in (_error, _diagnostic, _policy, _check):
+        page = look(identifier)
+        if page is not None:
+            return page
+    from envctl.spec.nearest import nearest
+
+    near = nearest(identifier, known_ids())
+    raise UsageError(
+        f"Nothing is called {identifier}", hints=(f"did you mean `{near}`?",) if near else (), code="usage"
+    )
+
+
+def known_ids() -> tuple[str, ...]:
+    """Every id that has a page."""
+    from envctl.doctor.registry import check_ids
+    from envctl.policies.catalogue import SHIPPED
+    from envctl.spec.codes import CODES
+
+    return (*error_pages(), *CODES, *(f"policy.{rule.id}" for rule in SHIPPED), *check_ids())
+
+
+@cache
+def error_pages() -> dict[str, str]:
+    """What ends a command: meaning and cure by code."""
+    return tomllib.loads(resources.files("envctl.data").joinpath("errors.toml").read_text("utf-8"))
+
+
+def _error(identifier: str) -> Page | None:
+    text = error_pages().get(identifier)
+    return Page(identifier, "error", identifier, text) if text else None
+
+
+def _diagnostic(identifier: str) -> Page | None:
+    from envctl.spec.codes import CODES
+
+    code = CODES.get(identifier)
+    return Page(identifier, f"{code.severity.value} in a file", code.summary, code.explanation) if code else None
+
+
+def _policy(identifier: str) -> Page | None:
+    from envctl.policies.catalogue import SHIPPED
+
+    rule = next((each for each in SHIPPED if identifier in {each.id, f"policy.{each.id}"}), None)
+    if rule is None:
+        return None
+    levels = f"trial {rule.levels.trial}, standard {rule.levels.standard}, critical {rule.levels.critical}"
+    body = "\n".join(rule.page.splitlines()[1:]).strip()
+    return Page(f"policy.{rule.id}", "policy", rule.summary, f"{body}\n\nLevels: {levels}.\nCure: {rule.cure}.".strip())
+
+
+def _check(identifier: str) -> Page | None:
+    from envctl.doctor.registry import page_of
+
+    found = page_of(identifier)
+    return Page(identifier, "check", found.title, found.text) if found else None
