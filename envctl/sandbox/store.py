@@ -228,7 +228,7 @@ def _foreign(path: Path, reason: str) -> SandboxStoreError:
     return SandboxStoreError(
         f"{path} is not a sandbox file",
         detail=f"Expected format {_FORMAT}; {reason}.",
-        hints=("Move it away, or start over with `envctl sandbox reset`.",),
+        hints=("Move it away: the next command starts with an empty sandbox.",),
     )
 
 

@@ -15,7 +15,7 @@ from envctl.errors import OutsideError
 from envctl.sandbox import control
 from envctl.sandbox.clock import Clock
 from envctl.sandbox.cloud import Cloud
-from envctl.sandbox.environment import client_environment
+from envctl.sandbox.environment import client_environment, variables_at
 from envctl.sandbox.server import RunningServer, serve
 
 if TYPE_CHECKING:
@@ -260,6 +260,8 @@ def test_a_dropped_connection_is_dropped(server: RunningServer) -> None:
 
 def test_the_environment_names_every_endpoint_and_they_answer(server: RunningServer) -> None:
     variables = client_environment(server)
+    told = httpx.get(f"{server.url}/").json()
+    assert variables_at(server.url, told["ports"]) == variables
     assert variables["ENVCTL_SANDBOX_URL"] == server.url
     assert variables["GOOGLE_COMPOSER_CUSTOM_ENDPOINT"] == f"{server.url}/composer/v1beta1/"
     listing = httpx.get(variables["GOOGLE_COMPOSER_CUSTOM_ENDPOINT"] + f"{PARENT}/environments")
