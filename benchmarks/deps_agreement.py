@@ -81,12 +81,12 @@ def trim(image: Image, seed: int, size: int) -> Image:
         if len(closure | kept.keys()) <= size:
             roots.append(PackageName(name))
             kept.update(dict.fromkeys(sorted(closure)))
-    packages = {AIRFLOW: replace(image.packages[AIRFLOW], requires=tuple(roots[:4]))}
+    packages = {AIRFLOW: image.packages[AIRFLOW]._replace(requires=tuple(roots[:4]))}
     for name in kept:
         one = image.packages[name]
         texts = [text for text in one.requires or () if parse_requirement(text)[0].name in kept]
-        packages[name] = replace(one, requires=tuple(texts))
-    return replace(image, packages=packages)
+        packages[name] = one._replace(requires=tuple(texts))
+    return image._replace(packages=packages)
 
 
 def _closure(image: Image, root: PackageName) -> set[PackageName]:
@@ -209,7 +209,7 @@ def compare(
     python = ".".join(map(str, sys.version_info[:3]))
     if size:
         image = trim(image, seed, size)
-    image = replace(image, record=replace(image.record, python=python))
+    image = image._replace(record=image.record._replace(python=python))
     world = make_world(image, seed, count)
     environment = build_environment(image, folder / "environment")
     # run from a folder: pip inside its wheel would be compiled anew at each start

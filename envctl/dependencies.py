@@ -10,10 +10,9 @@ This module is the only way in; what stands below `envctl.resolution` may change
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.catalogue import Catalogue, ImageChoice
 from envctl.resolution.check import CheckOptions, check_list
@@ -219,8 +218,7 @@ def lock(
         raise outside_error(error.failure) from error
 
 
-@dataclass(frozen=True, slots=True)
-class EditedFile:
+class EditedFile(NamedTuple):
     """A requirements file before and after the edits of a fix."""
 
     path: Path
@@ -302,4 +300,4 @@ def _with_other_image(
     if found is None or not result.conflicts:
         return result
     first, *others = result.conflicts
-    return replace(result, conflicts=(replace(first, fixes=(*first.fixes, found)), *others))
+    return result._replace(conflicts=(first._replace(fixes=(*first.fixes, found)), *others))

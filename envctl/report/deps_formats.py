@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape, quoteattr
 
 from envctl.report.deps_text import edit_text, render_report, render_result
 from envctl.report.style import PLAIN, Style, printable
@@ -92,9 +91,9 @@ def render_junit(report: Report) -> str:
         f'  <testsuite name="envctl.deps" tests="{len(report.results)}" failures="{failures}" errors="{errors}">',
     ]
     for result in report.results:
-        name = quoteattr(f"{printable(result.subject)} on {printable(result.image)}")
-        lines.append(f'    <testcase classname="envctl.deps" name={name} time="{result.seconds:.3f}">')
-        body = escape(printable(render_result(result)))
+        name = _xml(f"{printable(result.subject)} on {printable(result.image)}")
+        lines.append(f'    <testcase classname="envctl.deps" name="{name}" time="{result.seconds:.3f}">')
+        body = _xml(printable(render_result(result)))
         if _is_failure(result):
             lines.append(f'      <failure message="{result.verdict}">{body}</failure>')
         elif result.verdict is Verdict.UNKNOWN:
@@ -142,6 +141,11 @@ def _matrix_cell(result: Result) -> str:
         [f" +{len(result.installs)}" if result.installs else "", f" ~{len(result.changes)}" if result.changes else ""]
     )
     return f"{result.verdict}{counts}"
+
+
+def _xml(text: str) -> str:
+    """The text for elements and attributes; the standard library's escape would import a network client."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
 
 
 def _is_failure(result: Result) -> bool:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.errors import UsageError
 from envctl.resolution.image import Basis, Image, ImageRecord, release_numbers
@@ -21,8 +20,7 @@ _IMAGE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ImageChoice:
+class ImageChoice(NamedTuple):
     """The image that answers for a name.
 
     Attributes:

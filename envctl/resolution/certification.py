@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,4 +97,4 @@ def _compare(result: Result, answer: PipAnswer, pip: str) -> Notice:
 
 
 def _with(result: Result, notice: Notice) -> Result:
-    return replace(result, warnings=(*result.warnings, notice))
+    return result._replace(warnings=(*result.warnings, notice))

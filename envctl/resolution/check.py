@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.diagnostics import Diagnostic, Hint
 from envctl.resolution.findings import Acceptance, Change, Conflict, Install, Notice, Result, Verdict
@@ -33,8 +32,7 @@ _EXPLAIN_SHARE = 0.4
 """Part of the time bound that explanations may take; the verdict itself gets the rest."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckOptions:
+class CheckOptions(NamedTuple):
     """How to check.
 
     Attributes:
@@ -49,7 +47,7 @@ class CheckOptions:
     accept: tuple[Acceptance, ...] = ()
     today: date | None = None
     as_of: date | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
 
 
 def check_list(
@@ -78,18 +76,17 @@ def check_list(
     wishes = universe.wishes(one.dependency for one in listed.packages)
     source.prefetch(wishes, universe.target, universe.follow)
     try:
-        limits = replace(options.limits, seconds=options.limits.seconds * (1 - _EXPLAIN_SHARE))
+        limits = options.limits._replace(seconds=options.limits.seconds * (1 - _EXPLAIN_SHARE))
         result = _Check(Judge(universe, limits), listed, options).result(empty)
     except IndexUnavailableError as error:
         text = f"The index {error.failure.host} gave no answer: {error.failure.cause}."
         notice = Notice("index-unavailable", text)
-        result = replace(
-            empty,
+        result = empty._replace(
             verdict=Verdict.UNKNOWN,
             index_failure=error.failure,
             warnings=(*empty.warnings, notice),
         )
-    return replace(result, seconds=time.perf_counter() - started)
+    return result._replace(seconds=time.perf_counter() - started)
 
 
 class _Check:
@@ -105,7 +102,7 @@ class _Check:
         judgement = self._judge.judge(self._wanted)
         unknown = self._unknown_packages()
         if unknown and judgement.verdict is Verdict.CONFLICT:
-            return replace(empty, diagnostics=(*empty.diagnostics, *unknown))
+            return empty._replace(diagnostics=(*empty.diagnostics, *unknown))
         notices = [*empty.warnings, *self._notices(judgement)]
         verdict = judgement.verdict
         conflicts: tuple[Conflict, ...] = ()
@@ -133,8 +130,7 @@ class _Check:
                 notices.append(other)
         if verdict.value in ("ok", "override"):
             verdict = self._limited(verdict, empty.basis, notices)
-        return replace(
-            empty,
+        return empty._replace(
             verdict=verdict,
             conflicts=conflicts,
             fix=fix,
@@ -215,7 +211,7 @@ class _Check:
         named = {conflict.package, *(line.partition("=")[0] for line in conflict.lines)}
         for one in self._options.accept:
             if today is not None and one.until >= today and one.package in named:
-                return replace(conflict, accepted=one)
+                return conflict._replace(accepted=one)
         return conflict
 
     def _other_order(self, judgement: Judgement) -> Notice | None:

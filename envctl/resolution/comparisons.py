@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envctl.resolution.check import CheckOptions, check_list
@@ -52,7 +52,7 @@ def make_matrix(
     options: CheckOptions,
 ) -> Matrix:
     """Bare verdicts of every list on every image, images in the order given."""
-    bare = replace(options, explain=False)
+    bare = options._replace(explain=False)
     rows: list[MatrixRow] = []
     for subject, given in lists.items():
         results = tuple(check_list(subject, given, choice, source, bare) for choice in choices)
@@ -74,7 +74,7 @@ def make_upgrade(
         return None
     return Upgrade(
         image_changes(before.image, after.image),
-        check_list(subject, given, before, source, replace(options, explain=False)),
+        check_list(subject, given, before, source, options._replace(explain=False)),
         check_list(subject, given, after, source, options),
     )
 
@@ -101,7 +101,7 @@ def check_bundles(
             if len(named) > 1:
                 listed = " and ".join(f"`{name}`" for name in named)
                 notices.append(Notice("bundles-clash", f"The bundles {listed} clash about {conflict.package}."))
-        together = replace(together, warnings=tuple(notices))
+        together = together._replace(warnings=tuple(notices))
     return (*alone, together)
 
 
@@ -127,7 +127,7 @@ def other_image(
     """The newest other image with a complete list on which the requirements work as they are."""
     if choice.image is None:
         return None
-    bare = replace(options, explain=False)
+    bare = options._replace(explain=False)
     record = choice.image.record
     names = [
         one.name

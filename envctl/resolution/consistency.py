@@ -8,8 +8,7 @@ not the list's fault.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.dependency import Dependency, InvalidRequirementError, parse_requirement
 from envctl.resolution.protocol import PackageName
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z0-9-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """A requirement that the result does not satisfy.
 
     `found` is the version in the result, None when the package is missing; `preinstalled` tells a bystander of

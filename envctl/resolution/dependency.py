@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.markers import InvalidMarkerError, marker_applies
 from envctl.resolution.names import extra_name, package_name, safe_extra
@@ -30,8 +29,7 @@ class InvalidRequirementError(ValueError):
     """The text is no requirement; the message says which part is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(NamedTuple):
     """A wanted package: name, extras, clauses; the marker has already been decided.
 
     `extras` keep the spelling that old pips compare (`safe_extra`). `url` is set for `name @ URL`: the clauses
@@ -89,8 +87,7 @@ def normal_clauses(text: str) -> str:
     return ",".join("".join(part.split()) for part in text.split(",") if part.strip())
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(NamedTuple):
     """The dependencies of one distribution for one target.
 
     Attributes:

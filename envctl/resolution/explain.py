@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.cores import demanding, minimal, minimal_lines, name_of, satisfied_by
 from envctl.resolution.findings import Cause, Conflict
@@ -35,8 +34,7 @@ _MOST_CONFLICTS = 8
 _MOST_STEPS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(NamedTuple):
     """A clash with the packages of the list that make it; `package` is the one they disagree about."""
 
     conflict: Conflict

@@ -5,10 +5,9 @@ Plain values, built once by the check; writers never look behind them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.errors import ExitCode, gravest
 
@@ -40,8 +39,7 @@ class FixKind(StrEnum):
     OPERATOR = "operator"
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """One requirement that takes part in a clash.
 
     Attributes:
@@ -59,8 +57,7 @@ class Cause:
     preinstalled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """One change of the list: a requirement taken out, one put in, or both; `source` is where it stands."""
 
     remove: str | None = None
@@ -68,8 +65,7 @@ class Edit:
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(NamedTuple):
     """A way out. `verified` is true when the changed list was solved and no clash was left.
 
     `image` is set for another image, `snippet` for code to paste.
@@ -83,8 +79,7 @@ class Fix:
     snippet: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(NamedTuple):
     """A clash that the user accepts until a day."""
 
     package: str
@@ -92,8 +87,7 @@ class Acceptance:
     until: date
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(NamedTuple):
     """One clash: the package about which requirements disagree, why, and ways out.
 
     `lines` are the merged requirements of the list that are needed for it: without any one of them it is gone.
@@ -107,8 +101,7 @@ class Conflict:
     accepted: Acceptance | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A preinstalled package that gets another version, and the requirements that want it."""
 
     name: str
@@ -117,16 +110,14 @@ class Change:
     because: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Install:
+class Install(NamedTuple):
     """A package that the image lacks."""
 
     name: str
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """Something to know that does not change the verdict; `code` is stable."""
 
     code: str
@@ -134,8 +125,7 @@ class Notice:
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The answer for one list on one image.
 
     Attributes:
@@ -181,8 +171,7 @@ class Result:
                 return ExitCode.NEGATIVE
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """The answers of one run."""
 
     results: tuple[Result, ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envctl.resolution.dependency import Dependency
@@ -42,7 +41,7 @@ class FixFinder:
             fixes = ways if ways and len(one.lines) == 1 else [*ways, *self._searched(one, context)]
             if not any(fix.edit for fix in fixes):
                 fixes = self._last_resorts(one, context)
-            found.append(replace(one.conflict, fixes=tuple(dict.fromkeys(fixes))))
+            found.append(one.conflict._replace(fixes=tuple(dict.fromkeys(fixes))))
         return tuple(found)
 
     def _context(self, one: Explained, explained: Sequence[Explained]) -> list[Requested]:

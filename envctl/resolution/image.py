@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.dependency import Dependency, InvalidRequirementError, parse_requirement
 from envctl.resolution.protocol import PackageName, Target
@@ -47,8 +46,7 @@ def resolver_of_pip(pip: str) -> ResolverKind:
     return ResolverKind.LEGACY if release_numbers(pip) < (20, 3) else ResolverKind.STRICT
 
 
-@dataclass(frozen=True, slots=True)
-class Preinstalled:
+class Preinstalled(NamedTuple):
     """A package of an image.
 
     `requires` holds the requirement texts that apply to the image's Python without extras, and is None when the
@@ -71,8 +69,7 @@ class Preinstalled:
         return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRecord:
+class ImageRecord(NamedTuple):
     """What the catalogue knows of an image without opening its package list.
 
     Attributes:
@@ -117,8 +114,7 @@ class ImageRecord:
         return self.name.removeprefix("composer-")[:1]
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """A loaded image.
 
     Attributes:
@@ -132,7 +128,7 @@ class Image:
     record: ImageRecord
     packages: Mapping[PackageName, Preinstalled]
     left_out: tuple[str, ...] = ()
-    load_extras: Callable[[], Mapping[str, Mapping[str, list[str]]]] = field(default=dict, repr=False, compare=False)
+    load_extras: Callable[[], Mapping[str, Mapping[str, list[str]]]] = dict
 
     @property
     def name(self) -> str:

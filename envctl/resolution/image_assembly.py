@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envctl.resolution.dependency import Dependency, declared, parse_requirement
@@ -54,7 +53,7 @@ def assemble_image(
             kept.extend(str(one) for one in wanted if one.specifiers and _holds(one, versions))
         packages[name] = Preinstalled(name, spelling, version, tuple(kept))
         extras[name] = {extra: [str(one) for one in many] for extra, many in read.extras}
-    image = Image(replace(record, packages=len(packages)), packages, tuple(left_out))
+    image = Image(record._replace(packages=len(packages)), packages, tuple(left_out))
     return image, extras
 
 

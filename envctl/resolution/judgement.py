@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.consistency import Broken, Dependents, find_broken
 from envctl.resolution.findings import Verdict
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from envctl.resolution.specifiers import Specifiers
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """A verdict with what it rests on.
 
     `unread` are packages of the solution whose requirements nobody can know without building them: a verdict
@@ -86,7 +84,7 @@ class Judge:
         """A judge of the same image and index with tighter bounds: for the many small questions of explanations."""
         return Judge(
             self.universe,
-            replace(self.limits, rounds=rounds),
+            self.limits._replace(rounds=rounds),
             deadline=deadline,
             dependents=self.dependents,
             known={key: one for key, one in self._known.items() if not isinstance(one.outcome, TooDeep)},

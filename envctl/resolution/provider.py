@@ -9,9 +9,8 @@ asked for a package that the image satisfies.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.dependency import Declared, Dependency, declared
 from envctl.resolution.graph import (
@@ -56,8 +55,7 @@ class IndexUnavailableError(Exception):
         self.failure = failure
 
 
-@dataclass(frozen=True, slots=True)
-class Habits:
+class Habits(NamedTuple):
     """In which ways pips with the strict resolver differ."""
 
     splits_extras: bool

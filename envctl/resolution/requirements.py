@@ -7,7 +7,7 @@ merges lines of one package, because Composer's API takes a map with one entry p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.diagnostics import Diagnostic, Hint, Severity, SourceSpan
 from envctl.resolution.dependency import Dependency
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from envctl.resolution.protocol import PackageName, Target
 
 
-@dataclass(frozen=True, slots=True)
-class RequirementLine:
+class RequirementLine(NamedTuple):
     """One requirement as it stands in a file or in a map.
 
     `text` is the requirement without comment and options; `span` is its place, or None for a map.
@@ -34,12 +33,14 @@ class RequirementLine:
     hashes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class IndexOptions:
+class IndexOptions(NamedTuple):
     """Index options of the files, in their order; credentials are kept in the URLs and must not be shown."""
 
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
+
+
+_NO_OPTIONS = IndexOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,10 @@ class RequirementsInput:
     lines: tuple[RequirementLine, ...] = ()
     constraints: tuple[RequirementLine, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
-    index: IndexOptions = IndexOptions()
+    index: IndexOptions = _NO_OPTIONS
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
+class Requested(NamedTuple):
     """One package of the list, with every line that asks for it."""
 
     dependency: Dependency
@@ -87,8 +87,7 @@ class Requested:
         return place(self.span)
 
 
-@dataclass(frozen=True, slots=True)
-class RequestedList:
+class RequestedList(NamedTuple):
     """The list for one target: one entry per package, in the order of first mention."""
 
     packages: tuple[Requested, ...]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.dependency import Dependency
 from envctl.resolution.graph import PYTHON, IndexNode, InstalledNode, Node
@@ -22,13 +21,12 @@ if TYPE_CHECKING:
     from envctl.resolution.specifiers import Specifiers
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Bounds of a search: pip itself gives up only after 200,000 rounds, a package build much earlier."""
 
     rounds: int = 4000
     seconds: float = 20.0
-    clock: Callable[[], float] = field(default=time.monotonic, compare=False)
+    clock: Callable[[], float] = time.monotonic
 
 
 def airflow_pin(image: Image) -> Dependency | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.graph import Exactly, ExtrasNode, IndexNode, InstalledNode, Node, PythonNode, Requirement
 
@@ -13,16 +12,14 @@ if TYPE_CHECKING:
     from envctl.resolution.protocol import Candidate, PackageName
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """A requirement and who asks for it: a candidate, or None for the list itself."""
 
     requirement: Requirement
     parent: Node | None
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(NamedTuple):
     """Who led to whom: for every candidate that was pinned the edge that first asked for it."""
 
     first: Mapping[Node, Edge]
@@ -53,8 +50,7 @@ class Links:
         return requirement
 
 
-@dataclass(frozen=True, slots=True)
-class Solved:
+class Solved(NamedTuple):
     """A solution.
 
     Attributes:
@@ -84,8 +80,7 @@ class Solved:
         return tuple(node.candidate for node in self.installs)
 
 
-@dataclass(frozen=True, slots=True)
-class Impossible:
+class Impossible(NamedTuple):
     """No solution; `causes` are the requirements of the last conflict."""
 
     causes: tuple[Edge, ...]
@@ -93,8 +88,7 @@ class Impossible:
     rounds: int
 
 
-@dataclass(frozen=True, slots=True)
-class TooDeep:
+class TooDeep(NamedTuple):
     """The search reached a bound; `tried` counts the given-up candidates of each package, most first."""
 
     rounds: int

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -251,7 +250,7 @@ def report_of_formats():
     source = source_of({"core": {"1.0": []}, "new": {"1.0": []}})
     conflict = check_list("bad.txt", given("new\ncore==1.0\n", "bad.txt"), choice_of(image), source, options())
     fine = check_list("good.txt", given("new\n", "good.txt"), choice_of(image), source, options())
-    return Report((replace(conflict, seconds=0.0), replace(fine, seconds=0.0)))
+    return Report((conflict._replace(seconds=0.0), fine._replace(seconds=0.0)))
 
 
 def test_the_markdown_form():
