@@ -1,0 +1,98 @@
+"""Real pip as the judge: on a generated index of empty wheels, and on a published one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from worlds import image_of, installs, judged
+
+from envctl.dependencies import check, open_source, parse_requirements
+from envctl.resolution.catalogue import Catalogue
+from envctl.resolution.certification import certified, fetch_pip
+from envctl.resolution.certify import PipAnswer, ask_pip, build_environment
+from envctl.resolution.findings import Verdict
+
+NEW = {"yaml": {"5.4": [], "6.1": []}, "new": {"1.0": ["yaml<6"], "2.0": ["yaml>=6", 'extra-one ; extra == "x"']}}
+
+
+def write_wheels(universe, folder):
+    folder.mkdir()
+    for name, versions in universe.items():
+        for version, requires in versions.items():
+            stem = f"{name.replace('-', '_')}-{version}"
+            lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", "Provides-Extra: x"]
+            lines += [f"Requires-Dist: {text}" for text in requires]
+            with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
+                wheel.writestr(f"{stem}.dist-info/METADATA", "\n".join(lines) + "\n\n")
+                wheel.writestr(
+                    f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+                )
+                wheel.writestr(f"{stem}.dist-info/RECORD", "")
+
+
+@pytest.fixture(scope="module")
+def pip():
+    """The pip of the development environment; its newer resolver agrees on these small questions."""
+    found = subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, text=True, check=False)
+    if found.returncode:
+        pytest.skip("this environment has no pip")
+    return [sys.executable, "-m", "pip"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "verdict"),
+    [
+        (["new"], Verdict.CONFLICT),
+        (["new==1.0"], Verdict.OK),
+        (["yaml"], Verdict.OK),
+        (["other"], Verdict.CONFLICT),
+        (["free"], Verdict.OVERRIDE),
+    ],
+)
+def test_pip_on_an_environment_of_empty_distributions_says_the_same(tmp_path, pip, wanted, verdict):
+    version = ".".join(map(str, sys.version_info[:3]))
+    image = image_of({"yaml": ["5.0"], "bystander": ["1.0", "yaml==5.0"], "loose": ["1.0"]}, python=version)
+    universe = {**NEW, "free": {"1.0": ["loose>=2"]}, "loose": {"2.0": []}}
+    environment = build_environment(image, tmp_path / "environment")
+    write_wheels(universe, tmp_path / "wheels")
+    options = ("--no-index", "--find-links", str(tmp_path / "wheels"))
+    truth = ask_pip(pip, environment, ["apache-airflow==2.10.5+composer", *wanted], options)
+    judgement = judged(image, universe, *wanted)
+    assert judgement.verdict is verdict
+    assert truth.works == judgement.works
+    if truth.works:
+        assert dict(truth.installs) == installs(judgement)
+
+
+def test_a_certified_result_says_where_pip_disagrees():
+    from envctl.resolution.certification import _compare
+    from envctl.resolution.findings import Install, Result
+
+    result = Result("x", "image", Verdict.OK, None, installs=(Install("new", "1.0"),))
+    assert _compare(result, PipAnswer(True, (("new", "1.0"),)), "23.2.1").code == "certified"
+    assert _compare(result, PipAnswer(True, (("new", "2.0"),)), "23.2.1").code == "certify-disagrees"
+    assert _compare(result, PipAnswer(False, message="ERROR: no"), "23.2.1").code == "certify-disagrees"
+
+
+@pytest.mark.online
+def test_the_images_pip_certifies_a_list_from_the_published_index():
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("needs the image's Python")
+    given = parse_requirements("soda-core==3.5.6\n", Path("requirements.txt"), {})
+    image = "composer-2.13.8-airflow-2.10.5"
+    with open_source(given) as source:
+        result = check(given, image, source=source).results[0]
+    assert result.verdict is Verdict.OVERRIDE
+    answer = certified(result, given, Catalogue().choose(image), None)
+    assert [one.code for one in answer.warnings] == ["certified"]
+
+
+@pytest.mark.online
+def test_the_very_pip_of_an_image_can_be_had(tmp_path):
+    pip = fetch_pip("23.2.1", tmp_path, None)
+    said = subprocess.run([sys.executable, str(pip), "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("pip 23.2.1 ")
