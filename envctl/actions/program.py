@@ -170,8 +170,6 @@ def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
         foundation_outputs=_foundation_outputs(workspace, loaded),
         secrets=_secrets(loaded),
     )
-    if not isinstance(spec, Environment):
-        return context
     return replace(context, shared_bindings=shared_bindings(loaded, context, _siblings(workspace, loaded)))
 
 
@@ -236,7 +234,7 @@ def _secrets(loaded: Loaded) -> dict[str, str]:
 
 
 def _siblings(workspace: Workspace, loaded: Loaded) -> list[Loaded]:
-    """The other environments of the same Google project; files that cannot be read do not count here."""
+    """The other files of the same Google project; those that cannot be read do not count here."""
     from envctl.errors import EnvctlError
     from envctl.spec.loader import load
 
@@ -248,6 +246,6 @@ def _siblings(workspace: Workspace, loaded: Loaded) -> list[Loaded]:
             other = load(workspace.project, name)
         except EnvctlError:
             continue  # abstract, or wrong: `validate` says so; it declares nothing that is applied
-        if isinstance(other.spec, Environment) and other.spec.project == loaded.spec.project:
+        if other.spec.project == loaded.spec.project:
             found.append(other)
     return found

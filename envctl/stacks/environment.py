@@ -18,6 +18,12 @@ _TIMEOUTS = Timeouts(create=150, update=180, delete=90)
 PACKAGES = "config.softwareConfig.pypiPackages"
 """Owned by the API client: the program neither sets nor compares it."""
 
+PROVENANCE = ("labels.envctl-version", "labels.envctl-commit")
+"""Labels that say which envctl and which commit made the environment: written once, never compared.
+
+An update takes minutes, and every new commit and every new envctl would cost one per environment.
+"""
+
 
 def environment_resource(scope: Scope, spec: Environment, links: Links, depends_on: tuple[str, ...]) -> Resource:
     """The environment, after everything it needs."""
@@ -37,7 +43,7 @@ def environment_resource(scope: Scope, spec: Environment, links: Links, depends_
             depends_on=depends_on,
             protect=scope.protect,
             delete_before_replace=True,
-            ignore_changes=(PACKAGES,),
+            ignore_changes=(PACKAGES, *PROVENANCE),
             timeouts=_TIMEOUTS,
         ),
     )

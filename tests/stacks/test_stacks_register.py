@@ -45,7 +45,11 @@ def test_the_engine_sees_that_the_environment_needs_every_api_and_binding_first(
 
 def test_packages_are_not_compared_and_timeouts_are_longer_than_the_providers() -> None:
     request = run_program(environment_program(load_environment(THIN), CONTEXT)).named("environment").request
-    assert list(request.ignoreChanges) == ["config.softwareConfig.pypiPackages"]
+    assert list(request.ignoreChanges) == [
+        "config.softwareConfig.pypiPackages",
+        "labels.envctl-version",
+        "labels.envctl-commit",
+    ]
     assert (request.customTimeouts.create, request.customTimeouts.update, request.customTimeouts.delete) == (
         "150m",
         "180m",
