@@ -10,8 +10,6 @@ import typer
 from envctl.commands.console import CONSOLE
 from envctl.commands.lifecycle import open_workspace_of
 from envctl.commands.options import Cloud, CloudChoice, EngineOption, EnvironmentName, Output, Yes
-from envctl.report.plan_text import short_type
-from envctl.report.style import printable
 
 Resource = Annotated[str, typer.Argument(metavar="RESOURCE", help="Logical name, or URN.")]
 
@@ -29,6 +27,8 @@ def register(app: typer.Typer) -> None:
 def list_(environment: EnvironmentName, cloud: Cloud = CloudChoice.GCP, engine: EngineOption = None) -> None:
     """List every resource of the state."""
     from envctl.actions.state import list_state
+    from envctl.report.plan_text import short_type
+    from envctl.report.style import printable
 
     rows = list_state(open_workspace_of(cloud, engine), environment)
     width = max((len(short_type(row.type)) for row in rows), default=0)

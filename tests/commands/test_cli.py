@@ -132,7 +132,7 @@ def test_a_saved_plan_is_shown_again_and_applied_once(envctl, tmp_path):
 
 
 def test_a_failed_create_is_4_with_the_message_and_the_way_on(envctl):
-    fault = {"kind": "operation", "operation": "composer.CREATE", "status": "INTERNAL", "message": "zone is full"}
+    fault = {"kind": "operation", "operation": "composer.environments.create", "status": "INTERNAL", "message": "zone is full"}
     assert envctl("sandbox", "fault", json.dumps(fault))[0] == 0
     code, out, _ = envctl("up", "dev", "--yes")
     assert code == 4
