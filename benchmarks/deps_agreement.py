@@ -215,7 +215,6 @@ def compare(
     # run from a folder: pip inside its wheel would be compiled anew at each start
     with zipfile.ZipFile(pip) as wheel:
         wheel.extractall(folder / "pip")
-    command = [sys.executable, str(folder / "pip" / "pip")]
     write_wheels(world.universe, folder / "wheels")
     options = ("--no-index", "--find-links", str(folder / "wheels"))
     wrong: list[str] = []
@@ -227,7 +226,7 @@ def compare(
             break
         pin = f"apache-airflow=={image.packages[AIRFLOW].version}"
         try:
-            truth = ask_pip(command, environment, [pin, *wanted], options, seconds=60.0)
+            truth = ask_pip(folder / "pip" / "pip", environment, [pin, *wanted], options, seconds=60.0)
         except OutsideError as error:
             sys.stderr.write(f"seed {seed} {wanted}: skipped, {error.summary}\n")
             continue

@@ -41,7 +41,7 @@ def certified(result: Result, given: RequirementsInput, choice: ImageChoice, ind
         pin = airflow_pin(image)
         wanted = [one.text for one in requested(given, image.record.target).packages]
         options = ("--index-url", index_url) if index_url else ()
-        answer = ask_pip([str(python), str(pip)], environment, [*([str(pin)] if pin else []), *wanted], options)
+        answer = ask_pip(pip, environment, [*([str(pin)] if pin else []), *wanted], options)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return _with(result, _compare(result, answer, image.record.pip))

@@ -92,7 +92,7 @@ def write_distribution(
 
 
 def ask_pip(
-    pip: Sequence[str],
+    pip: Path,
     environment: Path,
     requirements: Sequence[str],
     options: Sequence[str] = (),
@@ -101,7 +101,7 @@ def ask_pip(
     """What a pip says to a list in an environment.
 
     Args:
-        pip: command of the pip, run by the environment's interpreter version, such as `[python, pip.whl/pip]`.
+        pip: the folder `pip` of an unpacked pip; the environment's own interpreter runs it.
         environment: of `build_environment`.
         requirements: the list, Composer's pin of Airflow first.
         options: index options.
@@ -112,7 +112,7 @@ def ask_pip(
     """
     list_file = environment / "envctl-requirements.txt"
     list_file.write_text("\n".join(requirements) + "\n", encoding="utf-8")
-    command = [*pip, "--python", str(environment), "install", "--dry-run", "--report", "-", "--quiet"]
+    command = [str(environment / "bin" / "python"), str(pip), "install", "--dry-run", "--report", "-", "--quiet"]
     command += ["--no-input", "--disable-pip-version-check", *options, "-r", str(list_file)]
     answer = _run(command, seconds)
     if answer.returncode:
@@ -127,7 +127,7 @@ def ask_pip(
     return PipAnswer(not broken, installs, broken)
 
 
-def _check(pip: Sequence[str], environment: Path, planned: list[dict[str, Any]], seconds: float) -> tuple[str, ...]:
+def _check(pip: Path, environment: Path, planned: list[dict[str, Any]], seconds: float) -> tuple[str, ...]:
     """What `pip check` objects to after the planned metadata is in place, and not before."""
     after = environment.with_name(environment.name + "-after")
     shutil.rmtree(after, ignore_errors=True)
@@ -152,8 +152,8 @@ def _check(pip: Sequence[str], environment: Path, planned: list[dict[str, Any]],
         shutil.rmtree(after, ignore_errors=True)
 
 
-def _objections(pip: Sequence[str], environment: Path, seconds: float) -> list[str]:
-    command = [*pip, "--python", str(environment), "check", "--disable-pip-version-check"]
+def _objections(pip: Path, environment: Path, seconds: float) -> list[str]:
+    command = [str(environment / "bin" / "python"), str(pip), "check", "--disable-pip-version-check"]
     answer = _run(command, seconds)
     lines = answer.stdout.strip().splitlines()
     return [line for line in lines if " requires " in line or " has requirement " in line]
