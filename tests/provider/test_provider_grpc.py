@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -31,6 +32,9 @@ def find_cli() -> Path | None:
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:gcp.* has been deprecated in favor of:DeprecationWarning"),
+    # The SDK leaves event loops of its language server open; `stack` collects them before the next test.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.pulumi,
     pytest.mark.skipif(
         find_cli() is None, reason="no Pulumi CLI: set ENVCTL_TEST_PULUMI or build it into .cache/pulumi"
@@ -92,7 +96,9 @@ def program(size: str = "ENVIRONMENT_SIZE_SMALL", region: str = REGION) -> Calla
 
 
 @pytest.fixture
-def stack(adapter: Adapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], Any]:
+def stack(
+    adapter: Adapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Callable[[], None]], Any]]:
     from pulumi import automation as auto
     from semver import VersionInfo
 
@@ -126,7 +132,8 @@ def stack(adapter: Adapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         made.set_config("gcp:region", auto.ConfigValue(REGION))
         return made
 
-    return select
+    yield select
+    gc.collect()
 
 
 def test_a_stack_lives_through_the_real_cli(stack: Callable[[Callable[[], None]], Any], emulator: Cloud) -> None:
