@@ -106,11 +106,12 @@ def fix(
     import difflib
 
     from envctl.actions.deps import fix_dependencies
-    from envctl.report.deps_text import render_report
+    from envctl.report.deps_text import render_details, render_report
 
     done = fix_dependencies(_request(environments, files, image, None, as_of, index_url, offline, nearest), write=write)
     if not done.edited:
         CONSOLE.emit(render_report(done.report, CONSOLE.style()))
+        CONSOLE.emit(render_details(done.report, CONSOLE.style()))
         return done.report.exit_code()
     for edited in done.edited:
         diff = difflib.unified_diff(

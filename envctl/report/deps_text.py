@@ -70,6 +70,24 @@ def render_result(result: Result, style: Style = PLAIN) -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_details(report: Report, style: Style = PLAIN) -> str:
+    """What the screen of `render_report` leaves out: the chain behind each cause, and operators to paste."""
+    lines: list[str] = []
+    for result in report.results:
+        for conflict in result.conflicts:
+            lines.append(style(f"clash about {conflict.package}: who asks for what", "bold"))
+            for cause in conflict.causes:
+                via = " -> ".join(cause.chain) or cause.by
+                place = f"  ({printable(cause.source)})" if cause.source else ""
+                side = "image" if cause.preinstalled else "list"
+                lines.append(f"  {side:<5}  {printable(via)} requires {printable(cause.requirement)}{place}")
+            for fix in conflict.fixes:
+                if fix.snippet is not None:
+                    lines += ["", f"  {printable(fix.why)}", "", *(f"    {one}".rstrip() for one in fix.snippet.splitlines())]
+            lines.append("")
+    return "\n".join(lines)
+
+
 def edit_text(edit: Edit) -> str:
     """`replace `a==1` with `a==2` (requirements.txt:3)`."""
     where = f" ({printable(edit.source)})" if edit.source else ""

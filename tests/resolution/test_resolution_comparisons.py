@@ -21,6 +21,7 @@ from envctl.actions.deps import (
 from envctl.dependencies import parse_requirements, sent_packages
 from envctl.errors import ExitCode, InvalidInputError, UsageError
 from envctl.report.deps_formats import DepsFormat, matrix_document, render_matrix, write_report
+from envctl.report.deps_text import render_details
 from envctl.resolution.check import CheckOptions, check_list
 from envctl.resolution.comparisons import check_bundles
 from envctl.resolution.findings import Acceptance, Report, Verdict
@@ -378,3 +379,45 @@ def test_the_json_form():
             ],
         }
     )
+
+
+def test_the_details_hold_the_chain_and_an_operator_to_paste():
+    image = image_of({"apache-airflow": ["2.10.5+composer", "web"], "web": ["1.0", "jinja<4"], "jinja": ["3.1"]})
+    source = source_of({"a": {"1.0": ["b"]}, "b": {"1.0": ["jinja>=4"]}, "jinja": {"4.0": []}})
+    result = check_list("r.txt", given("a\n", "r.txt"), choice_of(image), source, options())
+    assert render_details(Report((result,))) == snapshot('''\
+clash about jinja: who asks for what
+  list   a==1.0 -> b==1.0 requires jinja>=4  (r.txt:1)
+  image  apache-airflow==2.10.5+composer -> web==1.0 requires jinja<4
+
+  No release of a was found that fits: run the tasks that need it apart.
+
+    from airflow.operators.python import PythonVirtualenvOperator
+
+
+    def work():
+        """Imports go inside: this code runs apart from Airflow."""
+
+
+    task = PythonVirtualenvOperator(
+        task_id="work",
+        python_callable=work,
+        requirements=["a"],
+        python_version="3.11",
+        system_site_packages=False,
+    )
+
+  No release of a was found that fits: run the tasks that need it apart.
+
+    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+
+    task = KubernetesPodOperator(
+        task_id="work",
+        name="work",
+        namespace="composer-user-workloads",
+        image="python:3.11-slim",
+        cmds=["sh", "-c"],
+        arguments=["pip install 'a' && python /work/main.py"],
+        config_file="/home/airflow/composer_kube_config",
+    )
+''')
