@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -87,7 +86,7 @@ class Workspace:
 
     def provider(self, stack: str) -> SandboxProvider:
         """The provider of envctl itself, on this cloud."""
-        from envctl.provider.session import RealSleeper
+        from envctl.provider.session import NoWait, RealSleeper
         from envctl.provider.spec import Settings
         from envctl.provider.translator import SandboxProvider
 
@@ -125,13 +124,6 @@ class Workspace:
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None
-
-
-class NoWait:
-    """The emulator of this process: its clock moves with each poll, nobody waits."""
-
-    def sleep(self, seconds: float, cancel: threading.Event) -> None:
-        """Returns at once."""
 
 
 def open_workspace(directory: Path, cloud: CloudName, engine: EngineName | None = None) -> Workspace:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envctl.errors import UsageError
-from envctl.resolution.index.settings import DEFAULT_INDEX, IndexOptions, IndexSettings, load_index_settings
+from envctl.resolution.index.settings import IndexOptions, IndexSettings, default_index, load_index_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,18 +19,23 @@ def load(environment: dict[str, str] | None = None, options: IndexOptions | None
 
 
 def test_nothing_said_means_the_public_index() -> None:
-    assert load() == IndexSettings()
-    assert load().indexes == (DEFAULT_INDEX,)
+    assert load() == IndexSettings(indexes=(default_index(),))
+
+
+def test_the_public_index_is_the_one_that_pip_names() -> None:
+    from pip._internal.models.index import PyPI
+
+    assert default_index() == PyPI.simple_url
 
 
 @pytest.mark.parametrize(
     ("environment", "indexes"),
     [
         ({"PIP_INDEX_URL": "https://a/simple/"}, ("https://a/simple",)),
-        ({"PIP_EXTRA_INDEX_URL": "https://a/s\n https://b/s"}, (DEFAULT_INDEX, "https://a/s", "https://b/s")),
+        ({"PIP_EXTRA_INDEX_URL": "https://a/s\n https://b/s"}, (default_index(), "https://a/s", "https://b/s")),
         ({"UV_INDEX_URL": "https://a/s"}, ("https://a/s",)),
         ({"UV_DEFAULT_INDEX": "corp=https://a/s?x=1", "UV_INDEX_URL": "https://b/s"}, ("https://a/s?x=1",)),
-        ({"UV_INDEX": "one=https://a/s https://b/s"}, (DEFAULT_INDEX, "https://a/s", "https://b/s")),
+        ({"UV_INDEX": "one=https://a/s https://b/s"}, (default_index(), "https://a/s", "https://b/s")),
         ({"PIP_INDEX_URL": "https://a/s", "UV_INDEX_URL": "https://b/s"}, ("https://a/s",)),
         ({"PIP_INDEX_URL": "https://a/s", "PIP_EXTRA_INDEX_URL": "https://a/s/"}, ("https://a/s",)),
         ({"PIP_NO_INDEX": "1", "PIP_INDEX_URL": "https://a/s"}, ()),

@@ -8,7 +8,10 @@ docs.astral.sh/uv/reference/environment; both 2026-11.
 
 from __future__ import annotations
 
+import re
 import sys
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,9 +21,40 @@ from envctl.resolution.index.credentials import split_credentials, without_crede
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-DEFAULT_INDEX = "https://pypi.org/simple"
 _SECTIONS = ("global", "download", "install")
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
+
+
+@cache
+def default_index() -> str:
+    """The index that pip asks when nothing is configured, as pip itself says.
+
+    Read from the pip of this environment, else from the one that Python brings along (`ensurepip`).
+
+    Raises:
+        UsageError: there is neither.
+    """
+    module = "pip._internal.models.index"
+    try:
+        return str(import_module(module).PyPI.simple_url)
+    except ImportError:
+        pass
+    import ensurepip
+    from zipimport import ZipImportError, zipimporter
+
+    for wheel in sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")):
+        try:
+            text = zipimporter(str(wheel)).get_source("pip/_internal/models/index")
+        except ZipImportError:
+            continue
+        host = re.search(r'^PyPI = PackageIndex\(\s*"([^"]+)"', text or "", re.MULTILINE)
+        if host:
+            return f"{host.group(1).rstrip('/')}/simple"
+    raise UsageError(
+        "No package index is configured",
+        hints=("name one with `--index-url URL`, `PIP_INDEX_URL`, or `index: {url: ...}` in envctl.yaml",),
+        code="usage",
+    )
 
 
 class IndexSettings(NamedTuple):
@@ -34,7 +68,7 @@ class IndexSettings(NamedTuple):
         origin: where `indexes` came from, for messages.
     """
 
-    indexes: tuple[str, ...] = (DEFAULT_INDEX,)
+    indexes: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     passwords: tuple[tuple[str, tuple[str, str]], ...] = ()
     timeout_seconds: float = 15.0
@@ -156,7 +190,7 @@ class _Layers:
         for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
             if self._environment.get(name):
                 return _without_name(self._environment[name]), name
-        return DEFAULT_INDEX, "default"
+        return default_index(), "default"
 
     def extra_index_urls(self) -> list[str]:
         found = self.pip("extra-index-url")
