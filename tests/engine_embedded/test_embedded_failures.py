@@ -14,7 +14,7 @@ from programs import Thing
 from envctl.engine.embedded.expected import inputs_digest
 from envctl.engine.events import MessageEvent, Op, Phase
 from envctl.engine.protocol import ExpectedStep
-from envctl.errors import DetachedError, RefusedError
+from envctl.errors import DetachedError, OutsideError, RefusedError
 from envctl.plan.values import Opaque
 from envctl.provider.protocol import ProviderError
 
@@ -125,6 +125,22 @@ def test_after_an_answer_that_says_nothing_the_next_run_looks(bench: Bench) -> N
     assert bench.cloud.called("create") == []
     assert bench.cloud.called("locate") == ["a"]
     assert bench.engine.pending() == []
+
+
+def test_a_lost_connection_ends_the_run_and_the_next_one_looks(bench: Bench) -> None:
+    def after(method: str, name: str) -> None:
+        if name == "b":
+            raise OutsideError("The connection was dropped", code="connection-dropped")
+
+    bench.cloud.after = after
+    with pytest.raises(OutsideError, match="connection was dropped"):
+        bench.up(chain())
+    assert [s.urn for s in bench.steps(Phase.FAILED)] == [urn("b")]
+    assert bench.engine.pending() == [("creating", urn("b"), "operations/create-b")]
+    assert bench.engine.history()[-1].outcome == "failed"
+    bench.cloud.after = lambda *_: None
+    assert bench.up(chain()).ok
+    assert bench.cloud.called("create") == ["c"]
 
 
 def test_a_detached_creation_is_pending_and_adopted_by_the_next_run(bench: Bench) -> None:

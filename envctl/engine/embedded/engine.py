@@ -145,8 +145,8 @@ class EmbeddedEngine:
             run.expectations = Expectations(options.expected)
             try:
                 self._work(work, run)
-            except EnvctlError:
-                self._end(run, kind, began, "refused")
+            except EnvctlError as error:
+                self._end(run, kind, began, "refused" if isinstance(error, RefusedError) else "failed")
                 raise
             except BaseException:
                 run.store.close(keep_journal=True)  # a crash: the journal says what was done, the next run reads it

@@ -59,7 +59,8 @@ class Executor:
             raise StepFailedError(str(error)) from error
         except StoppedError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # lost connections, bugs: the pending operation stays, the next run looks
+            run.emit(step.event(Phase.FAILED))
             run.mark_fatal(error)
             raise
         if not hidden:
