@@ -75,7 +75,8 @@ def parse_bundle(text: str, file: Path) -> Facts:
     try:
         document = json.loads(text)
     except json.JSONDecodeError as problem:
-        line = text.splitlines()[problem.lineno - 1] if text.strip() else ""
+        lines = text.splitlines()
+        line = lines[problem.lineno - 1] if problem.lineno <= len(lines) else ""
         detail = "The file is empty." if not text.strip() else f"{problem.msg}; the file may be cut off."
         raise _refusal("The facts are not JSON", detail, file, problem.lineno, problem.colno, line) from problem
     except RecursionError as problem:

@@ -112,7 +112,7 @@ class Case:
     @cached_property
     def world(self) -> World:
         """What the evaluator sees."""
-        return build_world(self.facts, self.now, self._buckets())
+        return build_world(self.facts, self.now, self._buckets(), (self.any_secret,))
 
     @cached_property
     def evaluator(self) -> Evaluator:
@@ -131,6 +131,12 @@ class Case:
         """The allow policy of a resource."""
         found = self.world.policies.get(self.world.canonical(resource))
         return found or Gap(f"the allow policy of {resource}", policy_reader(resource), "not in the facts")
+
+    @property
+    def any_secret(self) -> str:
+        """A secret that stands for all those whose names begin with the backend's prefix."""
+        prefix = self.spec.secrets.prefix if self.spec.secrets else "airflow"
+        return f"//secretmanager.googleapis.com/projects/{self.project}/secrets/{prefix}-variables-envctl-doctor"
 
     def _buckets(self) -> Mapping[str, str]:
         names = {bucket.name for bucket in self.spec.buckets.values() if bucket.name}

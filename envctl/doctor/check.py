@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
-from envctl.doctor.facts import READERS, Subject, Unreadable
+from envctl.doctor.facts import Unreadable
 from envctl.doctor.model import Finding, Fix, FixKind, Status
 
 
@@ -44,10 +44,18 @@ class Voice:
             fixes=tuple(fixes),
         )
 
-    def unknown(self, answer: Unreadable | str, why: str, *, resource: str = "", principal: str = "") -> Finding:
+    def unknown(
+        self,
+        answer: Unreadable | str,
+        why: str,
+        *,
+        resource: str = "",
+        principal: str = "",
+        severity: Severity | None = None,
+    ) -> Finding:
         """The check cannot be decided; `why` says what would have been looked at."""
         text = answer if isinstance(answer, str) else f"{answer.cause}; reading it needs {answer.permission}"
-        return Finding(self.id, Status.UNKNOWN, self.severity, why, principal, resource, evidence=(text,))
+        return Finding(self.id, Status.UNKNOWN, severity or self.severity, why, principal, resource, evidence=(text,))
 
     def skipped(self, why: str, *, resource: str = "", principal: str = "") -> Finding:
         """The check does not concern this case; `why` says the reason."""
@@ -86,8 +94,3 @@ def spec_change(text: str) -> Fix:
 def by_up(text: str) -> Fix:
     """A fix that `envctl up` makes."""
     return Fix(FixKind.UP, text)
-
-
-def reader_of(subject: Subject) -> str:
-    """The permission that answers a question of this kind."""
-    return READERS[subject]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,11 @@ from envctl.iam_roles import load_operations, load_table
 
 _PERMISSION = re.compile(r"\b[a-z][a-zA-Z]+\.[a-zA-Z]+\.[a-zA-Z]+\b")
 _ANY_BINDING = "any-binding"
+_LONG_WORD = re.compile(r"[\w.\-]{300,}")
 LONGEST_TEXT = 200_000
 """Characters of a log that are looked at, from its end: errors come last."""
+_PIECE, _OVERLAP = 2_000, 500
+"""Characters of a line that are searched at once: some patterns take quadratic time, and a log is not ours."""
 
 
 def causes_of(text: str, case: Case | None = None) -> tuple[Cause, ...]:
@@ -25,15 +28,16 @@ def causes_of(text: str, case: Case | None = None) -> tuple[Cause, ...]:
     A cause whose check failed comes before all others; the rest keep the order of the table, in which the most
     specific text stands first.
     """
-    text = text[-LONGEST_TEXT:]
+    pieces = list(_pieces(text))
     found: list[Cause] = []
     for place, row in enumerate(load_table("signatures")["rows"]):
-        match = re.search(row["regex"], text, re.MULTILINE)
+        pattern = re.compile(row["regex"], re.MULTILINE)
+        match = next((match for piece in pieces if (match := pattern.search(piece))), None)
         if match is None:
             continue
-        groups = tuple(group for group in match.groups() if group)
+        groups = tuple(group for group in match.groups() if group and not group.rstrip().endswith(":"))
         found.append(Cause(row["id"], row["means"], place, groups, _checks(row, groups)))
-    found += _named_permissions(text, found)
+    found += _named_permissions(pieces, found)
     if case is not None:
         found = [_decide(cause, case) for cause in found]
     return tuple(
@@ -76,11 +80,24 @@ def rows_for_permission(permission: str) -> list[str]:
     return list(dict.fromkeys((*named, *held)))
 
 
-def _named_permissions(text: str, found: Iterable[Cause]) -> list[Cause]:
+def _pieces(text: str) -> Iterator[str]:
+    """The lines of a text, long ones in overlapping pieces, words that no error holds cut short."""
+    for line in text[-LONGEST_TEXT:].splitlines():
+        short = _LONG_WORD.sub(lambda match: f"{match[0][:100]} ... {match[0][-100:]}", line)
+        yield short[:_PIECE]
+        for start in range(_PIECE - _OVERLAP, len(short) - _OVERLAP, _PIECE - _OVERLAP):
+            yield short[start : start + _PIECE]
+
+
+def _named_permissions(pieces: list[str], found: Iterable[Cause]) -> list[Cause]:
     """Permissions that the text names in a wording no signature knows."""
     if list(found):
         return []
-    names = [name for name in dict.fromkeys(_PERMISSION.findall(text)) if rows_for_permission(name)]
+    names = [
+        name
+        for name in dict.fromkeys(name for piece in pieces for name in _PERMISSION.findall(piece))
+        if rows_for_permission(name)
+    ]
     return [
         Cause(
             "iam.generic",

@@ -297,6 +297,9 @@ class Access:
         stops = self._denial.concerns
         if stops and (stop := self._denial.stopped(permission, Truth.YES)):
             return Verdict(permission, State.MISSING, Reason.BOUNDARY if stop.boundary else Reason.DENIED, (stop.text,))
+        if self.principal.startswith("caller:"):
+            gap = Gap("who runs envctl", "none; name yourself with --as", "the credentials do not show it")
+            return Verdict(permission, State.UNKNOWN, Reason.UNREADABLE, (str(gap),))
         number = self._world.roles.number(permission)
         if not holds(self._sure_table, number):
             return self._absent(permission, number)

@@ -30,13 +30,16 @@ def project_number(facts: Facts, project: str) -> str | None:
     return str(value) if value else None
 
 
-def build_world(facts: Facts, now: datetime, buckets: Mapping[str, str] | None = None) -> World:
+def build_world(
+    facts: Facts, now: datetime, buckets: Mapping[str, str] | None = None, imagined: Iterable[str] = ()
+) -> World:
     """The evaluator's world from facts. A part that could not be read is a gap, never an empty part.
 
     Args:
         facts: the answers.
         now: the time of the imagined requests.
         buckets: projects of buckets that the facts do not describe.
+        imagined: resources that stand for any of their kind, and have no policy of their own.
     """
     numbers: dict[str, str] = {}
     parents: dict[str, str | None] = {}
@@ -59,7 +62,7 @@ def build_world(facts: Facts, now: datetime, buckets: Mapping[str, str] | None =
     gone = {_RESOURCE[subject](name) for subject, name in _absent(facts)}
     return World(
         # An object that does not exist yet has no policy of its own and will inherit what stands above it.
-        policies={name: AllowPolicy(()) for name in gone}
+        policies={name: AllowPolicy(()) for name in (*gone, *imagined)}
         | {name: _allow_policy(facts, name) for name in facts.names(Subject.POLICY)},
         roles=RoleCatalogue(
             {name: _permissions(facts.value(Subject.ROLE, name)) for name in facts.names(Subject.ROLE)}

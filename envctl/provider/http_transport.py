@@ -45,14 +45,16 @@ ENDPOINTS: Mapping[str, Endpoint] = {
         "https://cloudresourcemanager.googleapis.com/v3/", "GOOGLE_RESOURCE_MANAGER_V3_CUSTOM_ENDPOINT"
     ),
     "iam/v1": Endpoint("https://iam.googleapis.com/v1/", "GOOGLE_IAM_BETA_CUSTOM_ENDPOINT"),
+    "iam2/v2": Endpoint("https://iam.googleapis.com/v2/", "GOOGLE_IAM2_CUSTOM_ENDPOINT"),
     "kms/v1": Endpoint("https://cloudkms.googleapis.com/v1/", "GOOGLE_KMS_CUSTOM_ENDPOINT"),
     "logging/v2": Endpoint("https://logging.googleapis.com/v2/", "GOOGLE_LOGGING_CUSTOM_ENDPOINT"),
     "monitoring/v3": Endpoint("https://monitoring.googleapis.com/", "GOOGLE_MONITORING_CUSTOM_ENDPOINT", "v3/"),
+    "orgpolicy/v2": Endpoint("https://orgpolicy.googleapis.com/v2/", "GOOGLE_ORG_POLICY_CUSTOM_ENDPOINT"),
     "secretmanager/v1": Endpoint("https://secretmanager.googleapis.com/v1/", "GOOGLE_SECRET_MANAGER_CUSTOM_ENDPOINT"),
     "serviceusage/v1": Endpoint("https://serviceusage.googleapis.com/v1/", "GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT"),
     "storage/storage/v1": Endpoint("https://storage.googleapis.com/storage/v1/", "GOOGLE_STORAGE_CUSTOM_ENDPOINT"),
 }
-"""By prefix, as in the requests recorded from the real provider."""
+"""By prefix, as in the requests recorded from the real provider; `iam2` and `orgpolicy` serve the doctor."""
 
 _SIBLINGS: Mapping[str, tuple[str, str, str]] = {
     "serviceusage/v1beta1": ("serviceusage/v1", "/v1/", "/v1beta1/"),

@@ -163,11 +163,6 @@ def healthy(
     answers[Subject.POLICY, f"//cloudkms.googleapis.com/{KEY.split('/cryptoKeys', maxsplit=1)[0]}"] = Known(
         {"etag": "x"}
     )
-    if spec.secrets is not None:
-        probe = (
-            f"//secretmanager.googleapis.com/projects/acme-data/secrets/{spec.secrets.prefix}-variables-envctl-doctor"
-        )
-        answers[Subject.POLICY, probe] = Known({"etag": "x"})
     chosen = [*(grants(spec, flags) if rows is None else rows)]
     builder = "serviceAccount:123-compute@developer.gserviceaccount.com"
     chosen.append((f"{CRM}/projects/acme-data", "roles/cloudbuild.builds.builder", builder, None))

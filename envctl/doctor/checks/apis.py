@@ -26,7 +26,7 @@ def _run(case: Case) -> Iterator[Finding]:
     seen: set[str] = set()
     for row in sorted(_ROWS.values(), key=lambda item: item["order"]):
         api = row["subject"]
-        severity = Severity.NOTE if case.exists is False else Severity.ERROR
+        severity = Severity.ERROR if case.exists else Severity.NOTE
         voice = Voice(row["id"], severity)
         if not applies(row["generations"], row["when"], case.setting) or api in seen:
             continue

@@ -35,6 +35,10 @@ def _judge(case: Case, name: str, voice: Voice) -> Finding:
     match case.facts.ask(Subject.BUCKET, name):
         case Unreadable() as answer:
             return voice.unknown(answer, f"where the bucket {name} lies", resource=name)
+        case Absent() if name == snapshot_bucket(case.setting) and name not in {
+            b.name for b in case.spec.buckets.values()
+        }:
+            return voice.failed(f"The bucket {name} does not exist, and the file does not make it.", resource=name)
         case Absent():
             return voice.skipped("The bucket does not exist yet.", resource=name)
         case Known(value):

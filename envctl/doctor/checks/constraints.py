@@ -204,9 +204,14 @@ def _run(case: Case) -> Iterator[Finding]:
         if rules is None:
             answer = case.facts.ask(Subject.CONSTRAINT, f"{project}/constraints/{name}")
             assert isinstance(answer, Unreadable)
-            yield voice.unknown(answer, f"constraints/{name} on {project}", resource=project)
+            yield voice.unknown(answer, f"constraints/{name} on {project}", resource=project, severity=Severity.WARNING)
         elif any(rule.get("condition") for rule in rules):
-            yield voice.unknown("the policy depends on tags", f"constraints/{name} on {project}", resource=project)
+            yield voice.unknown(
+                "the policy depends on tags",
+                f"constraints/{name} on {project}",
+                resource=project,
+                severity=Severity.WARNING,
+            )
         elif problem := judge(case, rules):
             yield voice.failed(
                 f"constraints/{name}: {problem}. It breaks: {row['breaks']}",

@@ -43,7 +43,9 @@ def _wanted(case: Case) -> dict[str, Any]:
 def _run(case: Case) -> Iterator[Finding]:
     answer = case.facts.ask(Subject.CUSTOM_CONSTRAINTS, case.project)
     if isinstance(answer, Unreadable):
-        yield _VOICE.unknown(answer, "custom constraints on environments", resource=case.project)
+        yield _VOICE.unknown(
+            answer, "custom constraints on environments", resource=case.project, severity=Severity.WARNING
+        )
         return
     method = "CREATE" if case.doing("create") else "UPDATE"
     found = [] if isinstance(answer, Absent) else list(objects(answer.value))
@@ -56,7 +58,9 @@ def _run(case: Case) -> Iterator[Finding]:
         held = evaluate_over(str(item.get("condition", "")), {"resource": wanted})
         if held is Truth.UNKNOWN:
             why = f"the custom constraint {name}: {item.get('condition')}"
-            yield _VOICE.unknown("it looks at fields that the file leaves open", why, resource=name)
+            yield _VOICE.unknown(
+                "it looks at fields that the file leaves open", why, resource=name, severity=Severity.WARNING
+            )
         elif (held is Truth.YES) is (item.get("actionType") == "DENY"):
             yield _VOICE.failed(
                 f"The custom constraint {name} refuses the configuration: {item.get('condition')}", resource=name

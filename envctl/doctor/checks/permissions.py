@@ -16,7 +16,7 @@ from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check
 from envctl.doctor.evaluate import Access, Reason, State, Verdict
-from envctl.doctor.facts import Subject, field_of, objects
+from envctl.doctor.facts import Absent, Subject, field_of, objects
 from envctl.doctor.model import Finding, Status
 from envctl.doctor.principals import normal_member
 from envctl.doctor.repair import fixes_for
@@ -117,6 +117,9 @@ def _judge(case: Case, binding: Binding, permissions: tuple[str, ...]) -> Findin
             status=Status.SKIPPED,
             why=f"{binding.target or binding.resource_kind} does not exist yet or has no name in the file.",
         )
+    bucket = binding.resource.removeprefix("//storage.googleapis.com/projects/_/buckets/")
+    if isinstance(case.facts.ask(Subject.BUCKET, bucket), Absent):
+        return replace(base, status=Status.SKIPPED, why=f"The bucket {bucket} does not exist.")
     if "${" in binding.member:
         number = "the project number is not in the facts; reading it needs resourcemanager.projects.get"
         return replace(base, status=Status.UNKNOWN, evidence=(number,))
@@ -167,9 +170,7 @@ def _switched_off(case: Case, binding: Binding) -> str | None:
 
 def _place(case: Case, binding: Binding) -> str:
     """Where to ask: a binding with a condition on names is asked about a name that the condition is for."""
-    if binding.condition is None or binding.resource is None or case.spec.secrets is None:
-        return binding.resource or ""
-    return f"//secretmanager.googleapis.com/projects/{case.project}/secrets/{case.spec.secrets.prefix}-variables-envctl-doctor"
+    return case.any_secret if binding.condition is not None else binding.resource or ""
 
 
 def _spreading(case: Case, binding: Binding, missing: tuple[str, ...], verdicts: list[Verdict]) -> tuple[str, ...]:

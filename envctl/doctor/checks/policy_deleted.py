@@ -47,9 +47,9 @@ def _run(case: Case) -> Iterator[Finding]:
                         evidence=(text,),
                         fixes=(command(again),) if again else (),
                     )
-    for gap in unread:
-        yield _VOICE.unknown(f"{gap.cause}; reading it needs {gap.permission}", gap.subject)
-    if not found and len(unread) < len(resources):
+    if len(unread) == len(resources):
+        yield _VOICE.unknown(f"{unread[0].cause}; reading it needs {unread[0].permission}", unread[0].subject)
+    elif not found:
         yield _VOICE.ok("no needed right hangs on a deleted account")
 
 

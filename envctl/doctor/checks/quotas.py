@@ -38,10 +38,13 @@ def _run(case: Case) -> Iterator[Finding]:
         if not applies(row["generations"], row["when"], case.setting):
             yield voice.skipped("This environment does not draw on it.", resource=place)
         elif isinstance(answer, Unreadable):
-            yield voice.unknown(answer, f"quotas of {case.spec.region}", resource=place)
+            yield voice.unknown(answer, f"quotas of {case.spec.region}", resource=place, severity=Severity.WARNING)
         elif isinstance(answer, Absent):
             yield voice.unknown(
-                "the region is not known to the project", f"quotas of {case.spec.region}", resource=place
+                "the region is not known to the project",
+                f"quotas of {case.spec.region}",
+                resource=place,
+                severity=Severity.WARNING,
             )
         else:
             yield _judge(case, voice, wanted, answer, place)
@@ -53,7 +56,9 @@ def _judge(case: Case, voice: Voice, wanted: tuple[tuple[str, int], ...], answer
     for metric, need in wanted:
         limit, usage = quotas.get(metric, (None, None))
         if not isinstance(limit, int | float) or not isinstance(usage, int | float):
-            return voice.unknown(f"the facts do not hold {metric}", f"the quota {metric}", resource=place)
+            return voice.unknown(
+                f"the facts do not hold {metric}", f"the quota {metric}", resource=place, severity=Severity.WARNING
+            )
         if limit - usage < need:
             short.append(f"{metric}: {limit - usage:g} of {limit:g} free, {need} wanted")
     if short:

@@ -1,0 +1,139 @@
+"""`envctl doctor`: collects facts, examines environments, finds causes of error texts, explains ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envctl.diagnostics import Severity
+from envctl.doctor.model import DoctorReport, Page
+from envctl.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from envctl.doctor.facts import Facts
+    from envctl.provider.transport import Transport
+    from envctl.spec.loader import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnoseRequest:
+    """What to examine.
+
+    Attributes:
+        loaded: the environment; None to look at an error text alone.
+        operations: `create`, `packages`, ...; what `preview` would do for none.
+        facts: a bundle or a folder of gcloud outputs; it wins over `transport`.
+        transport: to a cloud that answers live; None for no live facts.
+        caller: the member that envctl runs as, when it is known.
+        error_text: a raw error or log whose causes are wanted.
+        baseline: a file with findings that are accepted.
+        now: the time of the imagined requests; the present for None.
+    """
+
+    loaded: Loaded | None = None
+    operations: tuple[str, ...] = ()
+    facts: Path | None = None
+    transport: Transport | None = None
+    caller: str | None = None
+    error_text: str | None = None
+    baseline: Path | None = None
+    now: datetime | None = None
+
+
+def diagnose(request: DiagnoseRequest) -> DoctorReport:
+    """What the doctor finds.
+
+    Raises:
+        UsageError: neither an environment nor an error text, a foundation, or no such operation.
+        InvalidInputError: the facts or the baseline cannot be used.
+        OutsideError: the cloud could not be reached at all.
+    """
+    from envctl.doctor.baseline import accept, load_baseline
+    from envctl.doctor.error_text import causes_of
+    from envctl.doctor.examine import examine
+    from envctl.doctor.intake import case_of
+    from envctl.doctor.roles import roles_date
+
+    if request.loaded is None:
+        if request.error_text is None:
+            raise UsageError("Nothing to examine", hints=("name an environment, or give --error TEXT",), code="usage")
+        return DoctorReport("error text", (), (), causes_of(request.error_text))
+    facts = gather(request)
+    case = case_of(request.loaded, request.operations, facts, request.now)
+    causes = causes_of(request.error_text, case if case.has_facts else None) if request.error_text is not None else ()
+    findings = () if request.error_text is not None else examine(case)
+    if request.baseline is not None:
+        findings = accept(findings, load_baseline(request.baseline))
+    return DoctorReport(
+        environment=request.loaded.name,
+        operations=tuple(_short(name) for name in case.operations),
+        findings=findings,
+        causes=causes,
+        facts=describe(facts) if facts else "",
+        roles_date=roles_date(),
+    )
+
+
+def gather(request: DiagnoseRequest) -> Facts | None:
+    """The facts of a request: from its file or folder, else live, else none.
+
+    Raises:
+        InvalidInputError: the file holds no facts.
+        OutsideError: the cloud could not be reached at all.
+    """
+    from envctl.doctor.bundle import load_facts
+    from envctl.doctor.intake import case_of
+    from envctl.doctor.live import collect_facts
+
+    if request.facts is not None:
+        return load_facts(request.facts)
+    if request.transport is None or request.loaded is None:
+        return None
+    return collect_facts(
+        case_of(request.loaded, request.operations, None, request.now), request.transport, request.caller
+    )
+
+
+def collect(request: DiagnoseRequest) -> str:
+    """The bundle of `doctor --collect`: every fact that any operation asks for, secrets removed.
+
+    Raises:
+        UsageError: there is no cloud to ask.
+        OutsideError: the cloud could not be reached at all.
+    """
+    from envctl.doctor.bundle import render_bundle
+
+    whole = replace(request, operations=request.operations or ("create", "update", "packages", "upgrade", "delete"))
+    facts = gather(whole)
+    if facts is None:
+        raise UsageError("There is no cloud to collect facts from", hints=("sign in, or use --cloud sandbox",))
+    return render_bundle(facts)
+
+
+def describe(facts: Facts) -> str:
+    """Where facts come from and of when they are."""
+    return f"{facts.origin}, {facts.collected_at.astimezone(UTC).strftime('%Y-%m-%d %H:%M UTC')}"
+
+
+def exit_code(report: DoctorReport, fail_on: Severity = Severity.ERROR, *, allow_unknown: bool = False) -> ExitCode:
+    """The exit code of a report: negative for a failed finding of that weight, and for unknown ones unless allowed."""
+    if report.failing(fail_on) or (report.unknown and not allow_unknown):
+        return ExitCode.NEGATIVE
+    if any(cause.confirmed for cause in report.causes):
+        return ExitCode.NEGATIVE
+    return ExitCode.DONE
+
+
+def explain(identifier: str) -> Page | None:
+    """The page of a check, of a row of the IAM tables, or of an error signature; None for an id of another room."""
+    from envctl.doctor.registry import page_of
+
+    return page_of(identifier)
+
+
+def _short(operation: str) -> str:
+    from envctl.iam_roles import OPERATION_ALIASES
+
+    return next((short for short, full in OPERATION_ALIASES.items() if full == operation), operation)

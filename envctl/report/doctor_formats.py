@@ -1,0 +1,176 @@
+"""The doctor's report in the forms that machines, pull requests and browsers read."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from envctl import __version__
+from envctl.diagnostics import Severity
+from envctl.doctor.model import Status
+from envctl.report.doctor_json import doctor_document
+from envctl.report.doctor_text import render_doctor, short_resource
+from envctl.report.style import PLAIN, Style, printable
+
+if TYPE_CHECKING:
+    from envctl.doctor.model import DoctorReport, Finding
+
+
+class DoctorFormat(StrEnum):
+    """Forms of a report."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    JUNIT = "junit"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+def write_doctor(report: DoctorReport, form: DoctorFormat, style: Style = PLAIN, *, verbose: bool = False) -> str:
+    """The report in a form, ready for a file or a terminal."""
+    match form:
+        case DoctorFormat.TEXT:
+            return render_doctor(report, style, verbose=verbose)
+        case DoctorFormat.JSON:
+            return json.dumps(doctor_document(report), indent=2, ensure_ascii=False) + "\n"
+        case DoctorFormat.SARIF:
+            return json.dumps(sarif_document(report), indent=2, ensure_ascii=False) + "\n"
+        case DoctorFormat.JUNIT:
+            return render_junit(report)
+        case DoctorFormat.MARKDOWN:
+            return render_markdown(report)
+        case DoctorFormat.HTML:
+            from envctl.report.doctor_html import render_html
+
+            return render_html(report)
+
+
+_LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
+
+
+def sarif_document(report: DoctorReport) -> dict[str, Any]:
+    """SARIF 2.1.0: failed findings and unknown ones; accepted ones are suppressed."""
+    shown = [item for item in report.findings if item.status in {Status.FAILED, Status.UNKNOWN}]
+    rules = sorted({item.id for item in shown})
+    return {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "envctl doctor",
+                        "semanticVersion": __version__,
+                        "rules": [
+                            {"id": rule, "shortDescription": {"text": f"envctl explain {rule}"}} for rule in rules
+                        ],
+                    }
+                },
+                "results": [_sarif_result(item, rules.index(item.id), report.environment) for item in shown],
+            }
+        ],
+    }
+
+
+def _sarif_result(item: Finding, rule: int, environment: str) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "ruleId": item.id,
+        "ruleIndex": rule,
+        "level": _LEVELS[item.severity] if item.status is Status.FAILED else "note",
+        "kind": "fail" if item.status is Status.FAILED else "review",
+        "message": {"text": sentence(item)},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": f"environments/{quote(environment)}.yaml", "uriBaseId": "%SRCROOT%"},
+                    "region": {"startLine": 1},
+                },
+                "logicalLocations": [{"fullyQualifiedName": item.resource or environment}],
+            }
+        ],
+        "partialFingerprints": {"envctl/v1": item.fingerprint},
+    }
+    if result["kind"] != "fail":
+        result["level"] = "none"  # SARIF 3.27.10: only failures have a level
+    if item.accepted:
+        result["suppressions"] = [{"kind": "external"}]
+    return result
+
+
+def sentence(item: Finding) -> str:
+    """One finding in one sentence."""
+    if item.missing:
+        who = item.principal or "the project"
+        verb = "lacks" if item.status is Status.FAILED else "may lack"
+        return f"{who} {verb} {', '.join(item.missing)} on {short_resource(item.resource)}: {item.why}."
+    if item.status is Status.UNKNOWN:
+        return f"Not known: {item.why} ({'; '.join(item.evidence)})."
+    return item.why
+
+
+def render_junit(report: DoctorReport) -> str:
+    """JUnit XML: one test case per finding; what is not known is an error, not a success."""
+    counts = report.summary
+    numbers = f'tests="{len(report.findings)}" failures="{counts["failed"]}" errors="{counts["unknown"]}" skipped="{counts["skipped"]}"'
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<testsuites name="envctl doctor" {numbers}>',
+        f'  <testsuite name="{_xml(report.environment)}" {numbers}>',
+    ]
+    for item in report.findings:
+        name = _xml(" ".join(part for part in (item.principal, short_resource(item.resource)) if part) or item.id)
+        body = _xml("\n".join((sentence(item), *item.evidence, *(fix.text for fix in item.fixes))))
+        lines.append(f'    <testcase classname="{_xml(item.id)}" name="{name}">')
+        if item.status is Status.FAILED and not item.accepted:
+            lines.append(
+                f'      <failure message="{_xml(sentence(item))}" type="{item.severity.value}">{body}</failure>'
+            )
+        elif item.status is Status.UNKNOWN:
+            lines.append(f'      <error message="{_xml(sentence(item))}" type="unknown">{body}</error>')
+        elif item.status is Status.SKIPPED:
+            lines.append(f'      <skipped message="{_xml(item.why)}"/>')
+        lines.append("    </testcase>")
+    return "\n".join([*lines, "  </testsuite>", "</testsuites>", ""])
+
+
+def _xml(text: str) -> str:
+    safe = printable(text).replace("\x7f", "")
+    return safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+
+
+def render_markdown(report: DoctorReport) -> str:
+    """Markdown for pull requests: what to fix as a table with commands, what is unknown below."""
+    counts = report.summary
+    failed = [item for item in report.findings if item.status is Status.FAILED and not item.accepted]
+    unknown = [item for item in report.findings if item.status is Status.UNKNOWN]
+    lines = [
+        f"### envctl doctor: {_cell(report.environment)}, before {', '.join(report.operations)}",
+        "",
+        f"{counts['failed']} failed, {counts['unknown']} unknown, {counts['ok']} ok, {counts['skipped']} skipped.",
+        "",
+    ]
+    if failed:
+        lines += ["| | check | principal | finding |", "|---|---|---|---|"]
+        lines += [
+            f"| {item.severity.value} | `{item.id}` | {_cell(item.principal)} | {_cell(sentence(item))} |"
+            for item in failed
+        ]
+        lines.append("")
+        commands = list(dict.fromkeys(fix.text for item in failed for fix in item.fixes if fix.kind.value == "command"))
+        if commands:
+            lines += ["```sh", *(printable(text).replace("```", "` ` `") for text in commands), "```", ""]
+    if unknown:
+        lines += ["<details><summary>Not known</summary>", ""]
+        lines += [f"- `{item.id}` {_cell(sentence(item))}" for item in unknown]
+        lines += ["", "</details>", ""]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    safe = printable(text).replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for sign in "\\`|*_[]":
+        safe = safe.replace(sign, "\\" + sign)
+    return safe

@@ -1,0 +1,179 @@
+"""The doctor's report for a person at a terminal: the first screen says what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from envctl.diagnostics import Severity
+from envctl.doctor.model import FixKind, Status
+from envctl.report.style import PLAIN, Style, printable
+
+if TYPE_CHECKING:
+    from envctl.doctor.model import Cause, DoctorReport, Finding
+
+
+_NAMED: Final = 4
+"""Permissions that a line names; the JSON form names all."""
+_FULL_NAME: Final = re.compile(r"//[a-z]+\.googleapis\.com/[^\s;,]+")
+
+
+def render_doctor(report: DoctorReport, style: Style = PLAIN, *, verbose: bool = False) -> str:
+    """The report; with `verbose` also what is fine and what was skipped."""
+    lines = [*_head(report, style), ""]
+    for cause in report.causes:
+        lines += [*_cause(cause, style), ""]
+    failed = [item for item in report.findings if item.status is Status.FAILED and not item.accepted]
+    coming = [item for item in failed if item.severity is Severity.NOTE and _up_line(item)]
+    rest = [item for item in failed if item not in coming]
+    lines += _section("Fix this first", [item for item in rest if item.severity is Severity.ERROR], style, "red")
+    lines += _section("Look at this", [item for item in rest if item.severity is not Severity.ERROR], style, "yellow")
+    if coming:
+        lines += [style("`envctl up` will do this", "bold"), ""]
+        lines += [f"  {style(line, 'green')}" for line in dict.fromkeys(printable(_up_line(item)) for item in coming)]
+        lines.append("")
+    lines += _unknown(report, style)
+    accepted = [item for item in report.findings if item.accepted]
+    if accepted:
+        lines += [f"{len(accepted)} known findings are accepted by the baseline.", ""]
+    if verbose:
+        lines += _quiet(report, style)
+    lines += _foot(report)
+    return "\n".join(line.rstrip() for line in lines).rstrip("\n") + "\n"
+
+
+def _head(report: DoctorReport, style: Style) -> Iterator[str]:
+    if report.causes or not report.operations:
+        confirmed = sum(cause.confirmed for cause in report.causes)
+        known = f"{len(report.causes)} possible causes" if report.causes else "no known cause matches this text"
+        word = style(f"{confirmed} confirmed", "bold", "red") if confirmed else "none confirmed"
+        yield f"{style(printable(report.environment), 'bold')}: {known}" + (f", {word}" if report.causes else "")
+        return
+    counts = report.summary
+    errors = len(report.failing(Severity.ERROR))
+    word = style(f"{errors} to fix", "bold", "red") if errors else style("nothing to fix", "bold", "green")
+    parts = [
+        word,
+        f"{counts['failed'] - errors} to look at" if counts["failed"] > errors else "",
+        f"{counts['unknown']} unknown" if counts["unknown"] else "",
+        f"{counts['ok']} ok",
+        f"{counts['skipped']} skipped" if counts["skipped"] else "",
+    ]
+    yield f"{style(printable(report.environment), 'bold')}: before {', '.join(report.operations)}: {', '.join(part for part in parts if part)}"
+    if report.facts:
+        yield style(f"facts: {printable(report.facts)}; predefined roles of {report.roles_date}", "dim")
+    else:
+        yield style("no facts: only what the file alone can tell; add --facts FILE or sign in", "dim")
+
+
+def _section(title: str, findings: list[Finding], style: Style, color: str) -> list[str]:
+    if not findings:
+        return []
+    lines = [style(title, "bold"), ""]
+    for principal in dict.fromkeys(item.principal for item in findings):
+        lines.append(f"  {style(printable(_who(principal)), 'bold')}")
+        for item in findings:
+            if item.principal == principal:
+                lines += [f"    {line}" for line in _finding(item, style, color)]
+    return lines
+
+
+def _who(principal: str) -> str:
+    return {"": "the project", "caller:unknown": "you"}.get(principal, principal)
+
+
+def _finding(item: Finding, style: Style, color: str) -> Iterator[str]:
+    if item.missing:
+        more = f" and {len(item.missing) - _NAMED} more" if len(item.missing) > _NAMED else ""
+        yield f"{style('x', color)} lacks {printable(', '.join(item.missing[:_NAMED]))}{more}  [{item.id}]"
+        if item.resource:
+            yield f"    on {printable(short_resource(item.resource))}"
+        yield f"    for: {printable(item.why)}"
+    else:
+        yield f"{style('x', color)} {printable(item.why)}  [{item.id}]"
+    for text in item.evidence[:2]:
+        yield style(f"    seen: {printable(_FULL_NAME.sub(lambda match: short_resource(match[0]), text))}", "dim")
+    for fix in item.fixes:
+        match fix.kind:
+            case FixKind.COMMAND:
+                yield ""
+                yield f"        {style(printable(fix.text), 'cyan')}"
+            case FixKind.SPEC:
+                yield ""
+                yield "    or in the environment file:" if fix is not item.fixes[0] else "    in the environment file:"
+                yield from (f"        {printable(line)}" for line in fix.text.splitlines())
+            case FixKind.UP:
+                yield f"    `envctl up` will do it: {printable(fix.text)}"
+    yield ""
+
+
+def short_resource(resource: str) -> str:
+    """A full resource name in fewer words: `project acme`, `serviceAccount a@b`, `bucket b`."""
+    parts = resource.removeprefix("//").split("/")
+    if not resource.startswith("//") or len(parts) < 3:
+        return resource
+    kind = parts[-2].removesuffix("s").replace("repositorie", "repository").replace("_", "")
+    return f"{kind} {parts[-1]}"
+
+
+def _up_line(item: Finding) -> str:
+    return next((fix.text for fix in item.fixes if fix.kind is FixKind.UP), "").partition("   (")[0]
+
+
+def _unknown(report: DoctorReport, style: Style) -> list[str]:
+    found = [item for item in report.findings if item.status is Status.UNKNOWN]
+    if not found:
+        return []
+    by_cause: dict[str, list[Finding]] = {}
+    for item in found:
+        by_cause.setdefault(item.evidence[0] if item.evidence else "no reason was given", []).append(item)
+    lines = [style("Not known", "bold"), ""]
+    for cause, items in sorted(by_cause.items(), key=lambda pair: (-_weight(pair[1]), pair[0])):
+        ids = list(dict.fromkeys(item.id for item in items))
+        more = f" and {len(ids) - 4} more" if len(ids) > 4 else ""
+        lines.append(f"  {style('?', 'yellow')} {printable(cause)}")
+        lines.append(style(f"      leaves open: {', '.join(ids[:4])}{more}", "dim"))
+    return [*lines, ""]
+
+
+def _weight(items: Iterable[Finding]) -> int:
+    return sum(2 if item.severity is Severity.ERROR else 1 for item in items)
+
+
+def _quiet(report: DoctorReport, style: Style) -> list[str]:
+    lines: list[str] = []
+    for status, title in ((Status.OK, "Fine"), (Status.SKIPPED, "Skipped")):
+        found = [item for item in report.findings if item.status is status]
+        if found:
+            lines += [style(title, "bold"), ""]
+            lines += [
+                f"  {item.id}: {printable(item.why)}  {style(printable(item.principal), 'dim')}".rstrip()
+                for item in found
+            ]
+            lines.append("")
+    return lines
+
+
+def _foot(report: DoctorReport) -> Iterator[str]:
+    first = next((item for item in report.findings if item.status is Status.FAILED and not item.accepted), None)
+    if first is not None:
+        yield f"More about any id: envctl explain {first.id}"
+
+
+def _cause(cause: Cause, style: Style) -> Iterator[str]:
+    state = "confirmed" if cause.confirmed else "possible"
+    color = "red" if cause.confirmed else "yellow"
+    yield f"{style(f'{cause.rank}. {printable(cause.means)}', 'bold')}  ({style(state, color)}) [{cause.signature}]"
+    if cause.groups:
+        yield f"   the text names: {printable(', '.join(cause.groups))}"
+    for item in cause.decided:
+        if item.status is Status.FAILED:
+            yield from (f"   {line}" for line in _finding(item, style, "red"))
+    fine = [item.id for item in cause.decided if item.status is Status.OK]
+    if fine:
+        yield f"   fine: {', '.join(dict.fromkeys(fine))}"
+    for text in cause.needs[:4]:
+        yield f"   would decide it: {printable(text)}"
+    if not cause.decided and cause.checks:
+        yield f"   look at: {', '.join(cause.checks[:8])}"

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from doctor_patients import GEN2, RICH, case, environment, grants, healthy
+
+from envctl.doctor.error_text import causes_of, rows_for_permission
+from envctl.doctor.facts import Known, Subject, Unreadable
+from envctl.doctor.model import Status
+from envctl.doctor.registry import page_of
+from envctl.iam_roles import load_table
+
+SIGNATURES = {row["id"]: row for row in load_table("signatures")["rows"]}
+
+
+@pytest.mark.parametrize("identifier", SIGNATURES)
+def test_every_signature_is_the_first_cause_of_its_example(identifier: str) -> None:
+    causes = causes_of(SIGNATURES[identifier]["example"])
+    assert causes[0].signature == identifier
+    assert causes[0].rank == 1
+    assert causes[0].checks or identifier == "iam.generic"
+
+
+@pytest.mark.parametrize("identifier", SIGNATURES)
+def test_the_text_may_stand_anywhere_in_a_log(identifier: str) -> None:
+    example = SIGNATURES[identifier]["example"]
+    log = "2026-11-20 10:00:00 INFO starting\n" * 50 + example + "\nTraceback (most recent call last):\n"
+    assert identifier in [cause.signature for cause in causes_of(log)]
+
+
+@pytest.mark.parametrize("identifier", SIGNATURES)
+def test_every_signature_has_a_page(identifier: str) -> None:
+    page = page_of(identifier)
+    assert page is not None
+    assert page.related == tuple(SIGNATURES[identifier]["check"])
+
+
+def test_what_the_text_names_comes_first() -> None:
+    (cause,) = causes_of("Constraint constraints/compute.vmExternalIpAccess violated for project 1.")
+    assert cause.groups == ("constraints/compute.vmExternalIpAccess",)
+    assert cause.checks[0] == "constraint.compute.vmExternalIpAccess"
+    apis = causes_of(
+        "Please enable all APIs Cloud Composer depends on. List of APIs: [sqladmin.googleapis.com, dns.googleapis.com]"
+    )[0]
+    assert apis.checks[:2] == ("api.sqladmin", "api.dns") or set(apis.checks[:2]) == {"api.sqladmin", "api.dns"}
+
+
+def test_a_permission_in_an_unknown_wording_leads_to_its_rows() -> None:
+    causes = causes_of("boom: you need dataflow.jobs.create, sorry")
+    assert [cause.signature for cause in causes] == ["iam.generic"]
+    assert "env.dataflow-dev" in causes[0].checks
+    assert rows_for_permission("nothing.like.this") == []
+
+
+def test_text_that_nobody_knows_has_no_cause() -> None:
+    assert causes_of("the cat sat on the mat") == ()
+    assert causes_of("") == ()
+
+
+def test_facts_decide_and_the_confirmed_cause_comes_first() -> None:
+    spec = environment(RICH, imageVersion=GEN2)
+    rows = [row for row in grants(spec) if row[1] != "roles/container.hostServiceAgentUser"]
+    patient = case(spec, healthy(spec, rows=rows), "create")
+    text = (
+        "googleapi: Error 403: The caller does not have permission, forbidden\n"
+        "container.hostServiceAgent.use is missing on host project"
+    )
+    causes = causes_of(text, patient)
+    assert causes[0].signature == "svpc.host-agent"
+    assert causes[0].confirmed
+    assert [item.id for item in causes[0].decided if item.status is Status.FAILED] == ["gke.host-user"]
+    assert causes[1].signature == "caller.forbidden"
+    assert not causes[1].confirmed
+
+
+def test_facts_that_are_missing_are_named() -> None:
+    spec = environment()
+    answers = healthy(spec)
+    answers[Subject.POLICY, "//cloudresourcemanager.googleapis.com/projects/acme-data"] = Unreadable(
+        "resourcemanager.projects.getIamPolicy", "403"
+    )
+    cause = causes_of(SIGNATURES["agent.role-missing"]["example"], case(spec, answers, "create"))[0]
+    assert not cause.confirmed
+    assert any("resourcemanager.projects.getIamPolicy" in text for text in cause.needs)
+
+
+@pytest.mark.parametrize("filler", ["x" * 5_000_000, "a " * 2_000_000, "[airflow" * 500_000, "Error 403: " * 300_000])
+def test_a_very_long_log_is_read_from_its_end_in_little_time(filler: str) -> None:
+    started = time.process_time()
+    assert "vpcsc" in [cause.signature for cause in causes_of(filler + " " + SIGNATURES["vpcsc"]["example"])]
+    assert time.process_time() - started < 5
+
+
+def test_a_disabled_key_explains_a_denied_key() -> None:
+    spec = environment(RICH)
+    answers = healthy(spec)
+    key = "projects/acme-data/locations/europe-west1/keyRings/r/cryptoKeys/k"
+    answers[Subject.KEY, key] = Known({"primary": {"state": "DISABLED"}})
+    cause = causes_of(SIGNATURES["cmek.denied"]["example"], case(spec, answers, "create"))[0]
+    assert cause.confirmed
+    assert [item.id for item in cause.decided if item.status is Status.FAILED] == ["kms.state"]
