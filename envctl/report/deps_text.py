@@ -83,7 +83,12 @@ def render_details(report: Report, style: Style = PLAIN) -> str:
                 lines.append(f"  {side:<5}  {printable(via)} requires {printable(cause.requirement)}{place}")
             for fix in conflict.fixes:
                 if fix.snippet is not None:
-                    lines += ["", f"  {printable(fix.why)}", "", *(f"    {one}".rstrip() for one in fix.snippet.splitlines())]
+                    lines += [
+                        "",
+                        f"  {printable(fix.why)}",
+                        "",
+                        *(f"    {one}".rstrip() for one in fix.snippet.splitlines()),
+                    ]
             lines.append("")
     return "\n".join(lines)
 
@@ -101,7 +106,7 @@ def edit_text(edit: Edit) -> str:
 def _meaning(result: Result) -> str:
     accepted = [one for one in result.conflicts if one.accepted]
     if accepted and result.verdict is not Verdict.CONFLICT:
-        return "the build will fail as known and accepted"
+        return "clashes that are known and accepted until the day below"
     if result.verdict is Verdict.CONFLICT and len(result.conflicts) > 1:
         return f"the build will fail, for {len(result.conflicts)} separate reasons"
     return _MEANING[result.verdict]

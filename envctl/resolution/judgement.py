@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from envctl.resolution.consistency import Broken, Dependents, find_broken
 from envctl.resolution.findings import Verdict
 from envctl.resolution.image import ResolverKind
+from envctl.resolution.provider import Universe
 from envctl.resolution.resolver import Limits, resolve
 from envctl.resolution.solution import Impossible, Outcome, Solved, TooDeep
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from envctl.resolution.dependency import Dependency
     from envctl.resolution.graph import IndexNode
     from envctl.resolution.protocol import PackageName
-    from envctl.resolution.provider import Universe
     from envctl.resolution.specifiers import Specifiers
 
 
@@ -62,6 +62,7 @@ class Judge:
         self.deadline = self.limits.clock() + self.limits.seconds if deadline is None else deadline
         self.dependents = dependents or Dependents(universe.image)
         self._known: dict[tuple[str, ...], Judgement] = known if known is not None else {}
+        self._without_unread: Judge | None = None
 
     def judge(self, wanted: Sequence[Dependency]) -> Judgement:
         """The verdict on a list.
@@ -72,8 +73,18 @@ class Judge:
         key = tuple(str(one) for one in wanted)
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = self._judged(self._solve(wanted))
+            known = self._judged(self._solve(wanted))
+            if known.verdict is Verdict.CONFLICT and known.unread and self._careful().judge(wanted).works:
+                # it fails with requirements that nobody knows taken as none, and works without those candidates
+                known = known._replace(verdict=Verdict.UNKNOWN)
+            self._known[key] = known
         return known
+
+    def _careful(self) -> Judge:
+        if self._without_unread is None:
+            universe = Universe(self.universe.image, self.universe.source, skip_unread=True)
+            self._without_unread = Judge(universe, self.limits, deadline=self.deadline, dependents=self.dependents)
+        return self._without_unread
 
     def judge_within(self, wanted: Sequence[Dependency], constraints: Mapping[PackageName, Specifiers]) -> Judgement:
         """The verdict on a list under constraints: what a search for ways out asks, strict resolver only."""

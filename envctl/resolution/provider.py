@@ -71,7 +71,9 @@ class Habits(NamedTuple):
 class Universe:
     """The image and the index as candidates; shared by many searches over the same image and index."""
 
-    def __init__(self, image: Image, source: PackageSource) -> None:
+    def __init__(self, image: Image, source: PackageSource, *, skip_unread: bool = False) -> None:
+        """A universe; `skip_unread` leaves out candidates whose requirements only a build would tell."""
+        self._skip_unread = skip_unread
         self.image = image
         self.source = source
         self.target = image.record.target
@@ -218,7 +220,7 @@ class Universe:
             raise IndexUnavailableError(answer)
         if isinstance(answer, UnknownRequirements):
             self.unreadable[node] = answer
-            return None if answer.invalid else Declared()
+            return None if answer.invalid or self._skip_unread else Declared()
         return declared(answer, self.target)
 
     def _with_declared_extras(self, node: BaseNode) -> Declared | None:

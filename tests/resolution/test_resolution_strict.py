@@ -132,6 +132,13 @@ def test_requirements_that_need_a_build_make_a_good_verdict_unknown():
     assert [node.name for node in judgement.unread] == ["sdist"]
 
 
+def test_a_failure_that_rests_on_unknown_requirements_is_unknown_where_other_releases_work():
+    image = image_of({"lib": ["1.0"], "bystander": ["1.0", "lib<2"]})
+    universe = {"new": {"2.0": ["lib>=2", "sdist"], "1.0": []}, "sdist": {"1.0": None}, "lib": {"2.0": []}}
+    assert judged(image, universe, "new").verdict is Verdict.UNKNOWN
+    assert judged(image, universe, "new==2.0").verdict is Verdict.CONFLICT
+
+
 def test_a_search_without_end_is_a_timeout_risk_with_what_was_tried():
     depth = 12
     universe = {f"p{n}": {f"{v}.0": [f"p{n + 1}", f"q=={v}.{n}"] for v in range(1, 9)} for n in range(depth)}
