@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -139,6 +140,17 @@ class Call:
     def query(self, name: str, default: str = "") -> str:
         """A query parameter."""
         return self.request.parameter(name, default)
+
+    def number(self, name: str, default: int) -> int:
+        """A query parameter that is a whole number; the default when it is missing or zero.
+
+        Raises:
+            ApiError: it is no number.
+        """
+        text = self.query(name)
+        if text and not re.fullmatch(r"\d{1,9}", text):
+            raise invalid(f"Invalid value at '{name}' (TYPE_INT32), \"{text}\"")
+        return int(text or 0) or default
 
     @property
     def now(self) -> str:

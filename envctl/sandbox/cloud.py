@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from envctl.sandbox import encoding
+from envctl.sandbox import encoding, payloads
 from envctl.sandbox.access import Access
 from envctl.sandbox.backend import Backend, Call, parse_body
 from envctl.sandbox.catalogue import load_services, method_named
@@ -184,7 +184,9 @@ class Cloud:
         is_json = not request.header("content-type").lower().startswith("multipart/")
         body: Mapping[str, Any] = {}
         if is_json and not _is_upload(match):
-            body = encoding.names_of_enums(service.name, route.method, parse_body(request.body))
+            named = encoding.names_of_enums(service.name, route.method, parse_body(request.body))
+            strict = service.envelope is Envelope.ESF
+            body = payloads.checked(service.name, route.method, named, strict=strict)
         return Call(
             backend=self.backend,
             request=request,

@@ -34,10 +34,7 @@ def page(
             start = int(base64.urlsafe_b64decode(token.encode()).decode())
         except (ValueError, binascii.Error) as error:
             raise invalid("Request contains an invalid argument: page token.") from error
-    wanted = call.query(size_parameter)
-    if wanted and not wanted.isdigit():
-        raise invalid(f"Invalid value at '{size_parameter}' (TYPE_INT32), \"{wanted}\"")
-    size = int(wanted or 0) or default_size
+    size = call.number(size_parameter, default_size)
     answer: Json = {}
     chunk = list(items[start : start + size])
     if chunk:

@@ -177,6 +177,71 @@ def render(table: dict[str, Any]) -> str:
     return json.dumps(table, separators=(",", ":")).replace('},"', '},\n"') + "\n"
 
 
+def build_requests() -> dict[str, Any]:
+    """What the requests of all implemented methods are made of: message -> field -> type."""
+    from envctl.sandbox.cloud import Cloud
+
+    services = {}
+    for service in Cloud().router.services:
+        implemented = {route.method for route in service.routes}
+        messages: dict[str, dict[str, str]] = {}
+        methods: dict[str, str] = {}
+        for name in APIS[service.name]:
+            doc = document(name)
+            for method in methods_of(doc):
+                if method["id"] in implemented and "request" in method:
+                    methods[method["id"]] = method["request"]["$ref"]
+                    _reach(doc["schemas"], method["request"]["$ref"], messages, set())
+        services[service.name] = {
+            "methods": dict(sorted(methods.items())),
+            "messages": {key: dict(sorted(value.items())) for key, value in sorted(messages.items())},
+        }
+    return {
+        "source": "Google API discovery documents, from the package google-api-python-client",
+        "services": services,
+    }
+
+
+def _reach(schemas: dict[str, Any], name: str, messages: dict[str, dict[str, str]], seen: set[str]) -> None:
+    if name in seen:
+        return
+    seen.add(name)
+    fields = messages.setdefault(name, {})
+    for field, spec in schemas[name].get("properties", {}).items():
+        fields[field] = _type(spec, name, field)
+        for kind in re.findall(r"\$([\w.]+)", fields[field]):
+            if kind in schemas:
+                _reach(schemas, kind, messages, seen)
+            else:
+                # A message that the document writes out where it is used.
+                inline = spec.get("items", spec)
+                schemas = {**schemas, kind: inline}
+                _reach(schemas, kind, messages, seen)
+
+
+def _type(spec: dict[str, Any], owner: str, field: str) -> str:
+    if "$ref" in spec:
+        return "$" + spec["$ref"]
+    match spec.get("type"):
+        case "array":
+            return "[" + _type(spec["items"], owner, field)
+        case "object" if "additionalProperties" in spec:
+            return "{" + _type(spec["additionalProperties"], owner, field)
+        case "object" if "properties" in spec:
+            return f"${owner}.{field}"
+        case "string":
+            return "e" if "enum" in spec else {"int64": "l", "uint64": "l"}.get(spec.get("format", ""), "s")
+        case "integer":
+            return "i"
+        case "number":
+            return "n"
+        case "boolean":
+            return "b"
+        case _:
+            return "o"
+
+
 if __name__ == "__main__":
     (DATA / "methods.json").write_text(render(build_methods()))
     (DATA / "enums.json").write_text(render(build_enums()))
+    (DATA / "requests.json").write_text(render(build_requests()))

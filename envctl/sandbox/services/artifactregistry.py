@@ -108,7 +108,7 @@ class Repositories:
 
     def get_policy(self, call: Call) -> Json:
         """Who may use a repository."""
-        version = int(call.query("options.requestedPolicyVersion") or 1)
+        version = call.number("options.requestedPolicyVersion", 1)
         return self.cloud.policies.get(f"//artifactregistry.googleapis.com/{self._find(call)['name']}", version)
 
     def set_policy(self, call: Call) -> Json:

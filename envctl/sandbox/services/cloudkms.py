@@ -222,7 +222,7 @@ class Kms:
 
     def get_policy(self, call: Call) -> Json:
         """Who may use a ring or a key."""
-        version = int(call.query("options.requestedPolicyVersion") or 1)
+        version = call.number("options.requestedPolicyVersion", 1)
         return self.cloud.policies.get(self._resource(call), version)
 
     def set_policy(self, call: Call) -> Json:

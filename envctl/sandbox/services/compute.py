@@ -119,7 +119,7 @@ class Resources:
     def get_policy(self, call: Call) -> Json:
         """Who may use a resource."""
         path, _ = self._find(call)
-        version = int(call.query("optionsRequestedPolicyVersion") or 1)
+        version = call.number("optionsRequestedPolicyVersion", 1)
         return self.cloud.policies.get(f"//compute.googleapis.com/{path}", version)
 
     def set_policy(self, call: Call) -> Json:

@@ -151,7 +151,7 @@ class ServiceAccounts:
 
     def get_policy(self, call: Call) -> Json:
         """Who may use an account."""
-        version = int(call.query("options.requestedPolicyVersion") or 1)
+        version = call.number("options.requestedPolicyVersion", 1)
         return self.cloud.policies.get(full_name(self._find(call)), version)
 
     def set_policy(self, call: Call) -> Json:

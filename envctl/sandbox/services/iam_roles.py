@@ -69,7 +69,10 @@ class Roles:
         """The permissions that custom roles of a project may hold."""
         names = [{"name": name, "stage": "GA"} for name in predefined.known_permissions()]
         asked = int(call.body.get("pageSize") or 100)
-        start = int(call.body.get("pageToken") or 0)
+        token = call.body.get("pageToken") or "0"
+        if not token.isdigit():
+            raise invalid("Request contains an invalid argument: page token.")
+        start = int(token)
         shown: Json = {"permissions": names[start : start + asked]}
         if start + asked < len(names):
             shown["nextPageToken"] = str(start + asked)

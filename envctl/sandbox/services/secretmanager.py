@@ -74,6 +74,8 @@ class Secrets:
         return secret
 
     def _after(self, call: Call, duration: str) -> str:
+        if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?s", duration):
+            raise invalid(f"Invalid value at 'ttl' (type.googleapis.com/google.protobuf.Duration), \"{duration}\"")
         return stamp(call.backend.clock.now() + timedelta(seconds=float(duration.removesuffix("s"))))
 
     def _name(self, call: Call, identifier: str) -> str:
@@ -234,7 +236,7 @@ class Secrets:
 
     def get_policy(self, call: Call) -> Json:
         """Who may use a secret."""
-        version = int(call.query("options.requestedPolicyVersion") or 1)
+        version = call.number("options.requestedPolicyVersion", 1)
         self._find(call)
         return self.cloud.policies.get(self._resource(call), version)
 

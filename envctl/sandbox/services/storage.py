@@ -86,7 +86,7 @@ class Storage:
         """The allow policy of a bucket."""
         bucket = call["bucket"]
         self.cloud.buckets.find(bucket)
-        version = int(call.query("optionsRequestedPolicyVersion") or 1)
+        version = call.number("optionsRequestedPolicyVersion", 1)
         return self._policy(bucket, self.cloud.policies.get(full_name(bucket), version))
 
     def set_policy(self, call: Call) -> Json:

@@ -104,9 +104,12 @@ class Objects:
                     entries.append((folder, None))
             else:
                 entries.append((name, records[name]))
-        after = base64.b64decode(call.query("pageToken") or "").decode()
+        try:
+            after = base64.b64decode(call.query("pageToken"), validate=True).decode()
+        except ValueError as error:
+            raise invalid("Invalid argument: pageToken") from error
         entries = [entry for entry in entries if not after or entry[0] > after]
-        size = int(call.query("maxResults") or 1000)
+        size = call.number("maxResults", 1000)
         shown: Json = {"kind": "storage#objects"}
         if len(entries) > size:
             shown["nextPageToken"] = base64.b64encode(entries[size - 1][0].encode()).decode()

@@ -1,0 +1,155 @@
+"""Bodies that no API takes, and requests that nobody would send: refused, never a crash."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from typing import Any
+
+import pytest
+from discovery_tables import DATA, build_requests
+from sandbox_client import PARENT, Client
+
+from envctl.sandbox import control, payloads
+from envctl.sandbox.cloud import Cloud
+from envctl.sandbox.failures import ApiError
+from envctl.sandbox.messages import Request
+
+CREATE = "composer.projects.locations.environments.create"
+ENVIRONMENTS = f"https://composer.googleapis.com/v1/{PARENT}/environments"
+TABLES = payloads._tables()
+
+
+def test_the_shipped_request_messages_are_those_of_the_documents() -> None:
+    assert json.loads((DATA / "requests.json").read_text()) == build_requests()
+
+
+def check(body: Any) -> Any:
+    return payloads.checked("composer", CREATE, body, strict=True)
+
+
+def test_names_and_numbers_get_their_usual_form() -> None:
+    body = {
+        "name": "n",
+        "config": {
+            "node_config": {"service_account": "x", "network": None},
+            "workloadsConfig": {"worker": {"min_count": "2", "cpu": "0.5"}},
+            "softwareConfig": {"envVariables": {"some_name": "v"}},
+        },
+    }
+    assert check(body) == {
+        "name": "n",
+        "config": {
+            "nodeConfig": {"serviceAccount": "x"},
+            "workloadsConfig": {"worker": {"minCount": 2, "cpu": 0.5}},
+            "softwareConfig": {"envVariables": {"some_name": "v"}},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"colour": 1}, 'Invalid JSON payload received. Unknown name "colour": Cannot find field.'),
+        (
+            {"config": {"colour": 1}},
+            "Invalid JSON payload received. Unknown name \"colour\" at 'config': Cannot find field.",
+        ),
+        ({"config": "x"}, "Invalid value at 'config' (TYPE_MESSAGE), \"x\""),
+        ({"labels": ["x"]}, "Invalid value at 'labels' (TYPE_MAP), [\"x\"]"),
+        ({"labels": {"a": 1}}, "Invalid value at 'labels.a' (TYPE_STRING), 1"),
+        (
+            {"config": {"workloadsConfig": {"scheduler": {"count": "many"}}}},
+            "Invalid value at 'config.workloadsConfig.scheduler.count' (TYPE_INT32), \"many\"",
+        ),
+    ],
+)
+def test_what_the_message_does_not_have_is_refused(body: Any, message: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        check(body)
+    assert refused.value.message == message
+    assert refused.value.http == 400
+
+
+def test_storage_ignores_what_it_does_not_know(client: Client) -> None:
+    client.judges_requests = False
+    body = {"name": "acme-one", "colour": 1}
+    response = client.cloud.handle(
+        Request.to("POST", "https://storage.googleapis.com/storage/v1/b?project=acme", body=body)
+    )
+    assert response.status == 200
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'"x"', b"\xff"])
+def test_a_body_that_is_no_json_object_is_refused(composer: Client, content: bytes) -> None:
+    error = composer.refused(400, "POST", ENVIRONMENTS, content=content)
+    assert error["message"].startswith("Invalid JSON payload received.")
+
+
+class Monkey:
+    """Makes requests that fit the documents more or less."""
+
+    WORDS = (
+        *("", "x", "a-b", "projects/acme/x", "10s", "5", "n", "europe-west1", "gs://x", "user:a@b.c", "roles/x"),
+        *("ENCRYPT_DECRYPT", "10.0.0.0/8", "global/networks/n"),
+    )
+    NAMES = ("n", "x", "c", "a-b", "runner", "dev", "1", "r", "k")
+    QUERIES = (
+        *("secretId", "keyRingId", "cryptoKeyId", "repositoryId", "updateMask", "name", "bucketId", "policyId"),
+        *("pageSize", "pageToken", "maxResults", "filter", "options.requestedPolicyVersion", "delimiter", "fields"),
+    )
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+
+    def value(self, service: str, kind: str, depth: int = 0) -> Any:
+        if self.dice.random() < 0.03:
+            return self.dice.choice([None, True, 0, -1, 3.5, "", "x", [], ["x"], {}, {"a": 1}])
+        match kind[0]:
+            case "$":
+                fields = TABLES[service]["messages"][kind[1:]]
+                count = 0 if depth > 4 else self.dice.randint(0, min(4, len(fields)))
+                names = self.dice.sample(sorted(fields), count)
+                return {name: self.value(service, fields[name], depth + 1) for name in names}
+            case "[":
+                return [self.value(service, kind[1:], depth + 1) for _ in range(self.dice.randint(0, 2))]
+            case "{":
+                return {self.dice.choice("abc"): self.value(service, kind[1:], depth + 1)}
+            case "i" | "l":
+                return self.dice.randint(-1, 5)
+            case "n":
+                return 1.5
+            case "b":
+                return self.dice.random() < 0.5
+            case _:
+                return self.dice.choice(self.WORDS)
+
+    def request(self, cloud: Cloud) -> Request:
+        service = self.dice.choice(cloud.router.services)
+        route = self.dice.choice(service.routes)
+        fitting = [base for base, version in service.bases.items() if not route.versions or version in route.versions]
+
+        def fill(match: re.Match[str]) -> str:
+            fixed = {"project": "acme", "location": "europe-west1", "region": "europe-west1"}
+            return fixed.get(match[1]) or self.dice.choice(self.NAMES)
+
+        path = re.sub(r"\{(\w+)\}", fill, route.template)
+        query = [
+            f"{name}={self.dice.choice(self.NAMES + self.WORDS)}" for name in self.QUERIES if self.dice.random() < 0.3
+        ]
+        message = TABLES[service.name]["methods"].get(route.method)
+        body = self.value(service.name, "$" + message) if message else None
+        url = f"https://{service.hosts[0]}/{self.dice.choice(fitting)}/{path}?project=acme&{'&'.join(query)}"
+        return Request.to(route.verb, url, body=body)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_request_crashes_the_emulator(cloud: Cloud, seed: int) -> None:
+    control.seed(cloud, {"projects": [{"id": "acme", "apis": "all"}]})
+    monkey = Monkey(seed)
+    succeeded = 0
+    for _ in range(1500):
+        response = cloud.handle(monkey.request(cloud))
+        succeeded += response.status < 300
+    assert succeeded > 100
