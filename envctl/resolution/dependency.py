@@ -47,7 +47,8 @@ class Dependency(NamedTuple):
         return node_name(self.name, self.extras)
 
     def __str__(self) -> str:
-        return f"{self.identifier}{self.specifiers.text}" if self.url is None else f"{self.identifier} @ {self.url}"
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        return f"{self.name}{extras}{self.specifiers.text if self.url is None else f' @ {self.url}'}"
 
 
 @cache

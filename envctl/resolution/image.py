@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.dependency import Dependency, InvalidRequirementError, parse_requirement
 from envctl.resolution.protocol import PackageName, Target
+from envctl.resolution.specifiers import known_specifiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +48,16 @@ def resolver_of_pip(pip: str) -> ResolverKind:
     return ResolverKind.LEGACY if release_numbers(pip) < (20, 3) else ResolverKind.STRICT
 
 
+_TEXT = re.compile(r"([a-z0-9-]+)(?:\[([^\]]*)\])?(.*)", re.DOTALL)
+
+
+def _read(text: str) -> Dependency:
+    match = _TEXT.fullmatch(text)
+    assert match is not None, text
+    extras = tuple(match[2].split(",")) if match[2] else ()
+    return Dependency(PackageName(match[1]), extras, known_specifiers(match[3]))
+
+
 class Preinstalled(NamedTuple):
     """A package of an image.
 
@@ -59,14 +71,8 @@ class Preinstalled(NamedTuple):
     requires: tuple[str, ...] | None
 
     def dependencies(self) -> tuple[Dependency, ...]:
-        """The parsed requirements; texts that no pip can read are left out, as the image was built with them."""
-        found: list[Dependency] = []
-        for text in self.requires or ():
-            try:
-                found.append(parse_requirement(text)[0])
-            except InvalidRequirementError:
-                continue
-        return tuple(found)
+        """The requirements. Their texts were written by `image_assembly`, in one form that is quick to read."""
+        return tuple(_read(text) for text in self.requires or ())
 
 
 class ImageRecord(NamedTuple):

@@ -60,9 +60,16 @@ class Judge:
         self.universe = universe
         self.limits = limits or Limits()
         self.deadline = self.limits.clock() + self.limits.seconds if deadline is None else deadline
-        self.dependents = dependents or Dependents(universe.image)
+        self._dependents = dependents
         self._known: dict[tuple[str, ...], Judgement] = known if known is not None else {}
         self._without_unread: Judge | None = None
+
+    @property
+    def dependents(self) -> Dependents:
+        """Who of the image requires what."""
+        if self._dependents is None:
+            self._dependents = Dependents(self.universe.image)
+        return self._dependents
 
     def judge(self, wanted: Sequence[Dependency]) -> Judgement:
         """The verdict on a list.
@@ -120,7 +127,7 @@ class Judge:
         return self._of_solution(outcome)
 
     def _of_solution(self, outcome: Solved) -> Judgement:
-        broken = find_broken(self.universe, self.dependents, outcome.installs)
+        broken = find_broken(self.universe, self.dependents, outcome.installs) if outcome.installs else ()
         packages = self.universe.image.packages
         moved = tuple(node for node in outcome.installs if node.name in packages)
         added = tuple(node for node in outcome.installs if node.name not in packages)

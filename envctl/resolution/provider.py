@@ -229,6 +229,13 @@ class Universe:
             return known
         return Declared(known.base, self.image.extras_of(node.name))
 
+    def _remember_satisfied(self, declared_by_image: Declared) -> None:
+        """An image satisfies its own requirements: those that it does not are not in its file."""
+        for dependency in declared_by_image.base:
+            present = self.image.packages.get(dependency.name)
+            if present is not None:
+                dependency.specifiers.remember(present.version)
+
     def _requirements_of(self, node: Node) -> Iterator[Requirement]:
         if isinstance(node, PythonNode):
             return
@@ -245,6 +252,8 @@ class Universe:
         known = self.declared(node)
         if known is None:
             return
+        if isinstance(node, InstalledNode):
+            self._remember_satisfied(known)
         if isinstance(node, IndexNode) and known.requires_python is not None:
             yield PythonWanted(known.requires_python)
         for dependency in known.base:

@@ -38,17 +38,39 @@ class Clause(NamedTuple):
 
 
 class Specifiers:
-    """Clauses that must all hold. Compared by identity of text: `specifiers` returns one object per text."""
+    """Clauses that must all hold. One object per text: `specifiers` and `known_specifiers` make them.
 
-    __slots__ = ("_known", "allows_prereleases", "clauses", "has_equals", "is_pinned", "text")
+    Clauses are taken apart when a version is first compared: of an image's thousands most never are.
+    """
 
-    def __init__(self, text: str, clauses: tuple[Clause, ...]) -> None:
+    __slots__ = ("_clauses", "_known", "has_equals", "text")
+
+    def __init__(self, text: str) -> None:
         self.text = text
-        self.clauses = clauses
-        self.allows_prereleases = any(_names_prerelease(clause) for clause in clauses)
-        self.is_pinned = any(c.operator in ("==", "===") and not c.wildcard for c in clauses)
-        self.has_equals = any(c.operator in ("==", "===") for c in clauses)
+        self.has_equals = "==" in text
+        self._clauses: tuple[Clause, ...] | None = None
         self._known: dict[str, bool] = {}
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """The comparisons.
+
+        Raises:
+            InvalidSpecifierError: a clause has no operator or no version.
+        """
+        if self._clauses is None:
+            self._clauses = _clauses_of(self.text)
+        return self._clauses
+
+    @property
+    def allows_prereleases(self) -> bool:
+        """Whether a clause names a pre-release."""
+        return any(_names_prerelease(clause) for clause in self.clauses)
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether a clause allows one version only."""
+        return self.has_equals and any(c.operator in ("==", "===") and not c.wildcard for c in self.clauses)
 
     def contains(self, version: str) -> bool:
         """Whether the version satisfies every clause; pre-releases are judged like any other version."""
@@ -57,8 +79,12 @@ class Specifiers:
             known = self._known[version] = all(_holds(clause, version) for clause in self.clauses)
         return known
 
+    def remember(self, version: str) -> None:
+        """Takes it as known that the version satisfies every clause."""
+        self._known[version] = True
+
     def __bool__(self) -> bool:
-        return bool(self.clauses)
+        return bool(self.text)
 
     def __repr__(self) -> str:
         return f"Specifiers({self.text!r})"
@@ -70,13 +96,29 @@ def version_of(text: str) -> Version:
     return Version(text)
 
 
-@cache
+_BY_TEXT: dict[str, Specifiers] = {}
+
+
 def specifiers(text: str) -> Specifiers:
     """The clauses of a text such as `>=1.0,<2`.
 
     Raises:
         InvalidSpecifierError: a clause has no operator or no version.
     """
+    made = known_specifiers(text)
+    _ = made.clauses
+    return made
+
+
+def known_specifiers(text: str) -> Specifiers:
+    """The clauses of a text that is known to be valid: it is not read before it is needed."""
+    made = _BY_TEXT.get(text)
+    if made is None:
+        made = _BY_TEXT[text] = Specifiers(text)
+    return made
+
+
+def _clauses_of(text: str) -> tuple[Clause, ...]:
     clauses: list[Clause] = []
     for part in text.split(","):
         if not part.strip():
@@ -85,7 +127,7 @@ def specifiers(text: str) -> Specifiers:
         if match is None:
             raise InvalidSpecifierError(part.strip())
         clauses.append(_clause(match[1], match[2]))
-    return Specifiers(text, tuple(clauses))
+    return tuple(clauses)
 
 
 def is_prerelease(version: str) -> bool:
@@ -100,7 +142,7 @@ def any_allows_prereleases(sets: Iterable[Specifiers]) -> bool | None:
     for one in sets:
         if one.allows_prereleases:
             return True
-        if one.clauses:
+        if one:
             allowed = False
     return allowed
 
