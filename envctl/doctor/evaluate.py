@@ -82,7 +82,8 @@ class Grant:
         tail = ""
         if self.binding.condition is not None:
             tail = f" under the condition {self.binding.condition.title or self.binding.condition.expression or 'hidden'!r}"
-        return f"{self.binding.role} on {self.resource} for {self.member}{tail}"
+        member = self.member.replace("serviceaccount:", "serviceAccount:")
+        return f"{self.binding.role} on {self.resource} for {member}{tail}"
 
 
 class _PolicyIndex:

@@ -27,11 +27,12 @@ def case_of(
     Raises:
         UsageError: the file is a foundation, or no operation has that name.
     """
-    foundation = loaded.foundation.spec if loaded.foundation else None
+    from envctl.stacks.naming import named_environment, named_foundation
+
     return make_case(
         loaded.name,
-        loaded.environment,
-        None if foundation is None or foundation.kind != "foundation" else foundation,
+        named_environment(loaded.environment, loaded.environment.name or loaded.name),
+        named_foundation(loaded.foundation),
         operations,
         facts,
         now,

@@ -205,7 +205,9 @@ class _Reader:
             if "rules" in item:
                 whole.append(item)
                 continue
-            one = _answer(self._call("GET", "iam2/v2", str(item.get("name"))), "iam.denypolicies.get")
+            identifier = quote(str(item.get("name")).rpartition("/")[2], safe="")
+            path = f"policies/{attachment}/denypolicies/{identifier}"
+            one = _answer(self._call("GET", "iam2/v2", path), "iam.denypolicies.get")
             if isinstance(one, Unreadable):
                 return one
             if isinstance(one, Known):
