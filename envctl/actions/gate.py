@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from envctl.policies.run import Violation
     from envctl.spec.loader import Loaded
 
+_ENVIRONMENT_TYPE = "gcp:composer/environment:Environment"
 _WANTED = frozenset(
     {Op.SAME, Op.CREATE, Op.UPDATE, Op.REPLACE, Op.CREATE_REPLACEMENT, Op.IMPORT, Op.IMPORT_REPLACEMENT}
 )
@@ -43,6 +44,7 @@ def run_gates(
     answers: list[GateResult] = []
     if isinstance(loaded.spec, Environment):
         answers += _packages(workspace, loaded, options)
+        answers += _doctor(loaded, _operations(events))
     answers += _policies(workspace, loaded, events)
     return tuple(answers)
 
@@ -88,6 +90,46 @@ def _package_answer(result: Result) -> GateResult:
         hints=tuple(dict.fromkeys(hint.text for each in told for hint in each.hints)),
         source=next((each.span for each in told if each.span is not None), None),
     )
+
+
+def _operations(events: Sequence[EngineEvent]) -> tuple[str, ...]:
+    """What is about to happen to the environment, in the doctor's words; nothing when it stays as it is."""
+    for event in events:
+        if isinstance(event, StepEvent) and event.phase is Phase.PRE and event.type == _ENVIRONMENT_TYPE:
+            if event.op is Op.UPDATE:
+                image = any("imageVersion" in path for path in event.detailed_diff)
+                return ("upgrade", "update") if image else ("update",)
+            if event.op in {Op.CREATE, Op.REPLACE, Op.CREATE_REPLACEMENT}:
+                return ("create",)
+    return ()
+
+
+def _doctor(loaded: Loaded, operations: tuple[str, ...]) -> Iterator[GateResult]:
+    """Does the file itself show that the operation must fail? One answer per finding; asks no cloud."""
+    if not operations:
+        return
+    from envctl.doctor.examine import examine
+    from envctl.doctor.intake import case_of
+    from envctl.doctor.model import Status
+
+    statuses = {
+        Status.OK: GateStatus.OK,
+        Status.FAILED: GateStatus.FAILED,
+        Status.UNKNOWN: GateStatus.SKIPPED,
+        Status.SKIPPED: GateStatus.SKIPPED,
+    }
+    for finding in examine(case_of(loaded, operations)):
+        failed = finding.status is Status.FAILED
+        refusing = failed and finding.severity is Severity.ERROR
+        yield GateResult(
+            id=finding.id,
+            gate="doctor",
+            status=GateStatus.OK if failed and not refusing else statuses[finding.status],
+            severity=finding.severity if failed else Severity.NOTE,
+            summary=finding.why,
+            detail="\n".join(finding.evidence) if failed else "",
+            hints=tuple(fix.text for fix in finding.fixes) if failed else (),
+        )
 
 
 def _policies(workspace: Workspace, loaded: Loaded, events: Sequence[EngineEvent]) -> Iterator[GateResult]:

@@ -65,6 +65,14 @@ class Workspace:
         loaded = load_all(self.project)
         return [each.name for each in sorted(loaded, key=lambda each: isinstance(each.spec, Environment))]
 
+    def environments(self) -> list[str]:
+        """Every environment of the project, foundations left out.
+
+        Raises:
+            InvalidInputError: with every problem of all files.
+        """
+        return [each.name for each in load_all(self.project) if isinstance(each.spec, Environment)]
+
     def journal(self, environment: str) -> Journal:
         """What every run on the environment did."""
         return Journal.of(self.directory, environment)

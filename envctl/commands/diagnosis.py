@@ -1,17 +1,162 @@
-"""explain: the page of anything that envctl says."""
+"""doctor, iam, explain: who lacks what, and what a message means."""
 
 from __future__ import annotations
 
+import sys
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from envctl.commands.console import CONSOLE
+from envctl.commands.lifecycle import open_workspace_of
+from envctl.commands.options import (
+    AllowUnknown,
+    Cloud,
+    CloudChoice,
+    EnvironmentName,
+    EnvironmentNames,
+    Output,
+)
+from envctl.errors import ExitCode, UsageError, gravest
+
+
+class DoctorFormat(StrEnum):
+    """Ways to write a doctor's report."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    JUNIT = "junit"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+class IamFormat(StrEnum):
+    """Ways to write a role set."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+
+
+class FailOn(StrEnum):
+    """Weights of findings."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+Operation = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--operation", help="create, update, upgrade, packages, delete...; what `preview` would do if not given."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
-    app.command()(explain)
+    for verb in (doctor, iam, explain):
+        app.command()(verb)
+
+
+def doctor(
+    environments: EnvironmentNames = None,
+    operation: Operation = None,
+    facts: Annotated[
+        Path | None,
+        typer.Option("--facts", metavar="FILE", help="A bundle of --collect, or a folder of gcloud outputs."),
+    ] = None,
+    error: Annotated[
+        str | None, typer.Option("--error", metavar="TEXT|-", help="Rank the causes of an error text.")
+    ] = None,
+    collect: Annotated[
+        Path | None, typer.Option("--collect", metavar="FILE", help="Write the facts as a bundle, secrets removed.")
+    ] = None,
+    caller: Annotated[
+        str | None, typer.Option("--as", metavar="MEMBER", help="Who runs envctl: user:..., serviceAccount:...")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no cloud: only what the file itself can tell.")
+    ] = False,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", metavar="FILE", help="Findings that are accepted.")
+    ] = None,
+    fail_on: Annotated[FailOn, typer.Option("--fail-on", help="The least weight that fails.")] = FailOn.ERROR,
+    allow_unknown: AllowUnknown = False,
+    cloud: Cloud = CloudChoice.GCP,
+    format_: Annotated[DoctorFormat, typer.Option("--format", help="How to write it.")] = DoctorFormat.TEXT,
+    output: Output = None,
+) -> int:
+    """Name every missing right and condition at once, before an operation fails on them."""
+    from envctl.actions.doctor import DiagnoseRequest, diagnose, exit_code
+    from envctl.actions.doctor import collect as collect_facts
+    from envctl.diagnostics import Severity
+    from envctl.report.doctor_formats import DoctorFormat as Writer
+    from envctl.report.doctor_formats import write_doctor
+
+    text = sys.stdin.read() if error == "-" else error
+    if text is not None and not environments:
+        requests = [DiagnoseRequest(error_text=text)]
+    else:
+        workspace = open_workspace_of(cloud, None)
+        names = environments or workspace.environments()
+        transport = None if offline or facts is not None else workspace.cloud.transport()
+        requests = [
+            DiagnoseRequest(
+                loaded=workspace.load(name),
+                operations=tuple(operation or ()),
+                facts=facts,
+                transport=transport,
+                caller=caller,
+                error_text=text,
+                baseline=baseline,
+            )
+            for name in names
+        ]
+    if collect is not None:
+        if len(requests) != 1 or requests[0].loaded is None:
+            raise UsageError("--collect takes one environment")
+        CONSOLE.emit(collect_facts(requests[0]), collect)
+        return ExitCode.DONE
+    reports = [diagnose(request) for request in requests]
+    style = CONSOLE.style()
+    writer = Writer(format_.value)
+    CONSOLE.emit("\n".join(write_doctor(each, writer, style, verbose=CONSOLE.verbose) for each in reports), output)
+    severity = Severity(fail_on.value)
+    return gravest(exit_code(each, severity, allow_unknown=allow_unknown) for each in reports)
+
+
+def iam(
+    environment: EnvironmentName,
+    operation: Annotated[str | None, typer.Option("--operation", help="Only what this operation needs.")] = None,
+    custom_role: Annotated[
+        str | None,
+        typer.Option(
+            "--custom-role", metavar="PRINCIPAL", help="A custom role of the permissions really needed: deployer..."
+        ),
+    ] = None,
+    needed: Annotated[bool, typer.Option("--needed", help="Leave out optional and alternative rows.")] = False,
+    format_: Annotated[IamFormat, typer.Option("--format", help="How to write it.")] = IamFormat.TEXT,
+    output: Output = None,
+) -> None:
+    """List every role binding that an environment needs, each with its reason."""
+    from envctl.actions.iam import RoleSetRequest, role_of, role_set
+    from envctl.report.iam_formats import IamFormat as Writer
+    from envctl.report.iam_formats import write_custom_role, write_roles
+    from envctl.spec.loader import load
+    from envctl.spec.project import find_root, load_project
+
+    loaded = load(load_project(find_root(CONSOLE.directory)), environment)
+    writer = Writer(format_.value)
+    if custom_role is not None:
+        CONSOLE.emit(write_custom_role(role_of(loaded, custom_role), writer), output)
+        return
+    roles = role_set(RoleSetRequest(loaded, operation, with_optional=not needed))
+    CONSOLE.emit(write_roles(roles, writer, CONSOLE.style()), output)
 
 
 def explain(
