@@ -11,6 +11,7 @@ from programs import Group, Thing
 from envctl.engine.embedded.engine import EmbeddedEngine
 from envctl.engine.events import Op, Phase, PropertyDiffKind, StepEvent, SummaryEvent
 from envctl.plan.values import Opaque
+from envctl.provider.protocol import ProviderError
 
 Options = pulumi.ResourceOptions
 
@@ -292,6 +293,30 @@ def test_functions_of_providers_are_refused_by_name(bench: Bench) -> None:
     assert "the function `mem:index:getThing`" in bench.messages()[0]
 
 
+def test_references_to_other_stacks_are_refused_by_name(bench: Bench) -> None:
+    assert not bench.up(lambda: pulumi.StackReference("organization/shop/prod") and None).ok
+    assert "pulumi:pulumi:StackReference is not supported" in bench.messages()[0]
+
+
+def test_a_dependent_that_vanishes_while_it_would_be_replaced_is_deleted_once(bench: Bench) -> None:
+    def program(kind: str, bound: bool) -> Any:
+        def run() -> None:
+            base = Thing("base", name="base", kind=kind, exclusive=True)
+            if bound:
+                Thing("bound", name="bound", kind=base.uid)
+
+        return run
+
+    assert bench.up(program("one", bound=True)).ok
+    assert bench.preview(program("two", bound=False)).ok
+    promised = bench.ops()
+    assert bench.up(program("two", bound=False)).ok
+    assert bench.ops() == promised
+    assert bench.ops()[-1] == (Op.REMOVE_PENDING_REPLACE, "bound")
+    assert bench.cloud.called("delete") == ["bound", "base"]
+    assert bench.names() == {"base"}
+
+
 def test_aliases_that_lead_nowhere_are_free_and_others_refused(bench: Bench) -> None:
     def program(name: str, alias: str) -> Any:
         return lambda: Thing(name, name="x", opts=Options(aliases=[pulumi.Alias(name=alias)])) and None
@@ -344,6 +369,20 @@ def test_refresh_alone_takes_the_live_values_into_the_state(bench: Bench) -> Non
     serial = bench.engine.serial()
     assert bench.refresh().ok
     assert bench.engine.serial() == serial
+
+
+def test_a_resource_that_cannot_be_read_stops_the_apply(bench: Bench) -> None:
+    assert bench.up(things("a", "b")).ok
+
+    def before(method: str, name: str) -> None:
+        if method == "read":
+            raise ProviderError("permission denied", status="PERMISSION_DENIED")
+
+    bench.cloud.before = before
+    result = bench.up(things("a"), refresh=True)
+    assert not result.ok
+    assert "it cannot be read: permission denied" in bench.messages()
+    assert bench.names() == {"a", "b"}
 
 
 def test_every_step_is_announced_and_ended(bench: Bench) -> None:

@@ -189,9 +189,8 @@ class Executor:
         store, row = self._run.store, step.old
         resource = row.resource
         calls = step.op in (Op.DELETE, Op.DELETE_REPLACED) and resource.custom and not is_provider(resource.type)
-        gone = step.then_create and not self._run.preview
-        after = {row.number: replace(resource, pending_replacement=True)} if gone else {}
-        drop = () if gone else (row.number,)
+        after = {row.number: replace(resource, pending_replacement=True)} if step.then_create else {}
+        drop = () if step.then_create else (row.number,)
         if not calls or resource.retain_on_delete or step.abandon:
             store.commit(Change(put=after, drop=drop))
             return row

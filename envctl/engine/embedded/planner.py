@@ -68,8 +68,6 @@ class Planner:
         self.goals: dict[str, Goal] = {}
         self.planned: dict[str, Op] = {}
         """URNs of this program, with the step that was chosen."""
-        self.deleted: set[str] = set()
-        """URNs that are or will be deleted: those whose resource may be left to die with them."""
         self.removed: dict[int, tuple[str, ...]] = {}
         """Rows deleted ahead of a replacement, with the inputs that were the reason."""
         self.news: dict[str, Resource] = {}
@@ -330,8 +328,15 @@ class Planner:
             if row.resource.protect and not row.resource.delete:
                 self._refuse_protected(row.resource.urn, f"replaced together with {root.resource.urn}")
             self.removed[row.number] = keys
-            self.deleted.add(row.resource.urn)
-            steps.append(Step(Op.DELETE_REPLACED, row, replace_keys=keys, then_create=not row.resource.delete))
+            steps.append(
+                Step(
+                    Op.DELETE_REPLACED,
+                    row,
+                    replace_keys=keys,
+                    abandon=row.resource.deleted_with in gone,
+                    then_create=not row.resource.delete,
+                )
+            )
         return steps
 
     def _lost_with(self, row: Resource, gone: set[str]) -> tuple[str, ...] | None:

@@ -49,6 +49,10 @@ def _guarded(run: Run, row: Row, *, counted: bool) -> bool:
         return True
     try:
         return _refresh(run, row, counted=counted)
+    except ProviderError as error:
+        run.emit(_event(Phase.FAILED, row.resource, row.resource))
+        run.say(row.resource.urn, "error", f"it cannot be read: {error}")
+        return True
     except BaseException as error:  # noqa: BLE001  raised again when the running ones have ended
         run.mark_fatal(error)
         return True
@@ -57,12 +61,7 @@ def _guarded(run: Run, row: Row, *, counted: bool) -> bool:
 def _refresh(run: Run, row: Row, *, counted: bool) -> bool:
     resource = row.resource
     run.emit(_event(Phase.PRE, resource, resource))
-    try:
-        live = read_live(run, resource)
-    except ProviderError as error:
-        run.emit(_event(Phase.FAILED, resource, resource))
-        run.say(resource.urn, "error", f"it cannot be read: {error}")
-        return True
+    live = read_live(run, resource)
     if live is None:
         run.emit(_event(Phase.DONE, resource, None))
         found = Op.DELETE

@@ -15,6 +15,7 @@ from envctl.engine.embedded.store import Change
 from envctl.engine.embedded.urns import PROVIDER_PREFIX, UNKNOWN_ID, default_provider_name, is_provider, package_of
 from envctl.engine.embedded.values import Value
 from envctl.engine.events import Op
+from envctl.provider.protocol import ProviderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Registrar:
             if not steps:
                 return self._adopt(urn, goal)
             return Registered(urn, self._do(urn, steps).resource)
-        except GoalError as error:
+        except (GoalError, ProviderError) as error:
             return self._refused(urn or f"{goal.type} {goal.name}", str(error))
         except StepFailedError:
             if run.preview:
@@ -85,6 +86,8 @@ class Registrar:
     def _with_provider(self, urn: str, goal: Goal) -> Goal:
         if not goal.custom or is_provider(goal.type):
             return goal
+        if package_of(goal.type) == "pulumi":
+            raise GoalError(f"{goal.type} is not supported by the embedded engine; `--engine pulumi` has it")
         if not goal.provider:
             inherited = self._planner.parent_provider(goal)
             goal = replace(goal, provider=inherited or self._default_provider(package_of(goal.type), goal.version))
