@@ -81,21 +81,24 @@ def main() -> int:
 
 def _compare(title: str, theirs: list[str], ours: list[str], rounds: int, environment: dict[str, str]) -> None:
     times: tuple[list[float], list[float]] = ([], [])
+    work: tuple[list[float], list[float]] = ([], [])
     memory: tuple[list[int], list[int]] = ([], [])
     for _ in range(rounds):
         for at, command in enumerate((theirs, ours)):
-            seconds, peak = _run(command, environment)
+            seconds, cpu, peak = _run(command, environment)
             times[at].append(seconds)
+            work[at].append(cpu)
             memory[at].append(peak)
     first, second = min(times[0]), min(times[1])
     print(
-        f"{title:18} uv/pip {first:6.2f} s {max(memory[0]) / 1024:5.0f} MB   "
-        f"envctl {second:6.2f} s {max(memory[1]) / 1024:5.0f} MB   ratio {second / first:.2f}"
+        f"{title:18} uv/pip {first:6.2f} s ({min(work[0]):.2f} cpu) {max(memory[0]) / 1024:5.0f} MB   "
+        f"envctl {second:6.2f} s ({min(work[1]):.2f} cpu) {max(memory[1]) / 1024:5.0f} MB   "
+        f"ratio {second / first:.2f} (cpu {min(work[1]) / min(work[0]):.2f})"
     )
 
 
-def _run(command: list[str], environment: dict[str, str]) -> tuple[float, int]:
-    """Seconds and peak memory in KiB of one run; the child is forked so that the peak is its own."""
+def _run(command: list[str], environment: dict[str, str]) -> tuple[float, float, int]:
+    """Seconds, seconds of processor time, and peak memory in KiB of one run."""
     started = time.perf_counter()
     child = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **environment}
@@ -108,7 +111,7 @@ def _run(command: list[str], environment: dict[str, str]) -> tuple[float, int]:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode not in (0, 1):
         sys.stderr.write(f"{command[:4]} ended with {child.returncode}: {said[-400:]}\n")
-    return seconds, usage.ru_maxrss
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
 
 
 def _many(environment: Path, uv: list[str], folder: Path, caches: dict[str, str]) -> None:
