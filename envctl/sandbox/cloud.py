@@ -51,7 +51,7 @@ class Cloud:
         sleep: how a delay fault waits, given seconds.
 
     Raises:
-        SandboxStoreError: the file is there and is not a sandbox.
+        SandboxStoreError: the file cannot be kept there. Whether it is a sandbox shows at first use.
     """
 
     def __init__(
@@ -74,8 +74,6 @@ class Cloud:
         kinds = [kind for service in services for kind in service.operations]
         self.operations = Operations(self.backend, self.faults, kinds)
         self._requests: deque[tuple[Request, str, int]] = deque(maxlen=_LOG_LIMIT)
-        with self.exclusive():
-            pass
 
     @classmethod
     def load(cls, store_path: Path) -> Cloud:
@@ -89,7 +87,11 @@ class Cloud:
 
     @contextlib.contextmanager
     def exclusive(self) -> Generator[None]:
-        """The cloud for oneself: up to date with its file on entry, written to it on exit."""
+        """The cloud for oneself: up to date with its file on entry, written to it on exit.
+
+        Raises:
+            SandboxStoreError: the file is there and is not a sandbox.
+        """
         with self._lock, self.backend.store.transaction():
             self.backend.load_clock()
             try:
@@ -105,6 +107,7 @@ class Cloud:
             service: name of the service, when the transport knows it (one port per service).
 
         Raises:
+            SandboxStoreError: the file of the cloud is not a sandbox.
             ConnectionDroppedError: a fault wants the connection cut.
         """
         with self.exclusive():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from envctl.errors import EnvctlError, UsageError
 from envctl.sandbox.backend import parse_body
-from envctl.sandbox.failures import ApiError
+from envctl.sandbox.failures import ApiError, SandboxStoreError
 from envctl.sandbox.messages import Request, Response
 from envctl.sandbox.projects import TITLES, full_name
 from envctl.sandbox.settings import DEFAULT_CALLER, load_settings, save_settings
@@ -35,7 +35,12 @@ _SEED_KEYS = (
 
 
 def reset(cloud: Cloud) -> None:
-    """Make a cloud empty; its clock starts again."""
+    """Make a cloud empty; its clock starts again. Files that are no sandbox are put aside as `*.damaged`."""
+    try:
+        with cloud.exclusive():
+            pass
+    except SandboxStoreError:
+        cloud.backend.store.put_aside()
     with cloud.exclusive():
         cloud.backend.store.clear()
         cloud.backend.restart_clock()

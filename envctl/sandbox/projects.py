@@ -26,6 +26,7 @@ TITLES: Mapping[str, str] = {
     "compute.googleapis.com": "Compute Engine API",
     "container.googleapis.com": "Kubernetes Engine API",
     "dataflow.googleapis.com": "Dataflow API",
+    "dataproc.googleapis.com": "Cloud Dataproc API",
     "dns.googleapis.com": "Cloud DNS API",
     "iam.googleapis.com": "Identity and Access Management (IAM) API",
     "iamcredentials.googleapis.com": "IAM Service Account Credentials API",
@@ -59,6 +60,7 @@ AGENTS: Mapping[str, tuple[str, str]] = {
         "gcp-sa-artifactregistry.iam.gserviceaccount.com",
         "roles/artifactregistry.serviceAgent",
     ),
+    "cloudbuild.googleapis.com": ("gcp-sa-cloudbuild.iam.gserviceaccount.com", "roles/cloudbuild.serviceAgent"),
     "composer.googleapis.com": (
         "cloudcomposer-accounts.iam.gserviceaccount.com",
         "roles/composer.serviceAgent",
@@ -72,7 +74,13 @@ AGENTS: Mapping[str, tuple[str, str]] = {
         "dataflow-service-producer-prod.iam.gserviceaccount.com",
         "roles/dataflow.serviceAgent",
     ),
+    "dataproc.googleapis.com": ("dataproc-accounts.iam.gserviceaccount.com", "roles/dataproc.serviceAgent"),
     "pubsub.googleapis.com": ("gcp-sa-pubsub.iam.gserviceaccount.com", "roles/pubsub.serviceAgent"),
+    "servicenetworking.googleapis.com": (
+        "service-networking.iam.gserviceaccount.com",
+        "roles/servicenetworking.serviceAgent",
+    ),
+    "sqladmin.googleapis.com": ("gcp-sa-cloud-sql.iam.gserviceaccount.com", "roles/cloudsql.serviceAgent"),
     "secretmanager.googleapis.com": ("gcp-sa-secretmanager.iam.gserviceaccount.com", ""),
     "storage.googleapis.com": ("gs-project-accounts.iam.gserviceaccount.com", ""),
 }

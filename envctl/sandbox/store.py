@@ -119,6 +119,18 @@ class Store:
             self._catch_up()
             self._fold()
 
+    def put_aside(self) -> None:
+        """Rename the files of the store to `*.damaged` and be empty."""
+        assert self._path is not None
+        assert self._journal is not None
+        with self._lock or contextlib.nullcontext():
+            for file in (self._path, self._journal):
+                if file.exists():
+                    file.replace(file.with_name(file.name + ".damaged"))
+            self._data.clear()
+            self._changes.clear()
+            self._identity = None
+
     def _fold(self) -> None:
         assert self._path is not None
         assert self._journal is not None
@@ -189,12 +201,19 @@ class Store:
         journal = self._journal.read_bytes() if self._journal.exists() else b""
         header, _, rest = journal.partition(b"\n")
         # A crash between the two replacements of a fold leaves a journal that the snapshot already contains.
-        if header and json.loads(header).get("generation") == self._generation:
+        if header and self._generation_of(header) == self._generation:
             self._mark(len(header) + 1)
             self._replay(rest)
         else:
             _replace(self._journal, json.dumps({"generation": self._generation}).encode() + b"\n")
             self._mark(self._journal.stat().st_size)
+
+    def _generation_of(self, header: bytes) -> int:
+        assert self._journal is not None
+        try:
+            return int(json.loads(header)["generation"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise _foreign(self._journal, f"its first line is {header[:40]!r}") from error
 
     def _read_snapshot(self, path: Path) -> None:
         try:
@@ -212,11 +231,15 @@ class Store:
         for line in complete.split(b"\n"):
             if not line:
                 continue
-            for kind, name, value in json.loads(line):
-                if value is None:
-                    self._data.get(kind, {}).pop(name, None)
-                else:
-                    self._data.setdefault(kind, {})[name] = value
+            try:
+                for kind, name, value in json.loads(line):
+                    if value is None:
+                        self._data.get(kind, {}).pop(name, None)
+                    else:
+                        self._data.setdefault(kind, {})[name] = value
+            except (ValueError, TypeError) as error:
+                assert self._journal is not None
+                raise _foreign(self._journal, f"a line reads {line[:40]!r}") from error
         self._read += len(lines) - len(torn)
         if torn:
             # A writer died inside its line: that request was never answered. The next line starts afresh.
@@ -228,7 +251,7 @@ def _foreign(path: Path, reason: str) -> SandboxStoreError:
     return SandboxStoreError(
         f"{path} is not a sandbox file",
         detail=f"Expected format {_FORMAT}; {reason}.",
-        hints=("Move it away: the next command starts with an empty sandbox.",),
+        hints=("Put it aside and start with an empty sandbox:\n    envctl sandbox reset",),
     )
 
 

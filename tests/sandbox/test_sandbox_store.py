@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sandbox_client import PARENT, START, Client
 
+from envctl.sandbox import control
 from envctl.sandbox.clock import Clock
 from envctl.sandbox.cloud import Cloud
 from envctl.sandbox.failures import SandboxStoreError
@@ -38,7 +39,8 @@ def test_another_object_finds_everything(tmp_path: Path) -> None:
     first = Cloud(path, Clock(START))
     busy(first)
     second = Cloud(path)
-    assert second.backend.store.dump() == first.backend.store.dump()
+    with second.exclusive():
+        assert second.backend.store.dump() == first.backend.store.dump()
     assert second.backend.clock.now() == first.backend.clock.now()
 
 
@@ -49,7 +51,9 @@ def test_the_snapshot_alone_holds_everything_after_saving(tmp_path: Path) -> Non
     before = first.backend.store.dump()
     first.save()
     (tmp_path / "sandbox.json.journal").unlink()
-    assert Cloud.load(path).backend.store.dump() == before
+    again = Cloud.load(path)
+    with again.exclusive():
+        assert again.backend.store.dump() == before
 
 
 def test_a_running_operation_goes_on_in_another_object(tmp_path: Path) -> None:
@@ -125,9 +129,37 @@ def test_a_file_that_is_no_sandbox_is_refused_and_left_alone(tmp_path: Path, con
     path = tmp_path / "sandbox.json"
     path.write_bytes(content)
     with pytest.raises(SandboxStoreError) as refused:
-        Cloud(path)
+        Client(Cloud(path)).ok("GET", f"{BUCKETS}?project=acme")
     assert str(path) in refused.value.summary
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "journal",
+    [
+        b"nonsense\n",
+        b"[]\n",
+        b'{"generation": 0}\nnonsense\n',
+        b'{"generation": 0}\n[["kind", "name"]]\n',
+        b'{"generation": 0}\n7\n',
+    ],
+)
+def test_a_journal_that_is_damaged_is_refused_and_left_alone(tmp_path: Path, journal: bytes) -> None:
+    path = tmp_path / "sandbox.json.journal"
+    path.write_bytes(journal)
+    with pytest.raises(SandboxStoreError, match="journal is not a sandbox file"):
+        Client(Cloud(tmp_path / "sandbox.json")).ok("GET", f"{BUCKETS}?project=acme")
+    assert path.read_bytes() == journal
+
+
+def test_a_reset_puts_damaged_files_aside(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.json"
+    path.write_bytes(b"{")
+    cloud = Cloud(path)
+    control.reset(cloud)
+    Client(cloud).ok("POST", f"{BUCKETS}?project=acme", {"name": "acme-one"})
+    assert Client(Cloud(path)).ok("GET", f"{BUCKETS}/acme-one")["name"] == "acme-one"
+    assert (tmp_path / "sandbox.json.damaged").read_bytes() == b"{"
 
 
 def test_the_journal_is_folded_when_it_has_grown(tmp_path: Path) -> None:
