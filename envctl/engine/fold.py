@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from envctl.diagnostics import SourceSpan
+from envctl.engine.embedded.urns import is_default_provider
 from envctl.engine.events import (
     EngineEvent,
     MessageEvent,
@@ -208,7 +209,7 @@ def _reconcile(planned: Sequence[StepEvent], events: Sequence[EngineEvent]) -> t
         return ("The engine ended without a summary.",)
     counted: dict[Op, int] = {}
     for step in planned:
-        if step.logical:
+        if step.logical and not is_default_provider(step.urn):  # Pulumi does not count them either
             counted[step.op] = counted.get(step.op, 0) + 1
     compared = {Op.CREATE, Op.UPDATE, Op.DELETE, Op.REPLACE, Op.IMPORT}
     return tuple(

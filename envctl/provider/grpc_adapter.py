@@ -54,12 +54,21 @@ def _silent(operation: str, state: str, elapsed: float) -> None:
     """Nobody listens to the progress of operations."""
 
 
+Detached = Callable[[str, str], None]
+"""Gets the URN and the operation of a step whose wait was given up."""
+
+
+def _unheard(urn: str, operation: str) -> None:
+    """Nobody asks what goes on in the cloud."""
+
+
 @dataclass(slots=True)
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Translates each call; failures become gRPC errors that carry what exists all the same."""
 
     provider: SandboxProvider
     note: Note = _silent
+    detached: Detached = _unheard
     cancel: threading.Event = field(default_factory=threading.Event)
 
     def Handshake(  # noqa: N802
@@ -174,7 +183,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.CreateResponse:
         """Creates, or plans it."""
         type_ = _type_of(request.urn)
-        with _translated(context, self.provider.sensitive_outputs(type_)):
+        with _translated(context, self.provider.sensitive_outputs(type_)), self._watched(request.urn):
             live = self.provider.create(
                 request.urn, type_, from_struct(request.properties), self._context(), preview=request.preview
             )
@@ -205,7 +214,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.UpdateResponse:
         """Changes in place, or plans it."""
         type_ = _type_of(request.urn)
-        with _translated(context, self.provider.sensitive_outputs(type_)):
+        with _translated(context, self.provider.sensitive_outputs(type_)), self._watched(request.urn):
             live = self.provider.update(
                 request.urn,
                 type_,
@@ -221,7 +230,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Empty:  # noqa: N802
         """Deletes."""
-        with _translated(context):
+        with _translated(context), self._watched(request.urn):
             self.provider.delete(
                 request.urn,
                 _type_of(request.urn),
@@ -231,6 +240,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 self._context(),
             )
         return Empty()
+
+    @contextmanager
+    def _watched(self, urn: str) -> Generator[None]:
+        """Tells of an operation that goes on without us."""
+        try:
+            yield
+        except OperationDetached as detached:
+            self.detached(urn, detached.operation)
+            raise
 
     def _context(self) -> CallContext:
         return CallContext(note=self.note, cancel=self.cancel)
@@ -256,11 +274,13 @@ class Adapter:
         self.server.stop(grace=None).wait()
 
 
-def serve_provider(provider: SandboxProvider, *, port: int = 0, note: Note = _silent) -> Adapter:
+def serve_provider(
+    provider: SandboxProvider, *, port: int = 0, note: Note = _silent, detached: Detached = _unheard
+) -> Adapter:
     """Starts a server on the loopback; port 0 takes a free one. The caller stops it."""
     options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.max_send_message_length", _MESSAGE_BYTES)]
     server = grpc.server(ThreadPoolExecutor(_WORKERS, thread_name_prefix="provider"), options=options)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(provider, note), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(provider, note, detached), server)
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     return Adapter(bound, server)

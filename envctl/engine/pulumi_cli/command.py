@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from envctl.errors import OutsideError
 
 if TYPE_CHECKING:
-    from pulumi.automation import PulumiCommand
+    from envctl.engine.pulumi_cli.process import OwnedCommand
 
 MINIMUM = (3, 230, 0)
 """The oldest CLI whose `preview --refresh` and events envctl was tested with; 3.256.0 is the one of the tests."""
@@ -26,7 +26,7 @@ def install_root() -> Path:
     return user_data_path("envctl") / "pulumi" / PINNED
 
 
-def find_command() -> PulumiCommand:
+def find_command() -> OwnedCommand:
     """The CLI on PATH, else the one of `envctl setup`.
 
     Raises:
@@ -34,8 +34,10 @@ def find_command() -> PulumiCommand:
     """
     from subprocess import CalledProcessError
 
-    from pulumi.automation import InvalidVersionError, PulumiCommand
+    from pulumi.automation import InvalidVersionError
     from semver import VersionInfo
+
+    from envctl.engine.pulumi_cli.process import OwnedCommand
 
     on_path = shutil.which("pulumi")
     installed = install_root() / "bin" / "pulumi"
@@ -48,7 +50,7 @@ def find_command() -> PulumiCommand:
         )
     where = on_path or str(installed)
     try:
-        return PulumiCommand(root=None if on_path else str(install_root()), version=VersionInfo(*MINIMUM))
+        return OwnedCommand(root=None if on_path else str(install_root()), version=VersionInfo(*MINIMUM))
     except InvalidVersionError as error:
         raise OutsideError(
             "The Pulumi CLI is too old",

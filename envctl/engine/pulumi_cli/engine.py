@@ -8,22 +8,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import tempfile
+import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envctl.engine.events import EngineEvent, OperationEvent, OutputsEvent, Phase, StepEvent, SummaryEvent
+from envctl.engine.embedded.urns import STACK_TYPE, type_of
+from envctl.engine.events import (
+    EngineEvent,
+    MessageEvent,
+    OperationEvent,
+    OutputsEvent,
+    Phase,
+    StepEvent,
+    SummaryEvent,
+)
 from envctl.engine.protocol import EventSink, Program, RunOptions, RunResult, StackRef
 from envctl.engine.pulumi_cli.failures import translated_failures
+from envctl.engine.pulumi_cli.locks import PulumiLock, read_locks
+from envctl.engine.pulumi_cli.pending import pending_of, settle_pending
 from envctl.engine.pulumi_cli.translation import mask, translate_event
 from envctl.errors import EnvctlError, RefusedError
+from envctl.provider.protocol import CallContext
 
 if TYPE_CHECKING:
     from pulumi.automation import EngineEvent as PulumiEvent
     from pulumi.automation import Stack
 
+    from envctl.engine.pulumi_cli.process import OwnedCommand
+    from envctl.provider.protocol import Provider
     from envctl.provider.translator import SandboxProvider
 
 
@@ -37,6 +55,7 @@ class PulumiSettings:
         secrets_provider: in Pulumi's words; `passphrase` needs `PULUMI_CONFIG_PASSPHRASE` or a file of it.
         environment: variables for the CLI and its plugins (custom endpoints, token, passphrase).
         provider: what the CLI attaches to in place of the plugin of pulumi-gcp; None runs the plugin.
+        locator: asked what became of operations that a killed run left open; `provider` when None.
     """
 
     directory: Path
@@ -44,6 +63,7 @@ class PulumiSettings:
     secrets_provider: str = "passphrase"
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     provider: SandboxProvider | None = None
+    locator: Provider | None = None
 
 
 class PulumiEngine:
@@ -56,6 +76,7 @@ class PulumiEngine:
         self.settings = settings
         self._plan_file = settings.directory / "update-plan.json"
         self._stack: Stack | None = None
+        self._command: OwnedCommand | None = None
         self._exported: dict[str, Any] | None = None
 
     def preview(self, program: Program, options: RunOptions, sink: EventSink) -> RunResult:
@@ -147,16 +168,13 @@ class PulumiEngine:
         )
 
     def export_state(self) -> dict[str, Any]:
-        """The checkpoint; read once, and again after each run."""
+        """The checkpoint as `pulumi stack export` writes it, secrets encrypted."""
         if self._exported is None:
-            deployment = translated_failures(self._open(_nothing).export_stack)
-            self._exported = {"version": deployment.version or 3, "deployment": dict(deployment.deployment or {})}
+            self._exported = self._export()
         return self._exported
 
     def import_state(self, document: Mapping[str, Any]) -> None:
         """Replaces the checkpoint; Pulumi checks its form, the URNs are checked here."""
-        from pulumi.automation import Deployment
-
         prefix = f"urn:pulumi:{self.stack.stack}::{self.stack.project}::"
         deployment = document.get("deployment")
         if not isinstance(deployment, Mapping):
@@ -168,10 +186,49 @@ class PulumiEngine:
                 detail=f"{len(foreign)} resources, such as {foreign[0]}; this is {prefix}*",
                 code="state-foreign",
             )
-        stack = self._open(_nothing)
+        self._import({"version": document.get("version", 3), "deployment": deployment})
+
+    def pending(self) -> list[tuple[str, str]]:
+        """Operations whose end is not known: kind and URN."""
+        return pending_of(self.export_state()["deployment"])
+
+    def drop_pending(self) -> tuple[str, ...]:
+        """Forgets operations whose end is not known, and says which; the cloud is not asked."""
+        document = self._export("--show-secrets")
+        dropped = pending_of(document["deployment"])
+        if dropped:
+            document["deployment"].pop("pending_operations")
+            self._import(document)
+        return tuple(f"dropped the pending operation: {kind} {urn}" for kind, urn in dropped)
+
+    def locks(self) -> tuple[PulumiLock, ...] | None:
+        """Who works on the stack; None when the backend does not show it."""
+        return read_locks(self.settings.backend, self.stack)
+
+    def _export(self, *arguments: str) -> dict[str, Any]:
+        said = self._call("stack", "export", *arguments)
+        exported = json.loads(said)
+        return {"version": exported.get("version") or 3, "deployment": dict(exported.get("deployment") or {})}
+
+    def _import(self, document: Mapping[str, Any]) -> None:
+        """Imports by a file that only its owner can read: open secrets may be in it."""
         self._exported = None
-        translated_failures(
-            lambda: stack.import_stack(Deployment(version=document.get("version", 3), deployment=dict(deployment)))
+        self.settings.directory.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(suffix=".json", dir=self.settings.directory)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                json.dump(document, stream)
+            self._call("stack", "import", "--file", name)
+        finally:
+            Path(name).unlink()
+
+    def _call(self, *arguments: str) -> str:
+        """What one command on the stack writes to stdout."""
+        stack = self._open(_nothing)
+        variables = stack.workspace.env_vars
+        command = [*arguments, "--stack", self.stack.stack]
+        return translated_failures(
+            lambda: stack.workspace.pulumi_command.run(command, str(self.settings.directory), variables).stdout
         )
 
     def outputs(self) -> dict[str, Any]:
@@ -195,9 +252,11 @@ class PulumiEngine:
 
     def _open(self, program: Program, attached: Mapping[str, str] | None = None) -> Stack:
         """The stack, selected once; `program` and `attached` hold for the next command."""
+        from envctl.engine.pulumi_cli.inline import as_inline
+
         if self._stack is None:
             self._stack = translated_failures(self._select)
-        self._stack.workspace.program = program
+        self._stack.workspace.program = as_inline(program)
         self._stack.workspace.env_vars = self._environment(attached or {})
         return self._stack
 
@@ -215,7 +274,8 @@ class PulumiEngine:
         from envctl.engine.pulumi_cli.command import find_command
 
         directory = self.settings.directory
-        command = find_command()
+        command = self._command = find_command()
+        command.dies_with_us = self.settings.provider is not None
         directory.mkdir(parents=True, exist_ok=True)
         backend = self.settings.backend
         if backend.startswith("file://"):
@@ -239,7 +299,7 @@ class PulumiEngine:
         )
 
     @contextmanager
-    def _attached(self, sink: EventSink) -> Generator[Mapping[str, str]]:
+    def _attached(self, sink: EventSink, detached: Callable[[str, str], None]) -> Generator[Mapping[str, str]]:
         """Variables with which the CLI finds envctl's own provider, served meanwhile; none for the real plugin."""
         if self.settings.provider is None:
             yield {}
@@ -249,7 +309,7 @@ class PulumiEngine:
         def note(operation: str, state: str, elapsed: float) -> None:
             sink(OperationEvent("", operation, elapsed, state))
 
-        adapter = serve_provider(self.settings.provider, note=note)
+        adapter = serve_provider(self.settings.provider, note=note, detached=detached)
         try:
             yield {"PULUMI_DEBUG_PROVIDERS": f"gcp:{adapter.port}"}
         finally:
@@ -266,6 +326,7 @@ class PulumiEngine:
     ) -> RunResult:
         """Runs one CLI command, sends every event on, and makes the result from events, never from text."""
         events: list[EngineEvent] = []
+        detached: dict[str, str] = {}
         failure: EnvctlError | None = None
 
         def on_event(event: PulumiEvent) -> None:
@@ -273,25 +334,104 @@ class PulumiEngine:
                 events.append(translated)
                 sink(translated)
 
+        self._settle(options, sink, preview=preview)
         try:
-            with self._attached(sink) as attached:
+            with self._attached(sink, detached.__setitem__) as attached:
                 stack = self._open(program, attached)
-                result = translated_failures(lambda: act(stack, on_event))
+                translated_failures(lambda: self._watched(options.cancel, lambda: act(stack, on_event)))
         except EnvctlError as error:
-            failure, result = error, None
+            failure = error
         if not preview:
             self._exported = None
-        failed = tuple(e.urn for e in events if isinstance(e, StepEvent) and e.phase is Phase.FAILED)
-        if failure is not None and not failed and not any(isinstance(e, SummaryEvent) for e in events):
-            raise failure
-        if result is not None and getattr(result, "outputs", None):
-            sink(OutputsEvent({k: mask("[secret]" if v.secret else v.value) for k, v in result.outputs.items()}))
+        failed = tuple(urn for urn in _failed_in(events) if urn not in detached)
+        interrupted = options.cancel.is_set()
+        if failure is not None and not interrupted:
+            ended = bool(failed or detached) or any(isinstance(e, SummaryEvent) for e in events)
+            if failure.code in _ALWAYS_RAISED or not ended:
+                raise failure
+        outputs = _outputs_of(events)
+        if outputs is not None:
+            sink(OutputsEvent(outputs))
         return RunResult(
             ok=failure is None,
-            interrupted=options.cancel.is_set(),
+            interrupted=interrupted,
             failed=failed,
+            detached=detached,
             state_serial=self.serial(),
         )
+
+    def _watched(self, cancel: threading.Event, act: Callable[[], Any]) -> Any:
+        """Acts, and interrupts the CLI once when `cancel` is set meanwhile."""
+        assert self._command is not None
+        self._command.cancel = cancel
+        try:
+            return act()
+        finally:
+            self._command.cancel = None
+
+    def _settle(self, options: RunOptions, sink: EventSink, *, preview: bool) -> None:
+        """Removes the lock of a dead run, and settles what it left open.
+
+        A preview does it, too: the CLI cannot plan with open operations, and only the state is written, with what
+        the cloud holds already. While a living run holds the stack, its open operations are none of ours.
+
+        Raises:
+            RefusedError: somebody else works on the stack, or it is not known what became of an operation.
+        """
+        held = self.locks()
+        dead = [lock for lock in held or () if lock.is_dead]
+        alive = [lock for lock in held or () if not lock.is_dead]
+        if alive and preview:
+            return
+        if alive:
+            raise RefusedError(
+                f"The stack {self.stack.stack} is locked",
+                detail=f"Held by {', '.join(map(str, alive))}.",
+                hints=(f"wait, or when that run is dead:\n    envctl state unlock {self.stack.stack}",),
+                code="stack-locked",
+            )
+        if dead:
+            self.cancel()
+            told = f"The lock of {', '.join(map(str, dead))} was removed: that process is gone."
+            sink(MessageEvent("warning", told))
+        if not self.pending():
+            return
+
+        def note(operation: str, state: str, elapsed: float) -> None:
+            sink(OperationEvent("", operation, elapsed, state))
+
+        document = self._export("--show-secrets")
+        settled = settle_pending(
+            document["deployment"],
+            self.settings.locator or self.settings.provider,
+            CallContext(note=note, cancel=options.cancel),
+            datetime.now(UTC),
+        )
+        self._import({**document, "deployment": settled.deployment})
+        for urn, text in settled.told:
+            sink(MessageEvent("warning", text, urn))
+
+
+_ALWAYS_RAISED = frozenset({"plan-violated", "passphrase-wrong", "stack-locked", "plugin-missing"})
+
+
+def _failed_in(events: list[EngineEvent]) -> tuple[str, ...]:
+    """Resources whose step failed, or was refused before it began (protected, invalid)."""
+    found: list[str] = []
+    for event in events:
+        failed = isinstance(event, StepEvent) and event.phase is Phase.FAILED
+        refused = isinstance(event, MessageEvent) and event.severity == "error"
+        if (failed or refused) and event.urn and type_of(event.urn) != STACK_TYPE:
+            found.append(event.urn)
+    return tuple(dict.fromkeys(found))
+
+
+def _outputs_of(events: list[EngineEvent]) -> dict[str, Any] | None:
+    """The stack's exports, as its last event shows them."""
+    for event in reversed(events):
+        if isinstance(event, StepEvent) and event.type == STACK_TYPE and event.phase is Phase.DONE and event.new:
+            return dict(event.new.outputs)
+    return None
 
 
 def _nothing() -> None:

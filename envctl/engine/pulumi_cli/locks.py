@@ -1,0 +1,63 @@
+"""Locks of Pulumi's file backend: who holds a stack, and whether that process still lives."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from envctl.engine.protocol import StackRef
+
+_SLACK = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class PulumiLock:
+    """One lock, as `pkg/backend/diy/lock.go` of Pulumi 3.256 writes it."""
+
+    pid: int
+    user: str
+    host: str
+    since: datetime
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host} (process {self.pid}, since {self.since.isoformat(timespec='seconds')})"
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether its process ran on this machine and is gone, or its number belongs to a younger process."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        process = Path(f"/proc/{self.pid}")
+        try:
+            if process.joinpath("stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] in ("Z", "X"):
+                return True  # dead, and nobody has asked for its end yet
+            started = datetime.fromtimestamp(process.stat().st_ctime, tz=self.since.tzinfo)
+        except (OSError, IndexError):
+            return False
+        return started > self.since + _SLACK
+
+
+def read_locks(backend: str, stack: StackRef) -> tuple[PulumiLock, ...] | None:
+    """The locks of a stack; None when this backend does not show them, or shows one that cannot be understood."""
+    if not backend.startswith("file://"):
+        return None
+    folder = Path(backend.removeprefix("file://")) / ".pulumi" / "locks" / "organization" / stack.project / stack.stack
+    found: list[PulumiLock] = []
+    try:
+        for path in sorted(folder.glob("*.json")):
+            held = json.loads(path.read_text(encoding="utf-8"))
+            since = datetime.fromisoformat(held["timestamp"])
+            found.append(PulumiLock(int(held["pid"]), held["username"], held["hostname"], since))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return tuple(found)
