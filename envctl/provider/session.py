@@ -12,6 +12,7 @@ from typing import Any, Protocol, assert_never
 
 from envctl.provider.protocol import CallContext, OperationDetached, ProviderError
 from envctl.provider.transport import Answer, Transport
+from envctl.provider.turns import Turns
 
 _CODES = {
     400: "INVALID_ARGUMENT",
@@ -45,6 +46,10 @@ _RPC = {
 
 _RETRIED = frozenset({429, 503})
 _ATTEMPTS = 6
+
+_BUSY_LONGEST = 60.0
+_BUSY_GIVE_UP = 60 * 60.0
+"""Seconds. Composer's updates and GKE's upgrades of a control plane take up to an hour."""
 
 
 class Sleeper(Protocol):
@@ -101,6 +106,7 @@ class Session:
     sleeper: Sleeper
     context: CallContext
     clock: Callable[[], float] = field(default=time.time)
+    turns: Turns = field(default_factory=Turns)
 
     def send(
         self, method: str, service: str, path: str, query: Mapping[str, str] | None = None, body: Any = None
@@ -116,6 +122,26 @@ class Session:
                 raise refusal(answer, f"{method} {service}/{path}")
             self.sleeper.sleep(delay, self.context.cancel)
             delay *= 2
+
+    def insist(self, call: Callable[[], Any], busy: Callable[[ProviderError], bool], look: Callable[[], object]) -> Any:
+        """What `call` returns, sent again with growing pauses as long as its refusal is one that `busy` knows.
+
+        `look` is called before each repetition: it reads what is busy. Raises the last refusal after an hour, or
+        when the run is cancelled.
+        """
+        delay, waited = 5.0, 0.0
+        while True:
+            try:
+                return call()
+            except ProviderError as error:
+                if not busy(error) or waited >= _BUSY_GIVE_UP or self.context.cancel.is_set():
+                    raise
+                self.sleeper.sleep(delay, self.context.cancel)
+                if self.context.cancel.is_set():
+                    raise
+            waited += delay
+            delay = min(delay * 2, _BUSY_LONGEST)
+            look()
 
     def find(self, service: str, path: str, query: Mapping[str, str] | None = None) -> Any | None:
         """The resource at a path, or None when the cloud says that there is none."""

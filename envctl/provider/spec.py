@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from envctl.provider.schema import ResourceSchema
 from envctl.provider.session import OperationStyle, Polling, Session
 from envctl.provider.values import basename
 
+_BUSY = re.compile(r"\b(?:[Oo]peration|CREATING|UPDATING|DELETING|PROVISIONING|RECONCILING|STOPPING)\b")
 _PLACE = re.compile(r"\{(\w+)(\|base)?\}")
 
 
@@ -110,14 +112,42 @@ class Run:
         return _PLACE.sub(replace, template)
 
     def call(self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None) -> Any:
-        """One request to this type's service; the path is a template."""
-        return self.session.send(method, self.spec.service, self.fill(path), query, body)
+        """One request to this type's service; the path is a template.
+
+        A change that is refused because another one goes on is sent again, when the type has a `turn`.
+        """
+        service, filled = self.spec.service, self.fill(path)
+        if not self.spec.turn or method == "GET":
+            return self.session.send(method, service, filled, query, body)
+        shared = self.fill(self.spec.turn)
+        return self.session.insist(
+            lambda: self.session.send(method, service, filled, query, body),
+            _is_busy,
+            lambda: self.session.find(service, shared),
+        )
+
+    @contextmanager
+    def in_turn(self) -> Generator[None]:
+        """Holds the turn of a type that has one: no other call of this provider changes the same thing meanwhile."""
+        if not self.spec.turn:
+            yield
+            return
+        with self.session.turns.take(f"{self.spec.service}/{self.fill(self.spec.turn)}", self.session.context.cancel):
+            yield
 
     def finish(self, operation: Any) -> Any:
         """Waits for an operation in the way of this type."""
         spec = self.spec
         where = self.fill(spec.operations) if spec.operations else ""
         return self.session.wait(spec.style, spec.service, operation, where, spec.polling)
+
+
+def _is_busy(error: ProviderError) -> bool:
+    """Whether a refusal says that another change goes on.
+
+    GKE: "Cluster is running incompatible operation NAME". Composer names the state of the environment.
+    """
+    return error.status == "FAILED_PRECONDITION" and _BUSY.search(str(error)) is not None
 
 
 class Behaviour:
@@ -215,6 +245,8 @@ class TypeSpec:
     labels_api: str = ""
     style: OperationStyle = OperationStyle.NONE
     operations: str = ""
+    turn: str = ""
+    """Path of what takes one change at a time: the resource itself, or the one that it belongs to."""
     polling: Polling | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict[str, Rule])
     behaviour: Behaviour = field(default_factory=Behaviour)

@@ -37,6 +37,7 @@ from envctl.provider.schema import load_schema
 from envctl.provider.session import RealSleeper, Session, Sleeper
 from envctl.provider.spec import Change, Run, Settings
 from envctl.provider.transport import Transport
+from envctl.provider.turns import Turns
 from envctl.provider.values import get_path, has_unknown, merge, set_path
 
 _EMPTY: Mapping[str, Any] = {}
@@ -53,6 +54,7 @@ class SandboxProvider:
     transport: Transport
     settings: Settings = field(default_factory=Settings)
     sleeper: Sleeper = field(default_factory=RealSleeper)
+    turns: Turns = field(default_factory=Turns)
 
     def check(self, urn: str, type_: str, old: Properties, new: Properties) -> Checked:  # noqa: ARG002
         """Completed inputs and every failure; makes no calls."""
@@ -93,7 +95,8 @@ class SandboxProvider:
         self._refuse_unknown(run)
         behaviour = run.spec.behaviour
         try:
-            answer = behaviour.create(run, expand(run, creating=True))
+            with run.in_turn():
+                answer = behaviour.create(run, expand(run, creating=True))
         except OperationDetached as detached:
             detached.partial = self._expected(run)
             raise
@@ -162,7 +165,8 @@ class SandboxProvider:
         labelled = bool(run.spec.labels) and run.labels != dict(run.outputs.get("effectiveLabels") or {})
         if paths or labelled:
             try:
-                answer = run.spec.behaviour.update(run, Change(paths, labelled), expand(wanted, creating=False))
+                with run.in_turn():
+                    answer = run.spec.behaviour.update(run, Change(paths, labelled), expand(wanted, creating=False))
             except (ProviderError, OperationDetached) as error:
                 if error.partial is None:
                     error.partial = self._as_it_is(run, error)
@@ -191,7 +195,8 @@ class SandboxProvider:
             case "ABANDON":
                 return
             case _:
-                run.spec.behaviour.delete(run)
+                with run.in_turn():
+                    run.spec.behaviour.delete(run)
 
     def sensitive_outputs(self, type_: str) -> frozenset[str]:
         """Top-level outputs that are, or hold, secrets."""
@@ -203,7 +208,7 @@ class SandboxProvider:
         spec = find_spec(type_)
         if spec is None:
             raise ProviderError(f"{type_} is not a type that envctl's sandbox provider knows", status="UNIMPLEMENTED")
-        maker = None if context is None else Session(self.transport, self.sleeper, context)
+        maker = None if context is None else Session(self.transport, self.sleeper, context, turns=self.turns)
         ident = parse_id(id_, (spec.id or spec.path, *spec.imports)) if id_ else {}
         return Run(spec, load_schema(type_), self.settings, inputs, outputs, ident, id_, maker=maker)
 

@@ -5,7 +5,7 @@ The type has some 700 fields. What this table does not map is refused by name in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -219,13 +219,13 @@ class NodePool(Behaviour):
     """A node pool of a cluster."""
 
     def create(self, run: Run, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Creates; waits its turn while the cluster is busy with something else."""
+        """Creates."""
         if run.session.find(run.spec.service, run.fill(run.spec.path)) is not None:
             raise ProviderError(f"resource - {run.fill(run.spec.path)} - already exists", status="ALREADY_EXISTS")
         pool = {"name": run.fill("{name}"), **body}
         if "nodeCount" in run.inputs:
             pool["initialNodeCount"] = run.inputs["nodeCount"]
-        _patiently(run, lambda: run.call("POST", run.spec.collection, None, {"nodePool": pool}))
+        run.finish(run.call("POST", run.spec.collection, None, {"nodePool": pool}))
         self.read(run)
         return self.settled(run)
 
@@ -242,30 +242,30 @@ class NodePool(Behaviour):
             wanted = body.get("autoscaling") or {"enabled": False}
             update = {"desiredNodePoolId": name, "desiredNodePoolAutoscaling": wanted}
             cluster = f"{_LOCATION}/clusters/{{cluster|base}}"
-            _patiently(run, lambda: run.call("PUT", cluster, None, {"update": update}))
+            run.finish(run.call("PUT", cluster, None, {"update": update}))
         if change.touches("nodeConfig"):
             self._update_nodes(run, change, body)
         if change.touches("nodeCount"):
             count = {"nodeCount": run.inputs.get("nodeCount", 0)}
-            _patiently(run, lambda: run.call("POST", f"{path}:setSize", None, count))
+            run.finish(run.call("POST", f"{path}:setSize", None, count))
         if change.touches("management"):
             sent = {"management": body.get("management", {})}
-            _patiently(run, lambda: run.call("POST", f"{path}:setManagement", None, sent))
+            run.finish(run.call("POST", f"{path}:setManagement", None, sent))
         for field_, key, api in (("version", "nodeVersion", "version"), ("nodeLocations", "locations", "locations")):
             if change.touches(field_):
                 single = {key: body.get(api)}
-                _patiently(run, lambda single=single: run.call("PUT", path, None, single))
+                run.finish(run.call("PUT", path, None, single))
         if change.touches("upgradeSettings"):
             settings = {"upgradeSettings": body.get("upgradeSettings", {})}
-            _patiently(run, lambda: run.call("PUT", path, None, settings))
+            run.finish(run.call("PUT", path, None, settings))
         return self.settled(run)
 
     def delete(self, run: Run) -> None:
-        """Looks first, as the real provider does, then deletes when the cluster has time."""
+        """Looks first, as the real provider does."""
         if run.session.find(run.spec.service, run.fill(run.spec.path)) is None:
             return
         with suppress_missing():
-            _patiently(run, lambda: run.call("DELETE", run.spec.path))
+            run.finish(run.call("DELETE", run.spec.path))
 
     def imported(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Only what the table maps."""
@@ -286,24 +286,7 @@ class NodePool(Behaviour):
                 sent[key] = {key: config.get(key, {} if key == "labels" else [])}
         for key, value in sent.items():
             single = {key: value}
-            _patiently(run, lambda single=single: run.call("PUT", run.spec.path, None, single))
-
-
-def _patiently(run: Run, call: Callable[[], Any]) -> None:
-    """Sends and waits; a cluster that is busy answers FAILED_PRECONDITION and is asked again."""
-    delay = 5.0
-    while True:
-        try:
-            operation = call()
-        except ProviderError as error:
-            busy = error.status == "FAILED_PRECONDITION" and "operation" in str(error).lower()
-            if not busy or delay > 320 or run.session.context.cancel.is_set():
-                raise
-            run.session.sleeper.sleep(delay, run.session.context.cancel)
-            delay *= 2
-            continue
-        run.finish(operation)
-        return
+            run.finish(run.call("PUT", run.spec.path, None, single))
 
 
 def _shape(run: Run, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -413,6 +396,7 @@ TYPES = (
         },
         style=OperationStyle.CONTAINER,
         operations=_LOCATION,
+        turn=f"{_LOCATION}/clusters/{{name}}",
         polling=Polling(first=5.0, longest=20.0),
         rules={
             "network": Rule(same=same_link),
@@ -453,6 +437,7 @@ TYPES = (
         base={"config": {"loggingConfig": {"variantConfig": {}}}, "networkConfig": {}},
         style=OperationStyle.CONTAINER,
         operations=_LOCATION,
+        turn=f"{_LOCATION}/clusters/{{cluster|base}}",
         polling=Polling(first=5.0, longest=20.0),
         rules={
             "cluster": Rule(same=same_link),

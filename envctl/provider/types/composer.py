@@ -248,6 +248,7 @@ TYPES = (
         identity=("project", "region", "name"),
         labels="labels",
         style=OperationStyle.GOOGLE,
+        turn="projects/{project}/locations/{region}/environments/{name}",
         polling=Polling(first=5.0, longest=20.0),
         rules={
             "deletionPolicy": Rule(skip=True),
@@ -280,6 +281,7 @@ TYPES = (
         path=f"{_IN_ENVIRONMENT}/userWorkloadsSecrets/{{name}}",
         collection=f"{_IN_ENVIRONMENT}/userWorkloadsSecrets",
         identity=("project", "region", "environment", "name"),
+        turn=_IN_ENVIRONMENT,
         rules={"deletionPolicy": Rule(skip=True), "environment": Rule(same=same_link)},
         behaviour=UserWorkloadSecret(),
     ),
@@ -289,6 +291,7 @@ TYPES = (
         path=f"{_IN_ENVIRONMENT}/userWorkloadsConfigMaps/{{name}}",
         collection=f"{_IN_ENVIRONMENT}/userWorkloadsConfigMaps",
         identity=("project", "region", "environment", "name"),
+        turn=_IN_ENVIRONMENT,
         rules={"deletionPolicy": Rule(skip=True), "environment": Rule(same=same_link)},
         behaviour=UserWorkload(),
     ),
