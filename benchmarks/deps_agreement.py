@@ -17,13 +17,13 @@ import sys
 import tempfile
 import time
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from envctl.errors import OutsideError
 from envctl.resolution.catalogue import Catalogue
 from envctl.resolution.certify import ask_pip, build_environment
-from envctl.resolution.dependency import parse_requirement
+from envctl.resolution.dependency import Dependency, parse_requirement
 from envctl.resolution.image import AIRFLOW, Image
 from envctl.resolution.judgement import Judge
 from envctl.resolution.memory import MemorySource
@@ -228,12 +228,13 @@ def compare(
         try:
             truth = ask_pip(folder / "pip" / "pip", environment, [pin, *wanted], options, seconds=60.0)
         except OutsideError as error:
-            sys.stderr.write(f"seed {seed} {wanted}: skipped, {error.summary}\n")
+            said = Judge(Universe(image, LateSource(world.universe))).judge(_parsed(wanted)).verdict
+            sys.stderr.write(f"seed {seed} {wanted}: skipped, {error.summary}; envctl {said}\n")
             continue
         compared += 1
         # every list gets an index of its own: nothing remembered may help or hurt
         judge = Judge(Universe(image, LateSource(world.universe)))
-        judgement = judge.judge([parse_requirement(text)[0] for text in wanted])
+        judgement = judge.judge(_parsed(wanted))
         verdicts[judgement.verdict] = verdicts.get(judgement.verdict, 0) + 1
         installs = tuple(sorted((n.name, n.version) for n in (*judgement.moved, *judgement.added)))
         if truth.works != judgement.works:
@@ -243,6 +244,10 @@ def compare(
             wrong.append(f"seed {seed} {wanted}: pip installs {truth.installs}, envctl {installs}")
     sys.stderr.write(f"{image.name} seed {seed}: {verdicts}\n")
     return compared, wrong
+
+
+def _parsed(wanted: tuple[str, ...]) -> list[Dependency]:
+    return [parse_requirement(text)[0] for text in wanted]
 
 
 class LateSource(MemorySource):
@@ -261,7 +266,7 @@ def _unfiltered(source, name, target):  # noqa: ANN001, ANN202
 
     every = [*answer.candidates, *(Candidate(name, one.version) for one in answer.excluded)]
     every.sort(key=lambda one: version_of(one.version), reverse=True)
-    return replace(answer, candidates=tuple(every), excluded=())
+    return answer._replace(candidates=tuple(every), excluded=())
 
 
 def main() -> int:

@@ -20,8 +20,7 @@ PackageName = NewType("PackageName", str)
 """A distribution name, normalised by PEP 503 (`envctl.resolution.names.package_name` makes them)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """The machine that packages are chosen for: always CPython on Linux.
 
     Attributes:
@@ -80,8 +79,7 @@ class ExclusionReason(StrEnum):
     AFTER_DATE = "after-date"
 
 
-@dataclass(frozen=True, slots=True)
-class Excluded:
+class Excluded(NamedTuple):
     """A version that exists but is no candidate; `detail` is the specifier, the tags, or the date."""
 
     version: str
@@ -89,8 +87,7 @@ class Excluded:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """Everything the indexes hold of one package, for one target.
 
     Attributes:
@@ -109,15 +106,13 @@ class Listing:
     upload_times_known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownPackage:
+class UnknownPackage(NamedTuple):
     """No index knows the name (404 everywhere)."""
 
     name: PackageName
 
 
-@dataclass(frozen=True, slots=True)
-class RequirementMetadata:
+class RequirementMetadata(NamedTuple):
     """What a distribution declares: `Requires-Dist`, `Requires-Python`, `Provides-Extra`, unparsed."""
 
     requires_dist: tuple[str, ...] = ()
@@ -125,8 +120,7 @@ class RequirementMetadata:
     provides_extra: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownRequirements:
+class UnknownRequirements(NamedTuple):
     """The requirements cannot be known without executing code, or the file is broken.
 
     `invalid` is true for a file that pip would refuse too (truncated wheel, metadata of another package);
@@ -148,8 +142,7 @@ class FailureKind(StrEnum):
     GARBAGE = "garbage"
 
 
-@dataclass(frozen=True, slots=True)
-class IndexFailure:
+class IndexFailure(NamedTuple):
     """An index gave no usable answer: its host (never credentials), the kind, and the cause in one sentence."""
 
     host: str
