@@ -12,6 +12,7 @@ from envctl.doctor.model import DoctorReport, Page
 from envctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from envctl.actions.clouds import Cloud
     from envctl.doctor.facts import Facts
     from envctl.provider.transport import Transport
     from envctl.spec.loader import Loaded
@@ -94,6 +95,26 @@ def gather(request: DiagnoseRequest) -> Facts | None:
     return collect_facts(
         case_of(request.loaded, request.operations, None, request.now), request.transport, request.caller
     )
+
+
+def caller_of(cloud: Cloud) -> str | None:
+    """The member that requests to a cloud are made as, when it can be told without asking; None otherwise."""
+    from envctl.actions.clouds import SandboxCloud
+
+    if isinstance(cloud, SandboxCloud):
+        return cloud.emulator().backend.settings.caller if cloud.address is None else None
+    import google.auth
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        credentials, _ = google.auth.default()
+    except GoogleAuthError:
+        return None
+    email = getattr(credentials, "service_account_email", None)
+    if isinstance(email, str) and "@" in email:
+        return f"serviceAccount:{email}"
+    account = getattr(credentials, "account", None)
+    return f"user:{account}" if isinstance(account, str) and account else None
 
 
 def collect(request: DiagnoseRequest) -> str:

@@ -133,6 +133,7 @@ def _row_text(table: str, row: Mapping[str, Any]) -> str:
     if generations:
         parts.append(("Generations", ", ".join(str(number) for number in generations)))
     source = row["source"]
-    parts.append(("Source", ", ".join(source) if isinstance(source, list) else source))
+    titles = load_table("bindings")["sources"]
+    parts.append(("Source", "; ".join(titles.get(key, key) for key in source) if isinstance(source, list) else source))
     parts.append(("Confidence", row["confidence"]))
     return "\n".join(f"{name}: {text}" for name, text in parts if text)

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+from doctor_patients import GEN2, RICH, case, environment, grants, healthy
+
+from envctl.diagnostics import Severity
+from envctl.doctor.baseline import accept, load_baseline, render_baseline
+from envctl.doctor.error_text import causes_of
+from envctl.doctor.examine import examine
+from envctl.doctor.facts import Known, Subject
+from envctl.doctor.model import DoctorReport, Finding, Fix, FixKind, Status
+from envctl.errors import InvalidInputError
+from envctl.report.doctor_formats import DoctorFormat, sarif_document, write_doctor
+from envctl.report.doctor_json import doctor_document
+from envctl.report.doctor_pages import render_checks, render_page
+from envctl.report.doctor_text import render_doctor, short_resource
+from envctl.report.style import Style
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "doctor-v1.json").read_text())
+HOSTILE = "\x1b[31mred\x07</td><script>alert(1)</script>|`x`]]>&\u202eevil\n# heading"
+
+
+def sick() -> DoctorReport:
+    spec = environment(RICH, imageVersion=GEN2)
+    rows = [row for place, row in enumerate(grants(spec)) if place % 4]
+    patient = case(spec, healthy(spec, rows=rows, exists=False), "create")
+    return DoctorReport("prod", ("create",), examine(patient), (), "test, 2026-11-20 10:00 UTC", "2026-08-22")
+
+
+def hostile() -> DoctorReport:
+    finding = Finding(
+        id="caller.act-as-env-sa",
+        status=Status.FAILED,
+        severity=Severity.ERROR,
+        why=HOSTILE,
+        principal=f"user:{HOSTILE}",
+        resource=f"//storage.googleapis.com/projects/_/buckets/{HOSTILE}",
+        missing=(HOSTILE,),
+        role=HOSTILE,
+        evidence=(HOSTILE,),
+        fixes=(Fix(FixKind.COMMAND, HOSTILE), Fix(FixKind.SPEC, HOSTILE), Fix(FixKind.UP, HOSTILE)),
+    )
+    unknown = Finding("x", Status.UNKNOWN, Severity.ERROR, HOSTILE, HOSTILE, HOSTILE, evidence=(HOSTILE,))
+    skipped = Finding("y", Status.SKIPPED, Severity.ERROR, HOSTILE)
+    return DoctorReport(HOSTILE, ("create",), (finding, unknown, skipped), (), HOSTILE, "2026-08-22")
+
+
+@pytest.mark.parametrize("form", DoctorFormat)
+def test_nothing_in_a_name_steers_a_terminal_or_a_page(form: DoctorFormat) -> None:
+    text = write_doctor(hostile(), form, verbose=True)
+    if form in {DoctorFormat.JSON, DoctorFormat.SARIF}:
+        json.loads(text)  # JSON escapes control characters itself
+        assert "\x1b" not in text
+        return
+    assert not [sign for sign in "\x1b\x07\u202e" if sign in text]
+    if form in {DoctorFormat.HTML, DoctorFormat.MARKDOWN}:
+        assert "<script>" not in re.sub(r"```sh.*?```", "", text, flags=re.DOTALL)
+    if form is DoctorFormat.JUNIT:
+        ET.fromstring(text)
+
+
+@pytest.mark.parametrize("report", [sick(), hostile()], ids=["sick", "hostile"])
+def test_json_keeps_to_its_schema(report: DoctorReport) -> None:
+    document = json.loads(json.dumps(doctor_document(report)))
+    jsonschema.validate(document, SCHEMA)
+    assert sum(document["summary"].values()) == len(document["findings"])
+
+
+def test_causes_keep_to_the_schema() -> None:
+    spec = environment()
+    causes = causes_of(
+        "roles/composer.serviceAgent: Please bind roles/composer.serviceAgent back", case(spec, healthy(spec), "create")
+    )
+    document = doctor_document(DoctorReport("error text", (), (), causes))
+    jsonschema.validate(json.loads(json.dumps(document)), SCHEMA)
+    assert document["causes"][0]["signature"] == "agent.role-missing"
+
+
+def test_the_first_lines_say_what_to_do() -> None:
+    lines = render_doctor(sick()).splitlines()
+    assert re.match(r"prod: before create: \d+ to fix, .*\d+ ok", lines[0])
+    assert lines[3] == "Fix this first"
+    text = "\n".join(lines)
+    assert text.index("Fix this first") < text.index("`envctl up` will do this")
+    assert "gcloud projects add-iam-policy-binding acme-net" in text
+    commands = [line for line in lines if line.strip().startswith("gcloud ")]
+    assert all(line.startswith("            gcloud") for line in commands)
+    assert not any(line != line.rstrip() for line in lines)
+
+
+def test_findings_of_one_principal_stand_together() -> None:
+    text = render_doctor(sick())
+    section = text[text.index("Fix this first") : text.index("Look at this")] if "Look at this" in text else text
+    heads = [line for line in section.splitlines() if re.match(r"  \S", line)]
+    assert len(heads) == len(set(heads))
+
+
+def test_a_healthy_report_is_short() -> None:
+    spec = environment()
+    report = DoctorReport("prod", ("create",), examine(case(spec, healthy(spec), "create")), (), "t", "2026-08-22")
+    assert render_doctor(report).splitlines()[0].startswith("prod: before create: nothing to fix, ")
+    assert len(render_doctor(report).splitlines()) < 5
+    assert len(render_doctor(report, verbose=True).splitlines()) > 40
+
+
+def test_colour_changes_nothing_but_colour() -> None:
+    plain = render_doctor(sick())
+    colored = render_doctor(sick(), Style(color=True))
+    assert colored != plain
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
+
+
+def test_sarif_tells_failed_from_unknown() -> None:
+    run = sarif_document(hostile())["runs"][0]
+    kinds = {(item["kind"], item["level"]) for item in run["results"]}
+    assert kinds == {("fail", "error"), ("review", "none")}
+    assert all(item["ruleId"] == run["tool"]["driver"]["rules"][item["ruleIndex"]]["id"] for item in run["results"])
+
+
+def test_junit_counts_what_it_holds() -> None:
+    root = ET.fromstring(write_doctor(sick(), DoctorFormat.JUNIT))
+    suite = root[0]
+    assert int(suite.attrib["tests"]) == len(suite.findall("testcase"))
+    assert int(suite.attrib["failures"]) == len(suite.findall("testcase/failure"))
+    assert int(suite.attrib["errors"]) == len(suite.findall("testcase/error"))
+    assert int(suite.attrib["skipped"]) == len(suite.findall("testcase/skipped"))
+
+
+def test_a_baseline_accepts_what_is_known_and_nothing_new(tmp_path: Path) -> None:
+    report = sick()
+    path = tmp_path / "baseline.json"
+    path.write_text(render_baseline(report.findings))
+    accepted = accept(report.findings, load_baseline(path))
+    after = DoctorReport(report.environment, report.operations, accepted)
+    assert after.failing(Severity.NOTE) == ()
+    assert after.summary["failed"] == 0
+    assert report.failing(Severity.ERROR) != ()
+    new = Finding("kms.state", Status.FAILED, Severity.ERROR, "x", resource="k")
+    assert DoctorReport("p", (), accept((*report.findings, new), load_baseline(path))).failing(Severity.NOTE) == (new,)
+
+
+def test_an_earlier_report_is_a_baseline_too(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(write_doctor(sick(), DoctorFormat.JSON))
+    assert not [f for f in accept(sick().findings, load_baseline(path)) if f.status is Status.FAILED and not f.accepted]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"format": "other"}', '{"format": "envctl.doctor-baseline/v1"}', "[" * 99_999]
+)
+def test_what_is_no_baseline_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "baseline.json"
+    path.write_text(text)
+    with pytest.raises(InvalidInputError):
+        load_baseline(path)
+
+
+@pytest.mark.parametrize(
+    ("resource", "expected"),
+    [
+        ("//cloudresourcemanager.googleapis.com/projects/acme", "project acme"),
+        ("//iam.googleapis.com/projects/p/serviceAccounts/a@b", "serviceAccount a@b"),
+        ("//storage.googleapis.com/projects/_/buckets/b", "bucket b"),
+        ("//artifactregistry.googleapis.com/projects/p/locations/l/repositories/r", "repository r"),
+        ("buckets.staging", "buckets.staging"),
+        ("", ""),
+        ("//x", "//x"),
+    ],
+)
+def test_short_names(resource: str, expected: str) -> None:
+    assert short_resource(resource) == expected
+
+
+def test_the_page_book_is_up_to_date() -> None:
+    book = Path(__file__).parents[2] / "docs" / "checks.md"
+    command = "python -c 'from envctl.report.doctor_pages import render_checks; print(render_checks(), end=\"\")' > docs/checks.md"
+    assert book.read_text() == render_checks(), f"run: {command}"
+
+
+def test_a_page_reads_like_a_page() -> None:
+    from envctl.doctor.registry import page_of
+
+    page = page_of("kms.location")
+    assert page is not None
+    text = render_page(page)
+    assert text.startswith(
+        "kms.location\nThe key lies in the environment's region\n\nComposer takes keys of its own region only"
+    )
+
+
+def test_hostile_names_in_facts_pass_through_every_form() -> None:
+    spec = environment()
+    answers = healthy(spec)
+    policy: dict[str, Any] = {"bindings": [{"role": HOSTILE, "members": [HOSTILE, f"user:{HOSTILE}"]}], "etag": HOSTILE}
+    answers[Subject.POLICY, "//cloudresourcemanager.googleapis.com/projects/acme-data"] = Known(policy)
+    report = DoctorReport("prod", ("create",), examine(case(spec, answers, "create")))
+    for form in DoctorFormat:
+        assert "\x1b" not in write_doctor(report, form, verbose=True)
