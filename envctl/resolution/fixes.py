@@ -92,8 +92,8 @@ class FixFinder:
         edits = _edits(line, None if bare is None else str(bare))
         if not self._works(apply_edits(context, edits)):
             return None
-        kept = f"keep `{bare}` without the pin" if bare else "the line is not needed"
-        return Fix(FixKind.DROP_PIN, edits, verified=True, why=f"The image holds {line.name} {version}: {kept}.")
+        why = f"Without {'the pin' if bare else 'it'} the image keeps {line.name} {version}."
+        return Fix(FixKind.DROP_PIN, edits, verified=True, why=why)
 
     def _newest(self, line: Requested, context: Sequence[Requested]) -> Fix | None:
         free = Dependency(line.name, line.dependency.extras, specifiers(""))

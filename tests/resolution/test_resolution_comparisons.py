@@ -264,13 +264,13 @@ def test_the_markdown_form():
 | good.txt | composer-2.99.0-airflow-2.10.5 | ok | 0 | 1 |
 
 **core** (bad.txt): The list asks for core==1.0 (bad.txt:2); that brings core 1.0 into the image, but user 1.0 of the image requires core>=2.
-- remove `core==1.0` (bad.txt:2): The image holds core 2.0: the line is not needed.
+- remove `core==1.0` (bad.txt:2): Without it the image keeps core 2.0.
 """)
 
 
 def test_the_github_form():
     assert write_report(report_of_formats(), DepsFormat.GITHUB) == snapshot(
-        "::error file=bad.txt,line=2,col=1,title=package-conflict%3A Packages clash with the image::composer-2.99.0-airflow-2.10.5: The list asks for core==1.0 (bad.txt:2); that brings core 1.0 into the image, but user 1.0 of the image requires core>=2.%0Ahint: remove `core==1.0` (bad.txt:2): The image holds core 2.0: the line is not needed.\n"
+        "::error file=bad.txt,line=2,col=1,title=package-conflict%3A Packages clash with the image::composer-2.99.0-airflow-2.10.5: The list asks for core==1.0 (bad.txt:2); that brings core 1.0 into the image, but user 1.0 of the image requires core>=2.%0Ahint: remove `core==1.0` (bad.txt:2): Without it the image keeps core 2.0.\n"
     )
 
 
@@ -334,7 +334,7 @@ def test_the_json_form():
                                     "kind": "drop-pin",
                                     "edit": [{"remove": "core==1.0", "source": "bad.txt:2"}],
                                     "verified": True,
-                                    "why": "The image holds core 2.0: the line is not needed.",
+                                    "why": "Without it the image keeps core 2.0.",
                                 }
                             ],
                             "accepted": None,
