@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from envctl.resolution.protocol import PackageSource
 
 WORKS = (Verdict.OK, Verdict.OVERRIDE)
+_CELL_SECONDS = 8.0
+"""Bound on one cell of a matrix: a table of many cells must end too."""
+_QUICK_ROUNDS = 600
+_QUICK_SECONDS = 1.5
+"""Bounds on one look at another image: a list that needs longer there is no way out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def make_matrix(
     options: CheckOptions,
 ) -> Matrix:
     """Bare verdicts of every list on every image, images in the order given."""
-    bare = options._replace(explain=False)
+    bare = options._replace(explain=False, limits=options.limits._replace(seconds=_CELL_SECONDS))
     rows: list[MatrixRow] = []
     for subject, given in lists.items():
         results = tuple(check_list(subject, given, choice, source, bare) for choice in choices)
@@ -127,7 +132,8 @@ def other_image(
     """The newest other image with a complete list on which the requirements work as they are."""
     if choice.image is None:
         return None
-    bare = options._replace(explain=False)
+    limits = options.limits._replace(rounds=_QUICK_ROUNDS, seconds=_QUICK_SECONDS)
+    bare = options._replace(explain=False, limits=limits)
     record = choice.image.record
     names = [
         one.name
