@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.failures import (
-    ApiError,
     Status,
     already_exists,
     failed_precondition,
@@ -23,8 +22,9 @@ from envctl.sandbox.masks import masked, merged, split_mask, without_zeros
 from envctl.sandbox.operations import OperationFailedError, OperationKind
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
-from envctl.sandbox.services import composer_accounts, composer_images, composer_updates
+from envctl.sandbox.services import composer_checks, composer_images, composer_updates
 from envctl.sandbox.services.composer_images import problems
+from envctl.sandbox.services.composer_operations import PACKAGE, ComposerOperations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from envctl.sandbox.messages import Json
 
 COLLECTION = "composer.environments"
-_PACKAGE = "type.googleapis.com/google.cloud.orchestration.airflow.service"
 _EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _ALL_ADDRESSES = [
@@ -55,6 +54,11 @@ class Environments:
     """Environments, and the operations on them."""
 
     cloud: Cloud
+
+    @property
+    def operations(self) -> ComposerOperations:
+        """The operations on environments."""
+        return ComposerOperations(self.cloud)
 
     # -- reading --------------------------------------------------------------------------------------
 
@@ -128,53 +132,14 @@ class Environments:
         account = (config.get("nodeConfig") or {}).get("serviceAccount", "")
         if not account and image.generation == 3:
             raise problems("Composer environment service account is required to be explicitly specified.")
-        self._check_account(call, account)
-        self._check_references(call, config)
+        composer_checks.check_account(self.cloud, call, account)
+        composer_checks.check_references(call, config)
         bucket = (call.body.get("storageConfig") or {}).get("bucket", "").removeprefix("gs://")
         if bucket and call.store.get("buckets", bucket) is None:
             raise problems(f"Bucket '{bucket}' does not exist.")
         environment = self._new(call, name, image, bucket)
         call.store.put(COLLECTION, name, environment)
         return self._start(call, "create", "CREATE", environment, {"bucketGiven": bool(bucket)})
-
-    def _check_account(self, call: Call, account: str) -> None:
-        if not account:
-            return
-        email = account.rpartition("/")[2]
-        domain = email.partition("@")[2]
-        project = domain.removesuffix(".iam.gserviceaccount.com")
-        is_own = project != domain and call.store.get("projects", project) is not None
-        if is_own and call.store.get("serviceAccounts", email) is None:
-            raise problems(f"Service account '{email}' does not exist.")
-        resource = f"//iam.googleapis.com/projects/{call['project']}/serviceAccounts/{email}"
-        if not self.cloud.access.allows(call.principal, "iam.serviceAccounts.actAs", resource):
-            raise ApiError(
-                Status.PERMISSION_DENIED,
-                f"User not authorized to act as service account '{email}'. "
-                "The user must be granted iam.serviceAccounts.actAs permission, included in "
-                "iam.serviceAccountUser, iam.serviceAccountTokenCreator, or iam.serviceAccountActor role.",
-            )
-
-    def _check_references(self, call: Call, config: Mapping[str, Any]) -> None:
-        """Refuse a network, subnetwork or key that does not exist in a project that the cloud knows.
-
-        The real service finds these out during the operation; here they are refused at once.
-        """
-        node: Mapping[str, Any] = config.get("nodeConfig") or {}
-        references = (
-            ("Network", "compute.networks", node.get("network", "")),
-            ("Subnetwork", "compute.subnetworks", node.get("subnetwork", "")),
-            ("Network attachment", "compute.networkAttachments", node.get("composerNetworkAttachment", "")),
-            ("Cloud KMS key", "kms.cryptoKeys", (config.get("encryptionConfig") or {}).get("kmsKeyName", "")),
-        )
-        missing: list[str] = []
-        for what, kind, reference in references:
-            path = reference.partition("/v1/")[2] or reference
-            project = path.split("/")[1] if path.startswith("projects/") else ""
-            if project and call.store.get("projects", project) and call.store.get(kind, path) is None:
-                missing.append(f"{what} '{path}' does not exist.")
-        if missing:
-            raise problems(*missing)
 
     def _new(self, call: Call, name: str, image: composer_images.Image, bucket: str) -> Json:
         project, location = call["project"], call["location"]
@@ -212,7 +177,7 @@ class Environments:
         environment = self.find(backend, arguments["environment"])
         project, location, identifier = _parts(environment["name"])
         if backend.settings.enforce:
-            composer_accounts.require_rights(self.cloud, project, environment)
+            composer_checks.require_rights(self.cloud, project, environment)
         if not arguments["bucketGiven"]:
             self.cloud.buckets.create(
                 project,
@@ -310,8 +275,6 @@ class Environments:
             backend.store.delete(kind, name)
         return dict(_EMPTY)
 
-    # -- operations -----------------------------------------------------------------------------------
-
     def _start(
         self,
         call: Call,
@@ -324,66 +287,15 @@ class Environments:
     ) -> Mapping[str, Any]:
         transitional = {"create": "CREATING", "delete": "DELETING"}.get(kind, "UPDATING")
         call.store.put(COLLECTION, environment["name"], {**environment, "state": transitional})
-        return self.start_operation(
+        return self.operations.start(
             call, f"composer.environments.{kind}", operation_type, environment, arguments, duration
         )
-
-    def start_operation(
-        self,
-        call: Call,
-        kind: str,
-        operation_type: str,
-        environment: Mapping[str, Any],
-        arguments: Mapping[str, Any],
-        duration: timedelta | None = None,
-    ) -> Mapping[str, Any]:
-        """Start an operation on an environment; the value is what Composer answers."""
-        project, location, _ = _parts(environment["name"])
-        name = f"projects/{project}/locations/{location}/operations/{call.backend.new_uuid('operation')}"
-        record = self.cloud.operations.start(
-            kind,
-            f"composer:{name}",
-            {"environment": environment["name"], **arguments},
-            duration=duration,
-            view={
-                "name": name,
-                "operationType": operation_type,
-                "resource": environment["name"],
-                "resourceUuid": environment["uuid"],
-            },
-        )
-        return _operation(record, call.version)
-
-    def get_operation(self, call: Call) -> Json:
-        """An operation, a poll later."""
-        name = f"projects/{call['project']}/locations/{call['location']}/operations/{call['operation']}"
-        record = self.cloud.operations.poll(f"composer:{name}")
-        if record is None:
-            raise not_found(f"Operation not found: {name}")
-        return _operation(record, call.version)
-
-    def list_operations(self, call: Call) -> Json:
-        """The operations of a location, newest first."""
-        prefix = f"composer:projects/{call['project']}/locations/{call['location']}/operations/"
-        records = [_operation(record, call.version) for record in call.store.values("operations", prefix)]
-        return page(call, "operations", records[::-1])
-
-    def delete_operation(self, call: Call) -> Json:
-        """Forget an operation that has ended."""
-        name = f"projects/{call['project']}/locations/{call['location']}/operations/{call['operation']}"
-        record = self.cloud.operations.get(f"composer:{name}")
-        if record is None:
-            raise not_found(f"Operation not found: {name}")
-        if not record["done"]:
-            raise failed_precondition(f"Operation {name} is not done.")
-        call.store.delete("operations", f"composer:{name}")
-        return {}
 
     def _settled(self, backend: Backend, environment: Mapping[str, Any]) -> Json:
         """Keep an environment as running; the value is the operation's response."""
         running: Json = {**environment, "state": "RUNNING", "updateTime": backend.clock.stamp()}
         backend.store.put(COLLECTION, environment["name"], running)
-        response: Json = {"@type": f"{_PACKAGE}.v1.Environment", **running}
+        response: Json = {"@type": f"{PACKAGE}.v1.Environment", **running}
         if "-3-" in running["config"]["softwareConfig"]["imageVersion"][:11]:
             del response["state"]
         else:
@@ -415,35 +327,6 @@ def environment_name(call: Call) -> str:
 def _parts(name: str) -> tuple[str, str, str]:
     _, project, _, location, _, identifier = name.split("/")
     return project, location, identifier
-
-
-def _operation(record: Mapping[str, Any], version: str) -> Json:
-    view = record["view"]
-    done = record["done"]
-    state = "PENDING" if not record["polls"] else "RUNNING"
-    if done:
-        state = "FAILED" if "error" in record else "SUCCEEDED"
-    metadata: Json = {
-        "@type": f"{_PACKAGE}.{version}.OperationMetadata",
-        "state": state,
-        "operationType": view["operationType"],
-        "resource": view["resource"],
-        "resourceUuid": view["resourceUuid"],
-        "createTime": record["start"],
-    }
-    shown: Json = {"name": view["name"], "metadata": metadata}
-    if done:
-        metadata["endTime"] = record["end"]
-        shown["done"] = True
-        if "error" in record:
-            shown["error"] = record["error"]
-        else:
-            kind: str = record["response"]["@type"]
-            shown["response"] = {
-                **record["response"],
-                "@type": kind.replace(f"{_PACKAGE}.v1.", f"{_PACKAGE}.{version}."),
-            }
-    return shown
 
 
 def declare(cloud: Cloud) -> Service:
@@ -485,15 +368,15 @@ def declare(cloud: Cloud) -> Service:
                 f"{name}.operations.get",
                 "GET",
                 operations + "/{operation}",
-                api.get_operation,
+                api.operations.get,
                 "composer.operations.get",
             ),
-            Route(f"{name}.operations.list", "GET", operations, api.list_operations, "composer.operations.list"),
+            Route(f"{name}.operations.list", "GET", operations, api.operations.list, "composer.operations.list"),
             Route(
                 f"{name}.operations.delete",
                 "DELETE",
                 operations + "/{operation}",
-                api.delete_operation,
+                api.operations.delete,
                 "composer.operations.delete",
             ),
         ),

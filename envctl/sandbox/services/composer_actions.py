@@ -42,7 +42,7 @@ class Actions:
         require_state(environment, "RUNNING")
         if busy:
             call.store.put(COLLECTION, environment["name"], {**environment, "state": "UPDATING"})
-        return self.environments.start_operation(
+        return self.environments.operations.start(
             call, f"composer.environments.{kind}", operation_type, environment, arguments
         )
 

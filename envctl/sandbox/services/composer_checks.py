@@ -1,22 +1,66 @@
-"""What the accounts behind an environment must be allowed to do, when the cloud enforces policies.
+"""What must be there, and allowed, before an environment can be created.
 
-The texts are those of real failed operations (public issue threads, 2023 to 2025).
+The texts of missing rights are those of real failed operations (public issue threads, 2023 to 2025).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from envctl.sandbox.failures import Status, rpc_code
+from envctl.sandbox.failures import ApiError, Status, rpc_code
 from envctl.sandbox.operations import OperationFailedError
 from envctl.sandbox.projects import full_name
+from envctl.sandbox.services.composer_images import problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from envctl.sandbox.backend import Call
     from envctl.sandbox.cloud import Cloud
 
 _FAILED = rpc_code(Status.FAILED_PRECONDITION)
+
+
+def check_account(cloud: Cloud, call: Call, account: str) -> None:
+    """Refuse an account that does not exist in a project of this cloud, or that the caller may not act as."""
+    if not account:
+        return
+    email = account.rpartition("/")[2]
+    domain = email.partition("@")[2]
+    project = domain.removesuffix(".iam.gserviceaccount.com")
+    is_own = project != domain and call.store.get("projects", project) is not None
+    if is_own and call.store.get("serviceAccounts", email) is None:
+        raise problems(f"Service account '{email}' does not exist.")
+    resource = f"//iam.googleapis.com/projects/{call['project']}/serviceAccounts/{email}"
+    if not cloud.access.allows(call.principal, "iam.serviceAccounts.actAs", resource):
+        raise ApiError(
+            Status.PERMISSION_DENIED,
+            f"User not authorized to act as service account '{email}'. "
+            "The user must be granted iam.serviceAccounts.actAs permission, included in "
+            "iam.serviceAccountUser, iam.serviceAccountTokenCreator, or iam.serviceAccountActor role.",
+        )
+
+
+def check_references(call: Call, config: Mapping[str, Any]) -> None:
+    """Refuse a network, subnetwork or key that does not exist in a project that the cloud knows.
+
+    The real service finds these out during the operation; here they are refused at once.
+    """
+    node: Mapping[str, Any] = config.get("nodeConfig") or {}
+    references = (
+        ("Network", "compute.networks", node.get("network", "")),
+        ("Subnetwork", "compute.subnetworks", node.get("subnetwork", "")),
+        ("Network attachment", "compute.networkAttachments", node.get("composerNetworkAttachment", "")),
+        ("Cloud KMS key", "kms.cryptoKeys", (config.get("encryptionConfig") or {}).get("kmsKeyName", "")),
+    )
+    missing: list[str] = []
+    for what, kind, reference in references:
+        path = reference.partition("/v1/")[2] or reference
+        project = path.split("/")[1] if path.startswith("projects/") else ""
+        if project and call.store.get("projects", project) and call.store.get(kind, path) is None:
+            missing.append(f"{what} '{path}' does not exist.")
+    if missing:
+        raise problems(*missing)
 
 
 def require_rights(cloud: Cloud, project: str, environment: Mapping[str, Any]) -> None:
