@@ -46,8 +46,7 @@ def assemble_image(
                 kept.append(str(dependency))
             elif record.complete or dependency.name in versions:
                 left_out.append(f"{name}: {dependency}")
-            else:
-                kept.append(str(dependency))
+            # of a partial list the missing package is there at a version nobody knows: nothing to hold anyone to
         if name == AIRFLOW:
             wanted = (parse_requirement(text)[0] for text in airflow_requires)
             kept.extend(str(one) for one in wanted if one.specifiers and _holds(one, versions))

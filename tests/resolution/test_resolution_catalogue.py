@@ -171,3 +171,10 @@ def test_a_damaged_image_file_is_an_input_error(tmp_path):
     (folder / "composer-2.13.8-airflow-2.10.5.json").write_text('{"format": "envctl.image/v1"')
     with pytest.raises(InvalidInputError):
         Catalogue.of_project(tmp_path).choose("composer-2.13.8-airflow-2.10.5")
+
+
+def test_of_a_partial_list_only_what_is_known_on_both_sides_counts():
+    image = Catalogue().choose("composer-2.0.8-airflow-2.2.3").image
+    named = {one.name for package in image.packages.values() for one in package.dependencies()}
+    assert named <= set(image.packages)
+    assert not image.record.complete
