@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from functools import cache
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +20,7 @@ from envctl.errors import UsageError
 from envctl.resolution.index.credentials import split_credentials, without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _SECTIONS = ("global", "download", "install")
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
@@ -34,20 +35,8 @@ def default_index() -> str:
     Raises:
         UsageError: there is neither.
     """
-    module = "pip._internal.models.index"
-    try:
-        return str(import_module(module).PyPI.simple_url)
-    except ImportError:
-        pass
-    import ensurepip
-    from zipimport import ZipImportError, zipimporter
-
-    for wheel in sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")):
-        try:
-            text = zipimporter(str(wheel)).get_source("pip/_internal/models/index")
-        except ZipImportError:
-            continue
-        host = re.search(r'^PyPI = PackageIndex\(\s*"([^"]+)"', text or "", re.MULTILINE)
+    for text in _pip_sources():
+        host = re.search(r'^PyPI = PackageIndex\(\s*"([^"]+)"', text, re.MULTILINE)
         if host:
             return f"{host.group(1).rstrip('/')}/simple"
     raise UsageError(
@@ -55,6 +44,20 @@ def default_index() -> str:
         hints=("name one with `--index-url URL`, `PIP_INDEX_URL`, or `index: {url: ...}` in envctl.yaml",),
         code="usage",
     )
+
+
+def _pip_sources() -> Iterator[str]:
+    """The text of pip's `models/index.py`: importing it would take longer than all the rest of the settings."""
+    pip = find_spec("pip")
+    for folder in (pip.submodule_search_locations or ()) if pip else ():
+        with suppress(OSError, UnicodeDecodeError):
+            yield (Path(folder) / "_internal" / "models" / "index.py").read_text("utf-8")
+    import ensurepip
+    from zipimport import ZipImportError, zipimporter
+
+    for wheel in sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")):
+        with suppress(ZipImportError):
+            yield zipimporter(str(wheel)).get_source("pip/_internal/models/index") or ""
 
 
 class IndexSettings(NamedTuple):
