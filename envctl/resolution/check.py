@@ -146,7 +146,12 @@ class _Check:
     def _limited(self, verdict: Verdict, basis: Basis | None, notices: list[Notice]) -> Verdict:
         """A good verdict needs the whole list of the image, with the requirements of every package."""
         if basis is Basis.PARTIAL:
-            notices.append(Notice("image-partial", "Nothing known of the image stands against the list."))
+            notices.append(
+                Notice(
+                    "image-partial",
+                    "Nothing known of the image stands against the list; what is shown as new may be there already.",
+                )
+            )
             return Verdict.UNKNOWN
         return verdict
 

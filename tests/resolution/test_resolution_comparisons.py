@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -421,3 +423,14 @@ clash about jinja: who asks for what
         config_file="/home/airflow/composer_kube_config",
     )
 ''')
+
+
+def test_a_check_starts_without_the_heavy_parts():
+    code = (
+        "import sys, envctl.actions.deps, envctl.report.deps_formats, envctl.resolution.index.source\n"
+        "heavy = {'pydantic', 'pulumi', 'google', 'rich', 'httpx', 'typer', 'ssl', 'yaml', 'resolvelib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    root = Path(__file__).parents[2]
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert said.stdout.strip() == "[]"
