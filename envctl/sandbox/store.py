@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from envctl.sandbox.messages import Json
 
 _FORMAT = "envctl.sandbox/v1"
-_FOLD_BYTES = 4_000_000
+_FOLD_BYTES = 1_000_000
 
 
 class Store:
@@ -172,7 +172,7 @@ class Store:
         with self._journal.open("ab", buffering=0) as journal:
             journal.write(line)
         self._read += len(line)
-        if self._read > _FOLD_BYTES and self._read > 4 * self._snapshot_bytes():
+        if self._read > _FOLD_BYTES and self._read > 2 * self._snapshot_bytes():
             self._fold()
 
     def _snapshot_bytes(self) -> int:
@@ -207,6 +207,14 @@ class Store:
         else:
             _replace(self._journal, json.dumps({"generation": self._generation}).encode() + b"\n")
             self._mark(self._journal.stat().st_size)
+        for kind, name, value in self._changes:  # made before the first transaction, which is to append them
+            self._apply(kind, name, value)
+
+    def _apply(self, kind: str, name: str, value: Mapping[str, Any] | None) -> None:
+        if value is None:
+            self._data.get(kind, {}).pop(name, None)
+        else:
+            self._data.setdefault(kind, {})[name] = value
 
     def _generation_of(self, header: bytes) -> int:
         assert self._journal is not None
@@ -233,10 +241,7 @@ class Store:
                 continue
             try:
                 for kind, name, value in json.loads(line):
-                    if value is None:
-                        self._data.get(kind, {}).pop(name, None)
-                    else:
-                        self._data.setdefault(kind, {})[name] = value
+                    self._apply(kind, name, value)
             except (ValueError, TypeError) as error:
                 assert self._journal is not None
                 raise _foreign(self._journal, f"a line reads {line[:40]!r}") from error

@@ -44,6 +44,17 @@ def test_another_object_finds_everything(tmp_path: Path) -> None:
     assert second.backend.clock.now() == first.backend.clock.now()
 
 
+def test_what_is_put_before_the_first_request_stays(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.json"
+    first = Cloud(path, Clock(START))
+    fault = first.faults.add({"kind": "fail", "method": "storage.*", "status": "INTERNAL"})
+    with first.exclusive():
+        assert first.faults.listed() == [fault]
+    second = Cloud(path)
+    with second.exclusive():
+        assert second.faults.listed() == [fault]
+
+
 def test_the_snapshot_alone_holds_everything_after_saving(tmp_path: Path) -> None:
     path = tmp_path / "sandbox.json"
     first = Cloud(path, Clock(START))
