@@ -10,15 +10,17 @@ import gc
 import os
 import signal
 import sys
+from copy import copy
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
+from typer.main import get_command_name
 
 from envctl import __version__
-from envctl.commands import deps, diagnosis, files, images, lifecycle, sandbox, state
+from envctl.commands import adoption, deps, diagnosis, files, images, lifecycle, sandbox, state
 from envctl.commands.console import CONSOLE
 from envctl.errors import EnvctlError, ExitCode, UsageError
 
@@ -32,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _family in (files, lifecycle, state, deps, images, diagnosis, sandbox):
+for _family in (files, lifecycle, adoption, state, deps, images, diagnosis, sandbox):
     _family.register(app)
 
 
@@ -73,7 +75,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str] | None = None) -> ExitCode | int:
     """Runs one command; the exit code is the answer. Every error has been shown when this returns."""
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(_beginning_with(sys.argv[1:] if arguments is None else arguments))
     try:
         result = command.main(args=arguments, prog_name="envctl", standalone_mode=False)
     except TyperException as error:
@@ -94,6 +96,22 @@ def run(arguments: list[str] | None = None) -> ExitCode | int:
     except Exception as error:  # noqa: BLE001  (the last line of defence: a bug report instead of a traceback)
         return _report_bug(error)
     return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _beginning_with(arguments: list[str]) -> typer.Typer:
+    """The command line with the one verb that the arguments begin with, or whole when they begin otherwise.
+
+    Typer makes all verbs before it looks at the arguments, a millisecond for each: a sixth of `deps check` from cache.
+    """
+    first = arguments[0] if arguments else ""
+    narrowed = copy(app)
+    narrowed.registered_commands = [
+        verb
+        for verb in app.registered_commands
+        if verb.callback and first == (verb.name or get_command_name(verb.callback.__name__))
+    ]
+    narrowed.registered_groups = [group for group in app.registered_groups if first == group.name]
+    return narrowed if narrowed.registered_commands or narrowed.registered_groups else app
 
 
 class _Terminated(BaseException):

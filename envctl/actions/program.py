@@ -168,7 +168,7 @@ def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
         provider=ProviderArguments(endpoints=provider_endpoints()),
         adopted={},
         foundation_outputs=_foundation_outputs(workspace, loaded),
-        secrets=_secrets(loaded),
+        secrets=given_secrets(loaded),
     )
     return replace(context, shared_bindings=shared_bindings(loaded, context, _siblings(workspace, loaded)))
 
@@ -225,7 +225,8 @@ def _foundation_outputs(workspace: Workspace, loaded: Loaded) -> Mapping[str, An
     return engine.outputs() if engine.serial() else None
 
 
-def _secrets(loaded: Loaded) -> dict[str, str]:
+def given_secrets(loaded: Loaded) -> dict[str, str]:
+    """Values of the environment variables that a file names, as far as they are set."""
     spec = loaded.spec
     if not isinstance(spec, Environment):
         return {}

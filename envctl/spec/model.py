@@ -51,6 +51,7 @@ from envctl.spec.blocks.network import (
 )
 from envctl.spec.blocks.operation import (
     Access,
+    Adopted,
     Database,
     ExtraBinding,
     Iam,
@@ -86,6 +87,7 @@ __all__ = [
     "VARIABLE_NAME",
     "AcceptedClash",
     "Access",
+    "Adopted",
     "Airflow",
     "AllowedRange",
     "AuthorizedNetwork",
@@ -211,6 +213,8 @@ class Environment(Block):
     """Generation 2: where the database stands."""
     policies: list[PolicyException] = []
     """Policies that do not hold here, for a while."""
+    adopted: Adopted | None = None
+    """Of an imported environment: what was not as envctl would have made it."""
 
 
 class Foundation(Block):

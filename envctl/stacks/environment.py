@@ -43,7 +43,7 @@ def environment_resource(scope: Scope, spec: Environment, links: Links, depends_
             depends_on=depends_on,
             protect=scope.protect,
             delete_before_replace=True,
-            ignore_changes=(PACKAGES, *PROVENANCE),
+            ignore_changes=(PACKAGES, *PROVENANCE, *(spec.adopted.ignore if spec.adopted else ())),
             timeouts=_TIMEOUTS,
         ),
     )

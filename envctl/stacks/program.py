@@ -10,6 +10,7 @@ from envctl.errors import UsageError
 from envctl.iam_roles import Binding, required_apis, required_bindings
 from envctl.spec.loader import Loaded
 from envctl.spec.model import Environment, Foundation
+from envctl.stacks.adoption import without
 from envctl.stacks.apis import api_of, api_resources, foundation_apis
 from envctl.stacks.bindings import (
     Holder,
@@ -93,7 +94,8 @@ def environment_declarations(loaded: Loaded, context: ProgramContext) -> StackPr
     resources += workload_resources(scope, spec.user_workloads)
     resources += node_pool_resources(scope, spec, links, account)
     resources += observability_resources(scope, spec, _channels(spec, foundation))
-    return _assembled(scope, resources, environment_exports(scope, spec, account))
+    program = _assembled(scope, resources, environment_exports(scope, spec, account))
+    return program if spec.adopted is None else without(program, spec.adopted.without)
 
 
 def foundation_declarations(loaded: Loaded, context: ProgramContext) -> StackProgram:
@@ -182,6 +184,7 @@ def _scope(loaded: Loaded, spec: Environment | Foundation, context: ProgramConte
         protect=bool(spec.protect),
         user_labels=spec.labels,
         context=context,
+        own_labels=not isinstance(spec, Environment) or spec.adopted is None or spec.adopted.labels,
     )
 
 

@@ -22,10 +22,14 @@ class Scope:
     protect: bool
     user_labels: Mapping[str, str]
     context: ProgramContext
+    own_labels: bool = True
+    """False for what existed before its file: then only the file's labels count."""
 
     @property
     def labels(self) -> dict[str, str]:
         """Labels of everything that the stack owns; the file's own win."""
+        if not self.own_labels:
+            return dict(sorted(self.user_labels.items()))
         return dict(sorted({"managed-by": "envctl", "envctl-stack": label(self.name), **self.user_labels}.items()))
 
     @property
@@ -34,6 +38,8 @@ class Scope:
 
         Only there: each label that changes costs every resource that wears it an update.
         """
+        if not self.own_labels:
+            return self.labels
         built = {"envctl-version": label(self.context.envctl_version)}
         if self.context.commit:
             built["envctl-commit"] = label(self.context.commit[:12])

@@ -116,6 +116,17 @@ class Database(Block):
     """Belonged to generation 1; refused."""
 
 
+class Adopted(Block):
+    """An environment that was there before its file: what `envctl import` left as it was."""
+
+    labels: bool = False
+    """Whether envctl's own labels (`managed-by` and others) are put on what the file declares."""
+    without: list[str] = []
+    """What was not there, by logical name as plans show it; without its line, the next `up` makes it."""
+    ignore: list[str] = []
+    """Properties of the environment that stay as they are, by the provider's path; without its line, the file counts."""
+
+
 class PolicyException(Block):
     """A policy that does not hold here, with a reason and a last day (ISO date)."""
 

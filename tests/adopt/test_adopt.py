@@ -1,0 +1,170 @@
+"""An import ends in an empty preview: for what envctl made, and for what nobody made for it."""
+
+from __future__ import annotations
+
+import pytest
+from projects import bring_up, plan, workspace_of, write_project
+from raw_worlds import HOME, PROJECT, REGION, WORLDS, api, full_three, plain_three
+
+from envctl.actions.adopt import Wanted, adopt
+from envctl.actions.drift import find_drift
+
+OLD = Wanted("old", PROJECT, REGION, "old")
+LIVE = f"composer/v1/{HOME}/environments/old"
+
+
+def empty_project(root):
+    (root / "environments").mkdir(parents=True)
+    (root / "envctl.yaml").write_text("name: acme\n")
+    return root
+
+
+def writes(workspace):
+    verbs = {"POST", "PATCH", "PUT", "DELETE"}
+    reading = ("getIamPolicy", "generateServiceIdentity")
+    return [
+        r["method"]
+        for r in workspace.cloud.emulator().requests
+        if r["verb"] in verbs and not r["method"].endswith(reading)
+    ]
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_an_import_of_what_nobody_made_for_envctl_ends_in_an_empty_preview(tmp_path, world):
+    workspace = workspace_of(empty_project(tmp_path))
+    WORLDS[world](workspace)
+    before = api(workspace, "GET", LIVE)
+    workspace.cloud.emulator().forget_requests()
+    done = adopt(workspace, OLD)
+    assert done.done
+    assert writes(workspace) == []
+    assert api(workspace, "GET", LIVE) == before
+    again = workspace_of(tmp_path)
+    prepared = plan(again, "old")
+    assert [c.name for c in prepared.plan.pending] == []
+    assert prepared.plan.steps == ()
+    assert prepared.plan.empty
+    assert find_drift(again, "old").drift == ()
+    assert "environment" in done.imported
+
+
+def test_what_a_file_cannot_hold_is_named_with_its_reason_and_stays_as_it_is(tmp_path):
+    workspace = workspace_of(empty_project(tmp_path))
+    full_three(workspace)
+    done = adopt(workspace, OLD, dry_run=True)
+    left = {item.name: item.reason for item in done.left}
+    assert "literal-secret" in left["airflow.env.CRM_PASSWORD"]
+    assert "airflow.env.STAGE" not in left
+    assert "roles/secretmanager.secretAccessor of serviceAccount:runner" in " ".join(left)
+    assert {"Kubernetes secret crm", "bucket acme-landing"} <= set(left)
+    assert "correct horse" not in done.text
+    assert [item.name for item in done.ignored] == [
+        "config.dataRetentionConfig.taskLogsRetentionConfigs",
+        "config.softwareConfig.envVariables.CRM_PASSWORD",
+    ]
+    assert "service-account/iam.serviceAccountUser/user-ops@acme.example" in {item.name for item in done.absent}
+    assert all(item.reason for item in (*done.left, *done.absent, *done.ignored))
+
+
+def test_the_file_says_what_is_there(tmp_path):
+    workspace = workspace_of(empty_project(tmp_path))
+    full_three(workspace)
+    adopt(workspace, OLD)
+    spec = workspace_of(tmp_path).load("old").environment
+    assert spec.packages.inline == {"pendulum": ">=3,<4", "pandas": "[gcp]==2.1.4"}
+    assert spec.labels == {"team": "legacy", "cost-center": "12"}
+    assert spec.network.mode == "private"
+    assert spec.access.users == ["group:analysts@acme.example", "user:ann@acme.example"]
+    assert (spec.workloads.worker.max_count, spec.workloads.scheduler.storage_gb) == (5, 2)
+    assert (spec.maintenance.hours, spec.maintenance.days) == (6, ["SA", "SU"])
+    assert spec.user_workloads.config_maps["settings"].data == {"mode": "fast"}
+
+
+def test_a_dry_run_writes_nothing(tmp_path):
+    workspace = workspace_of(empty_project(tmp_path))
+    plain_three(workspace)
+    done = adopt(workspace, OLD, dry_run=True)
+    assert done.text.startswith("# Written by")
+    assert (done.written, done.done) == (None, False)
+    assert list((tmp_path / "environments").iterdir()) == []
+    assert list((workspace.directory / "import").iterdir()) == []
+    assert not list(workspace.directory.rglob("stacks/**/old*.json"))
+
+
+def test_after_the_import_the_file_is_the_truth(tmp_path):
+    workspace = workspace_of(empty_project(tmp_path))
+    full_three(workspace)
+    adopt(workspace, OLD)
+    file = tmp_path / "environments" / "old.yaml"
+    text = file.read_text()
+    grant = "    - service-account/iam.serviceAccountUser/user-ops@acme.example\n"
+    kept = "    - config.dataRetentionConfig.taskLogsRetentionConfigs\n"
+    assert grant in text
+    file.write_text(text.replace(grant, "").replace(kept, "").replace("team: legacy", "team: data"))
+    again = workspace_of(tmp_path)
+    pending = plan(again, "old").plan.pending
+    assert sorted((c.name, c.action.value) for c in pending) == [
+        ("environment", "update"),
+        ("service-account/iam.serviceAccountUser/user-ops@acme.example", "create"),
+    ]
+    bring_up(again, "old")
+    live = api(again, "GET", LIVE)
+    assert live["labels"]["team"] == "data"
+    assert live["config"]["softwareConfig"]["envVariables"]["CRM_PASSWORD"] == "correct horse"
+    assert live["config"]["dataRetentionConfig"]["taskLogsRetentionConfig"]["storageMode"] == (
+        "CLOUD_LOGGING_AND_CLOUD_STORAGE"
+    )
+    assert plan(workspace_of(tmp_path), "old").plan.empty
+
+
+RICH = f"""\
+project: {PROJECT}
+region: {REGION}
+imageVersion: composer-3-airflow-2.10.5-build.10
+serviceAccount: {{name: composer-dev}}
+labels: {{team: data}}
+buckets:
+  staging: {{location: europe-west1, access: {{objectAdmin: [environment]}}}}
+network: {{mode: private, vpc: {{create: true}}}}
+encryption: {{key: {{create: true}}}}
+secrets: {{create: {{crm: {{}}}}}}
+integrations: [bigquery]
+access: {{users: ['group:a@acme.example'], dagAuthors: ['group:b@acme.example']}}
+"""
+
+
+def forget_state(root):
+    import shutil
+
+    for path in (root / ".envctl" / "sandbox").iterdir():
+        if not path.name.startswith("sandbox.json"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_what_envctl_made_is_taken_over_again_by_its_file_when_the_state_is_lost(tmp_path):
+    workspace = workspace_of(write_project(tmp_path, dev=RICH))
+    bring_up(workspace, "dev")
+    workspace.cloud.emulator().save()
+    forget_state(tmp_path)
+    again = workspace_of(tmp_path)
+    text = (tmp_path / "environments" / "dev.yaml").read_text()
+    assert plan(again, "dev").plan.pending
+    again.cloud.emulator().forget_requests()
+    done = adopt(again, Wanted("dev", PROJECT, REGION, "dev"))
+    assert writes(again) == []
+    assert (done.pending, done.absent, done.written) == ((), (), None)
+    assert (tmp_path / "environments" / "dev.yaml").read_text() == text
+    assert plan(again, "dev").plan.empty
+    assert {"network", "key", "bucket-staging", "secret-crm", "alert-health"} <= set(done.imported)
+
+
+def test_what_envctl_made_is_imported_when_file_and_state_are_lost(tmp_path):
+    workspace = workspace_of(write_project(tmp_path, dev=RICH))
+    bring_up(workspace, "dev")
+    workspace.cloud.emulator().save()
+    forget_state(tmp_path)
+    (tmp_path / "environments" / "dev.yaml").unlink()
+    again = workspace_of(tmp_path)
+    done = adopt(again, Wanted("dev", PROJECT, REGION, "dev"))
+    assert done.pending == ()
+    assert plan(workspace_of(tmp_path), "dev").plan.empty

@@ -1,0 +1,110 @@
+"""An ejected project is the same program: nothing differs, on either engine, and nothing of envctl is in it."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+from projects import DEV, bring_up, workspace_of, write_project
+
+from envctl.actions.eject import eject, render_project
+from envctl.engine.events import Op, Phase, StepEvent
+from envctl.engine.protocol import RunOptions
+from envctl.errors import RefusedError
+
+RICH = """\
+project: acme-data-dev
+region: europe-west1
+imageVersion: composer-3-airflow-2.10.5-build.10
+serviceAccount: {name: composer-dev}
+labels: {team: data}
+buckets:
+  environment: {versioning: true}
+  staging: {location: europe-west1, access: {objectAdmin: [environment]}, lifecycle: [{deleteAfterDays: 30}]}
+network: {mode: private, vpc: {create: true, pods: 10.64.0.0/14, services: 10.68.0.0/20}}
+encryption: {key: {create: true}}
+secrets: {create: {crm: {}}}
+integrations: [bigquery]
+nodePools: {heavy: {machineType: e2-standard-8, max: 2}}
+access: {users: ['group:a@acme.example'], dagAuthors: ['group:b@acme.example']}
+userWorkloads: {secrets: {crm: {data: {key: {env: CRM_KEY}}}}, configMaps: {settings: {data: {mode: "quote \\" and ${name}"}}}}
+"""
+FOUNDATION = """\
+kind: foundation
+project: acme-data-dev
+region: europe-west1
+network: {create: true}
+encryption: {key: {create: true}}
+repository: {name: python}
+"""
+
+
+def program_of(code):
+    """The generated program, as an engine runs it."""
+    compiled = compile(code, "__main__.py", "exec")
+    return lambda: exec(compiled, {"__name__": "__main__"})
+
+
+def steps_of(engine, code, **options):
+    events = []
+    result = engine.preview(program_of(code), RunOptions(**options), events.append)
+    assert result.ok, events
+    return [e for e in events if isinstance(e, StepEvent) and e.phase is Phase.PRE and e.op is not Op.REFRESH]
+
+
+@pytest.mark.parametrize("text", [DEV, FOUNDATION], ids=["small", "foundation"])
+def test_the_ejected_program_finds_nothing_to_do(tmp_path, text):
+    workspace = workspace_of(write_project(tmp_path / "p", dev=text))
+    bring_up(workspace, "dev")
+    eject(workspace, "dev", tmp_path / "out")
+    steps = steps_of(workspace.engine("dev"), (tmp_path / "out" / "__main__.py").read_text())
+    assert {step.op for step in steps} == {Op.SAME}
+    state = workspace.engine("dev").export_state()["deployment"]["resources"]
+    assert {step.urn for step in steps} == {row["urn"] for row in state}
+
+
+def test_secrets_come_from_the_settings_of_the_stack(tmp_path, monkeypatch):
+    import pulumi
+
+    monkeypatch.setenv("CRM_KEY", "open sesame")
+    workspace = workspace_of(write_project(tmp_path / "p", dev=RICH))
+    bring_up(workspace, "dev")
+    eject(workspace, "dev", tmp_path / "out")
+    out = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert all("open sesame" not in text for text in out.values())
+    assert "pulumi config set --secret CRM_KEY" in out["README.md"]
+    assert "encryptionsalt: " in out["Pulumi.dev.yaml"]
+    pulumi.runtime.set_all_config({"acme:CRM_KEY": "open sesame"}, ["acme:CRM_KEY"])
+    try:
+        steps = steps_of(workspace.engine("dev"), out["__main__.py"])
+    finally:
+        pulumi.runtime.set_all_config({})
+    assert [(s.op, s.urn, s.diffs) for s in steps if s.op is not Op.SAME] == []
+
+
+def test_the_files_are_the_same_every_time_and_know_nothing_of_envctl(tmp_path):
+    workspace = workspace_of(write_project(tmp_path, dev=RICH))
+    first, _ = render_project(workspace, "dev")
+    second, _ = render_project(workspace_of(tmp_path), "dev")
+    assert first == second
+    assert set(first) == {"Pulumi.yaml", "Pulumi.dev.yaml", "__main__.py", "requirements.txt", "README.md"}
+    imported = {
+        name.name
+        for node in ast.walk(ast.parse(first["__main__.py"]))
+        if isinstance(node, ast.Import)
+        for name in node.names
+    }
+    assert imported == {"base64", "pulumi"}
+    assert not re.search(r"envctl", first["requirements.txt"])
+    assert "was never applied" in first["README.md"]
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path):
+    workspace = workspace_of(write_project(tmp_path / "p"))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("work")
+    with pytest.raises(RefusedError) as caught:
+        eject(workspace, "dev", tmp_path / "out")
+    assert caught.value.code == "eject-not-empty"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
