@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -76,16 +75,23 @@ class Service:
     server: str = "ESF"
 
 
-_PART = re.compile(r"\{(\w+)\}")
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    """A segment `{name}` or `{name}:verb` of a template."""
+
+    name: str
+    verb: str
 
 
-def _compiled(template: str) -> tuple[re.Pattern[str] | str, ...]:
-    segments: list[re.Pattern[str] | str] = []
+_Compiled = tuple["str | _Variable", ...]
+
+
+def _compiled(template: str) -> _Compiled:
+    segments: list[str | _Variable] = []
     for segment in template.split("/"):
-        if "{" in segment:
-            parts = _PART.split(segment)
-            pattern = "".join(f"(?P<{part}>.+)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
-            segments.append(re.compile(pattern))
+        if segment.startswith("{"):
+            name, _, verb = segment[1:].partition("}")
+            segments.append(_Variable(name, verb))
         else:
             segments.append(segment)
     return tuple(segments)
@@ -106,9 +112,8 @@ class Router:
     """Finds services and routes."""
 
     services: Sequence[Service]
-    _routes: dict[tuple[str, str, str, int], list[tuple[tuple[re.Pattern[str] | str, ...], Route]]] = field(
-        default_factory=dict[tuple[str, str, str, int], list[tuple[tuple[re.Pattern[str] | str, ...], Route]]],
-        init=False,
+    _routes: dict[tuple[str, str, str, int], list[tuple[_Compiled, Route]]] = field(
+        default_factory=dict[tuple[str, str, str, int], list[tuple[_Compiled, Route]]], init=False
     )
 
     def __post_init__(self) -> None:
@@ -159,15 +164,14 @@ def _custom_verbs_first(routes: Iterable[Route]) -> list[Route]:
     return sorted(routes, key=lambda route: (":" not in route.template, route.template.count("{")))
 
 
-def _parameters(compiled: tuple[re.Pattern[str] | str, ...], segments: Sequence[str]) -> dict[str, str] | None:
+def _parameters(compiled: _Compiled, segments: Sequence[str]) -> dict[str, str] | None:
     found: dict[str, str] = {}
     for part, segment in zip(compiled, segments, strict=True):
         if isinstance(part, str):
             if part != segment:
                 return None
-            continue
-        match = part.fullmatch(segment)
-        if match is None:
+        elif not segment.endswith(part.verb) or len(segment) == len(part.verb):
             return None
-        found.update(match.groupdict())
+        else:
+            found[part.name] = segment.removesuffix(part.verb)
     return found

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import random
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from discovery_tables import DATA, build_requests
-from sandbox_client import PARENT, Client
+from sandbox_client import PARENT, START, Client
 
 from envctl.sandbox import control, payloads
+from envctl.sandbox.clock import Clock
 from envctl.sandbox.cloud import Cloud
 from envctl.sandbox.failures import ApiError
 from envctl.sandbox.messages import Request
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CREATE = "composer.projects.locations.environments.create"
 ENVIRONMENTS = f"https://composer.googleapis.com/v1/{PARENT}/environments"
@@ -153,3 +157,16 @@ def test_no_request_crashes_the_emulator(cloud: Cloud, seed: int) -> None:
         response = cloud.handle(monkey.request(cloud))
         succeeded += response.status < 300
     assert succeeded > 100
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_was_asked_the_file_holds_what_memory_holds(tmp_path: Path, seed: int) -> None:
+    first = Cloud(tmp_path / "sandbox.json", Clock(START))
+    control.seed(first, {"projects": [{"id": "acme", "apis": "all"}]})
+    monkey = Monkey(100 + seed)
+    for _ in range(800):
+        first.handle(monkey.request(first))
+    control.advance(first, 7200)
+    second = Cloud(tmp_path / "sandbox.json")
+    with second.exclusive():
+        assert second.backend.store.dump() == first.backend.store.dump()
