@@ -13,8 +13,9 @@ from envctl.engine.events import EngineEvent, MessageEvent, Op, OperationEvent, 
 from envctl.engine.fold import name_of, type_of
 from envctl.engine.protocol import RunOptions, RunResult
 from envctl.errors import DetachedError, EnvctlError, NegativeVerdictError, RefusedError
+from envctl.operations.composer_api import Waiter
 from envctl.operations.journal import Outcome, RunWriter
-from envctl.plan.model import Action, Change, GateStatus, Mode, Plan
+from envctl.plan.model import Action, Change, GateStatus, Mode, OperationStep, Plan
 from envctl.plan.wire import parse_plan
 from envctl.spec.model import Environment, Profile
 
@@ -228,7 +229,7 @@ def _apply(prepared: Prepared, watch: Watch, cancel: threading.Event, run: RunWr
 
     def sink(event: EngineEvent) -> None:
         events.append(event)
-        if isinstance(event, OperationEvent):
+        if isinstance(event, OperationEvent) and event.operation:
             run.operation(event.urn, event.operation, event.state)
         watch(event)
 
@@ -257,29 +258,37 @@ def _run_steps(
     prepared: Prepared, sink: Watch, cancel: threading.Event, run: RunWriter, done: list[str]
 ) -> EnvctlError | None:
     """The operations after the infrastructure; the first that fails ends them."""
-    from envctl.operations.composer_api import Waiter
-    from envctl.operations.packages import apply_packages
-
-    workspace, plan = prepared.workspace, prepared.plan
-    for step in plan.steps:
+    for step in prepared.plan.steps:
         run.step(step.id, "started")
 
         def note(operation: str, state: str, elapsed: float, *, step_id: str = step.id) -> None:
             sink(OperationEvent(step_id, operation, elapsed, state))
 
+        waiter = Waiter(prepared.workspace.cloud.poll_seconds, note, cancel)
         try:
-            apply_packages(
-                workspace.cloud.transport(),
-                prepared.program.environment_name,
-                prepared.packages or {},
-                Waiter(workspace.cloud.poll_seconds, note, cancel),
-            )
+            _run_step(prepared, step, waiter)
         except EnvctlError as error:
             run.step(step.id, "failed")
             return error
         run.step(step.id, "done")
         done.append(step.id)
     return None
+
+
+def _run_step(prepared: Prepared, step: OperationStep, waiter: Waiter) -> None:
+    from envctl.operations.airflow import apply_settings
+    from envctl.operations.packages import STEP_ID, apply_packages
+
+    assert prepared.wanted is not None, "a plan with steps was made from an environment"
+    transport = prepared.workspace.cloud.transport()
+    environment = prepared.program.environment_name
+    if step.id == STEP_ID:
+        apply_packages(transport, environment, prepared.wanted.packages, waiter)
+        return
+    waiter.note("", "RUNNING", 0.0)
+    apply_settings(transport, environment, prepared.wanted.settings, prepared.wanted.recorded, waiter)
+    prepared.workspace.settings_record(prepared.plan.environment).write(prepared.wanted.settings)
+    waiter.note("", "SUCCEEDED", 0.0)
 
 
 def _summarise(

@@ -18,8 +18,9 @@ from envctl.diagnostics import SourceSpan
 from envctl.engine.events import EngineEvent, Op, Phase, StepEvent
 from envctl.engine.fold import Folded, fold_events
 from envctl.engine.protocol import Engine, ExpectedStep, RunOptions
+from envctl.operations.airflow import Settings, plan_settings
 from envctl.operations.packages import plan_packages
-from envctl.plan.model import Mode, OperationStep, Plan, Seal
+from envctl.plan.model import Action, Mode, OperationStep, Plan, Seal
 from envctl.plan.wire import digest, digest_changes
 from envctl.spec.model import Environment
 
@@ -42,6 +43,19 @@ class PlanOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the steps through the Composer API bring about: the package map, Airflow's variables and pools.
+
+    `recorded` are the settings of the last apply, nothing when the environment is new or made anew.
+    """
+
+    packages: Mapping[str, str]
+    settings: Settings
+    recorded: Settings
+    live_packages: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A plan and everything that applying it takes."""
 
@@ -52,7 +66,7 @@ class Prepared:
     engine: Engine
     options: PlanOptions
     expected: tuple[ExpectedStep, ...]
-    packages: Mapping[str, str] | None = None
+    wanted: Wanted | None = None
     events: list[EngineEvent] = field(default_factory=list[EngineEvent])
 
 
@@ -92,8 +106,8 @@ def prepare(
     else:
         result = engine.preview(program.run, run, sink)
     folded = fold_events(events, options.mode, program.source_of)
-    desired = _desired_packages(loaded) if options.mode is Mode.APPLY else None
-    steps = _package_steps(loaded, desired, events, folded)
+    wanted = _wanted(workspace, loaded, events, folded) if options.mode is Mode.APPLY else None
+    steps = _steps(loaded, wanted) if wanted else ()
     incomplete = folded.incomplete
     if not result.ok and not incomplete:
         incomplete = ("The engine stopped before the end of the program.",)
@@ -129,7 +143,7 @@ def prepare(
         engine=engine,
         options=options,
         expected=expected_steps(events),
-        packages=desired if steps else None,
+        wanted=wanted,
         events=events,
     )
 
@@ -143,25 +157,35 @@ def expected_steps(events: list[EngineEvent]) -> tuple[ExpectedStep, ...]:
     )
 
 
-def _desired_packages(loaded: Loaded) -> dict[str, str] | None:
-    """The map that the API will get, None for a foundation or when no file speaks of packages."""
+def _wanted(workspace: Workspace, loaded: Loaded, events: list[EngineEvent], folded: Folded) -> Wanted | None:
+    """What the steps bring about, None for a foundation.
+
+    Raises:
+        InvalidInputError: a requirements file is wrong, or holds what the API cannot express.
+    """
     spec = loaded.spec
     if not isinstance(spec, Environment):
         return None
     from envctl.actions.deps import sent_by
 
-    return sent_by(loaded)
+    made_anew = any(
+        c.type == _ENVIRONMENT_TYPE and (c.action.replaces or c.action is Action.CREATE) for c in folded.changes
+    )
+    variables = {key: value for key, value in spec.airflow.variables.items() if isinstance(value, str)}
+    pools = {name: pool.model_dump(mode="json", by_alias=True) for name, pool in spec.airflow.pools.items()}
+    return Wanted(
+        packages=sent_by(loaded),
+        settings={kind: values for kind, values in (("variables", variables), ("pools", pools)) if values},
+        recorded={} if made_anew else workspace.settings_record(loaded.name).read(),
+        live_packages=None if made_anew else _live_packages(events),
+    )
 
 
-def _package_steps(
-    loaded: Loaded, desired: Mapping[str, str] | None, events: list[EngineEvent], folded: Folded
-) -> tuple[OperationStep, ...]:
-    if desired is None:
-        return ()
-    replaced = any(c.type == _ENVIRONMENT_TYPE and c.action.replaces for c in folded.changes)
-    live = None if replaced else _live_packages(events)
-    step = plan_packages(desired, live, _packages_source(loaded))
-    return (step,) if step is not None else ()
+def _steps(loaded: Loaded, wanted: Wanted) -> tuple[OperationStep, ...]:
+    """What the Composer API does besides the infrastructure, in its order."""
+    packages = plan_packages(wanted.packages, wanted.live_packages, _source(loaded, "packages", "requirements"))
+    settings = plan_settings(wanted.settings, wanted.recorded, _source(loaded, "airflow", "variables"))
+    return tuple(step for step in (packages, settings) if step is not None)
 
 
 def _live_packages(events: list[EngineEvent]) -> dict[str, str] | None:
@@ -175,8 +199,10 @@ def _live_packages(events: list[EngineEvent]) -> dict[str, str] | None:
     return None
 
 
-def _packages_source(loaded: Loaded) -> SourceSpan | None:
-    for path in (("packages", "requirements"), ("packages", "inline"), ("packages",)):
+def _source(loaded: Loaded, *path: str) -> SourceSpan | None:
+    """The place of a key, or of the block that holds it."""
+    while path:
         if path in loaded.origins:
             return loaded.origins[path]
+        path = path[:-1]
     return None

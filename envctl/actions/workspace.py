@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envctl.actions.clouds import Cloud, CloudName, open_cloud
+from envctl.operations.airflow import SettingsRecord
 from envctl.operations.journal import Journal
 from envctl.spec.loader import Loaded, load, load_all
 from envctl.spec.model import Environment
@@ -76,6 +77,10 @@ class Workspace:
     def journal(self, environment: str) -> Journal:
         """What every run on the environment did."""
         return Journal.of(self.directory, environment)
+
+    def settings_record(self, environment: str) -> SettingsRecord:
+        """The Airflow settings that the last apply made."""
+        return SettingsRecord.of(self.directory, environment)
 
     def engine(self, stack: str) -> Engine:
         """The engine of one stack."""

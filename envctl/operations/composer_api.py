@@ -41,7 +41,7 @@ def update_environment(transport: Transport, name: str, mask: str, body: Mapping
         OutsideError: the API refused, or did not answer.
     """
     answer = transport.call("PATCH", SERVICE, name, {"updateMask": mask}, body)
-    _raise_refused(answer, failure)
+    refused(answer, failure)
     return str(answer.body["name"])
 
 
@@ -55,7 +55,7 @@ def wait_for(transport: Transport, operation: str, waiter: Waiter, failure: str)
     started = time.monotonic()
     while True:
         answer = transport.call("GET", SERVICE, operation)
-        _raise_refused(answer, "The operation cannot be read", operation)
+        refused(answer, "The operation cannot be read", operation)
         elapsed = time.monotonic() - started
         current: dict[str, Any] = answer.body
         if current.get("done"):
@@ -82,14 +82,15 @@ def running_operation(transport: Transport, environment: str) -> str | None:
     """
     parent = environment.rpartition("/environments/")[0]
     answer = transport.call("GET", SERVICE, f"{parent}/operations")
-    _raise_refused(answer, "The operations cannot be listed")
+    refused(answer, "The operations cannot be listed")
     for operation in (answer.body or {}).get("operations", []):
         if not operation.get("done") and operation.get("metadata", {}).get("resource") == environment:
             return str(operation["name"])
     return None
 
 
-def _raise_refused(answer: Answer, summary: str, operation: str = "") -> None:
+def refused(answer: Answer, summary: str, operation: str = "") -> None:
+    """Returns when the answer is no refusal; raises `OutsideError` with the API's message otherwise."""
     if answer.status < _REFUSED_FROM:
         return
     told: dict[str, Any] = answer.body if isinstance(answer.body, dict) else {}

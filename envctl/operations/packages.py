@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from envctl.diagnostics import SourceSpan
-from envctl.operations.composer_api import Waiter, running_operation, update_environment, wait_for
+from envctl.operations.composer_api import (
+    SERVICE,
+    Waiter,
+    refused,
+    running_operation,
+    update_environment,
+    wait_for,
+)
 from envctl.plan.impact import impact_of
 from envctl.plan.model import Action, OperationStep, PropertyAction, PropertyChange, StepMoment
 from envctl.plan.property_diff import diff_properties
@@ -60,7 +67,15 @@ def apply_packages(transport: Transport, environment: str, desired: Mapping[str,
     earlier = running_operation(transport, environment)
     if earlier is not None:
         wait_for(transport, earlier, waiter, "An update of an earlier run failed")
+        if _installed(transport, environment) == dict(desired):
+            return  # it was this very change; the API refuses one that changes nothing
     body = {"config": {"softwareConfig": {"pypiPackages": dict(desired)}}}
-    refused = "The custom packages were refused"
-    operation = update_environment(transport, environment, "config.softwareConfig.pypiPackages", body, refused)
+    failure = "The custom packages were refused"
+    operation = update_environment(transport, environment, "config.softwareConfig.pypiPackages", body, failure)
     wait_for(transport, operation, waiter, "The custom packages could not be installed")
+
+
+def _installed(transport: Transport, environment: str) -> dict[str, str]:
+    answer = transport.call("GET", SERVICE, environment)
+    refused(answer, "The environment cannot be read")
+    return dict(answer.body.get("config", {}).get("softwareConfig", {}).get("pypiPackages", {}))

@@ -252,6 +252,12 @@ CODES: dict[str, Code] = _table(
         "Access for everybody",
         "`allUsers` and `allAuthenticatedUsers` are refused: Airflow runs code of whoever can reach it.",
     ),
+    Code(
+        "secret-never-read",
+        "Airflow would not find the secret",
+        "Airflow's Secret Manager backend looks for one name: `PREFIX-connections-ID` or `PREFIX-variables-KEY` in the environment's project (prefix: `secrets.prefix`). A secret of another name is never read.",
+        W,
+    ),
     Code("role-too-wide", "Role is far too wide", "Basic roles hold nearly every permission of the project.", W),
     Code(
         "binding-target",

@@ -257,3 +257,95 @@ def test_a_cloud_that_drops_the_connection_is_an_outside_error(tmp_path):
 def test_a_destroy_of_what_was_never_applied_does_nothing(tmp_path):
     workspace = workspace_of(write_project(tmp_path))
     assert plan(workspace, "dev", mode=Mode.DESTROY).plan.empty
+
+
+WITH_SETTINGS = (
+    DEV
+    + """\
+packages: {inline: {holidays: "==0.58"}}
+airflow:
+  variables: {stage: dev}
+  pools: {crm_api: {slots: 4, description: calls}}
+"""
+)
+
+
+def airflow(workspace, *command):
+    body = {"command": command[0], "subcommand": command[1], "parameters": list(command[2:])}
+    started = call(workspace, "POST", f"{LIVE}:executeAirflowCommand", body)
+    told = call(workspace, "POST", f"{LIVE}:pollAirflowCommand", {"executionId": started["executionId"]})
+    return [line["content"] for line in told.get("output", [])]
+
+
+def without_gates(workspace, name):
+    """The clash check would ask a package index."""
+    return plan(workspace, name, gates=False)
+
+
+def test_packages_and_settings_follow_the_infrastructure(tmp_path):
+    workspace = workspace_of(write_project(tmp_path, dev=WITH_SETTINGS))
+    prepared = without_gates(workspace, "dev")
+    assert [step.id for step in prepared.plan.steps] == ["packages", "airflow-settings"]
+    applied = run(prepared)
+    assert applied.steps_done == ("packages", "airflow-settings")
+    assert call(workspace, "GET", LIVE)["config"]["softwareConfig"]["pypiPackages"] == {"holidays": "==0.58"}
+    assert airflow(workspace, "variables", "get", "stage") == ["dev"]
+    assert without_gates(workspace, "dev").plan.empty
+
+
+def test_settings_that_the_file_no_longer_names_are_removed_and_others_stay(tmp_path):
+    root = write_project(tmp_path, dev=WITH_SETTINGS)
+    workspace = workspace_of(root)
+    run(without_gates(workspace, "dev"))
+    airflow(workspace, "variables", "set", "made_by_hand", "1")
+    edit(root, "{stage: dev}", "{region: eu}")
+    workspace = workspace_of(root)
+    prepared = without_gates(workspace, "dev")
+    assert {(p.path, p.action.value) for p in prepared.plan.steps[0].properties} == {
+        ("variables.region", "add"),
+        ("variables.stage", "remove"),
+    }
+    run(prepared)
+    listed = "\n".join(airflow(workspace, "variables", "list"))
+    assert "region" in listed
+    assert "made_by_hand" in listed
+    assert "stage" not in listed
+
+
+def test_a_failed_package_build_leaves_the_infrastructure_and_says_how_to_go_on(tmp_path):
+    root = write_project(tmp_path, dev=WITH_SETTINGS)
+    workspace = workspace_of(root)
+    workspace.cloud.emulator().faults.add(
+        {
+            "kind": "operation",
+            "operation": "composer.environments.update",
+            "status": "FAILED_PRECONDITION",
+            "message": "pip could not resolve",
+        }
+    )
+    applied = run(without_gates(workspace, "dev"))
+    assert applied.outcome is Outcome.FAILED
+    assert applied.error is not None
+    assert "pip could not resolve" in applied.error.detail
+    assert applied.not_done == ()
+    assert applied.steps_not_done == ("packages", "airflow-settings")
+    again = without_gates(workspace_of(root), "dev")
+    assert again.plan.pending == ()
+    assert run(again).outcome is Outcome.SUCCEEDED
+    assert without_gates(workspace, "dev").plan.empty
+
+
+def test_a_wait_for_packages_that_was_given_up_is_taken_up_again(tmp_path):
+    root = write_project(tmp_path, dev=WITH_SETTINGS)
+    workspace = workspace_of(root)
+    cancel = threading.Event()
+    from envctl.actions.apply import apply
+
+    def stop(event):
+        if isinstance(event, OperationEvent) and event.urn == "packages":
+            cancel.set()
+
+    applied = apply(without_gates(workspace, "dev"), stop, cancel)
+    assert applied.outcome is Outcome.DETACHED
+    assert run(without_gates(workspace_of(root), "dev")).outcome is Outcome.SUCCEEDED
+    assert without_gates(workspace_of(root), "dev").plan.empty

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from envctl.diagnostics import Hint
-from envctl.spec.model import Environment, SecretReference
+from envctl.spec.model import Environment, SecretReference, SecretsBackendKind
 from envctl.spec.rules.subject import Subject, Violation, hints
 from envctl.spec.tables import airflow_options, variable_names
 
@@ -107,8 +107,18 @@ def check_airflow_objects(subject: Subject) -> Iterator[Violation]:
                 f"`{reference.secret}` is not `projects/PROJECT/secrets/NAME` or the name of a secret of the project."
             )
             yield Violation("value-form", (*path, "secret"), detail)
+        elif subject.spec.secrets is not None and subject.spec.secrets.backend is SecretsBackendKind.SECRET_MANAGER:
+            expected = f"{subject.spec.secrets.prefix}-{path[1]}-{path[2]}"
+            if _short_name(reference.secret, subject.spec.project) != expected:
+                detail = f"For this, Airflow looks for a secret called `{expected}` in {subject.spec.project}."
+                yield Violation("secret-never-read", (*path, "secret"), detail, (Hint(f"call it `{expected}`"),))
     for key in airflow.pools:
         if not key.strip() or len(key) > 256:
             yield Violation(
                 "value-form", ("airflow", "pools", key), "A pool's name has 1 to 256 characters.", at_key=True
             )
+
+
+def _short_name(secret: str, project: str) -> str:
+    """The secret's own name when it is one of the project, else the whole text."""
+    return secret.removeprefix(f"projects/{project}/secrets/").partition("/versions/")[0]
