@@ -101,6 +101,69 @@ def test_a_resource_created_in_a_bad_shape_is_kept_and_mended(bench: Bench) -> N
     assert bench.cloud.called("create") == ["c"]
 
 
+def test_a_resource_updated_into_a_bad_shape_is_mended(bench: Bench) -> None:
+    assert bench.up(chain()).ok
+    result = bench.up(chain(b={"flawed": True, "size": 2}))
+    assert result.failed == (urn("b"),)
+    row = next(r for r in bench.engine.checkpoint().resources if r.urn == urn("b"))
+    assert row.init_errors == ("it was updated into a bad shape",)
+    assert row.inputs["size"] == 2
+    assert bench.up(chain(b={"size": 2})).ok
+    assert bench.ops() == [(Op.UPDATE, "b")]
+    assert bench.up(chain(b={"size": 2})).ok
+    assert bench.ops() == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_update_of_which_nothing_is_known_is_read_again(bench: Bench, late: bool) -> None:
+    assert bench.up(chain()).ok
+
+    def hook(method: str, name: str) -> None:
+        if method == "update":
+            raise ProviderError("bad gateway", status="502")
+
+    if late:
+        bench.cloud.after = hook
+    else:
+        bench.cloud.before = hook
+    assert not bench.up(chain(b={"size": 2})).ok
+    assert [kind for kind, _, _ in bench.engine.pending()] == ["updating"]
+    bench.cloud.before = bench.cloud.after = lambda *_: None
+    assert bench.up(chain(b={"size": 2})).ok
+    assert bench.ops() == ([] if late else [(Op.UPDATE, "b")])
+    assert bench.engine.pending() == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_deletion_of_which_nothing_is_known_is_looked_into(bench: Bench, late: bool) -> None:
+    assert bench.up(chain()).ok
+
+    def hook(method: str, name: str) -> None:
+        if (method, name) == ("delete", "c"):
+            raise ProviderError("bad gateway", status="503")
+
+    if late:
+        bench.cloud.after = hook
+    else:
+        bench.cloud.before = hook
+    assert not bench.destroy().ok
+    assert bench.engine.pending() == [("deleting", urn("c"), "")]
+    bench.cloud.before = bench.cloud.after = lambda *_: None
+    assert bench.destroy().ok
+    assert bench.cloud.called("delete") == (["b", "a"] if late else ["c", "b", "a"])
+
+
+def test_a_pending_operation_of_an_unknown_kind_is_refused(bench: Bench) -> None:
+    assert bench.up(chain()).ok
+    document = bench.engine.export_state()
+    resource = next(row for row in document["deployment"]["resources"] if row["urn"] == urn("a"))
+    document["deployment"]["pending_operations"] = [{"resource": resource, "type": "dreaming"}]
+    bench.engine.import_state(document)
+    with pytest.raises(RefusedError, match="not known") as refused:
+        bench.up(chain())
+    assert "dreaming" in refused.value.detail
+
+
 def test_a_failed_deletion_keeps_what_it_depends_on(bench: Bench) -> None:
     assert bench.up(chain(b={"undeletable": True})).ok
     result = bench.destroy()

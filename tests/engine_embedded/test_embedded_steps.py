@@ -385,6 +385,95 @@ def test_a_resource_that_cannot_be_read_stops_the_apply(bench: Bench) -> None:
     assert bench.names() == {"a", "b"}
 
 
+def test_what_was_only_looked_at_can_become_owned(bench: Bench) -> None:
+    bench.cloud.things["things/theirs"] = {"name": "theirs", "size": 5, "uid": "u"}
+    assert bench.up(lambda: Thing("a", opts=Options(id="things/theirs")) and None).ok
+    assert bench.up(lambda: Thing("a", name="ours") and None).ok, bench.messages()
+    assert bench.names() == {"theirs", "ours"}
+    assert bench.cloud.called("delete") == []
+    assert bench.preview(lambda: Thing("a", name="ours") and None).ok
+    assert bench.ops() == []
+
+
+def test_what_is_owned_does_not_become_a_mere_look_at_something_else(bench: Bench) -> None:
+    bench.cloud.things["things/theirs"] = {"name": "theirs", "size": 5, "uid": "u"}
+    assert bench.up(things("a")).ok
+    assert not bench.up(lambda: Thing("a", opts=Options(id="things/theirs")) and None).ok
+    assert "is managed with the id things/a" in bench.messages()[0]
+    assert not bench.preview(lambda: Thing("b", opts=Options(id="things/none")) and None).ok
+
+
+def test_a_replacement_trigger_replaces_when_it_changes(bench: Bench) -> None:
+    def program(trigger: str) -> Any:
+        return lambda: Thing("a", opts=Options(replacement_trigger=trigger)) and None
+
+    assert bench.up(program("x")).ok
+    assert bench.up(program("x")).ok
+    assert bench.ops() == []
+    assert bench.up(program("y")).ok
+    assert (Op.REPLACE, "a") in bench.ops()
+
+
+def test_a_tainted_resource_is_replaced(bench: Bench) -> None:
+    def program() -> None:
+        Thing("a")
+
+    assert bench.up(program).ok
+    document = bench.engine.export_state()
+    next(row for row in document["deployment"]["resources"] if row["type"] == THING)["taint"] = True
+    bench.engine.import_state(document)
+    assert bench.up(program).ok
+    assert (Op.REPLACE, "a") in bench.ops()
+    assert bench.up(program).ok
+    assert bench.ops() == []
+
+
+def test_a_protected_dependent_is_not_replaced_along(bench: Bench) -> None:
+    def program(kind: str) -> Any:
+        def run() -> None:
+            base = Thing("base", name="base", kind=kind, exclusive=True)
+            Thing("bound", name="bound", kind=base.uid, opts=Options(protect=True))
+
+        return run
+
+    assert bench.up(program("one")).ok
+    result = bench.up(program("two"))
+    assert result.failed == (urn("base"),)
+    assert f"{urn('bound')} is protected" in bench.messages()[0]
+    assert bench.cloud.called("delete") == []
+
+
+def test_children_take_over_what_their_parent_hands_down(bench: Bench) -> None:
+    def program() -> None:
+        group = Group("g", opts=Options(retain_on_delete=True, protect=True))
+        Thing("a", name="a", opts=Options(parent=group))
+        Thing("b", name="b", opts=Options(parent=group, retain_on_delete=False, protect=False))
+
+    assert bench.up(program).ok
+    rows = {row.urn.rsplit("::", 1)[1]: row for row in bench.engine.checkpoint().resources}
+    assert (rows["a"].protect, rows["a"].retain_on_delete) == (True, True)
+    assert (rows["b"].protect, rows["b"].retain_on_delete) == (False, False)
+
+
+def test_custom_timeouts_are_kept_in_seconds(bench: Bench) -> None:
+    def program(text: str) -> Any:
+        return lambda: Thing("a", opts=Options(custom_timeouts=pulumi.CustomTimeouts(create=text))) and None
+
+    assert bench.up(program("1h30m")).ok
+    row = next(r for r in bench.engine.checkpoint().resources if r.type == THING)
+    assert row.custom_timeouts == {"create": 5400.0}
+    assert not bench.up(program("soon")).ok
+    assert "`soon` is not a duration" in bench.messages()[0]
+
+
+def test_a_provider_is_configured_anew_and_never_replaced(bench: Bench) -> None:
+    def program() -> None:
+        pulumi.ProviderResource("mem", "here", {"kind": "x"}, Options(replace_on_changes=["kind"]))
+
+    assert not bench.up(program).ok
+    assert "replace_on_changes of a provider" in bench.messages()[0]
+
+
 def test_every_step_is_announced_and_ended(bench: Bench) -> None:
     assert bench.up(things("a", "b")).ok
     begun = [(s.op, s.urn) for s in bench.steps(Phase.PRE)]

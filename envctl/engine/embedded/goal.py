@@ -145,6 +145,7 @@ def _unsupported(request: RegisterResourceRequest) -> str:
         "package reference": bool(request.packageRef),
         "hooks": any(bool(getattr(hooks, name.name)) for name in hooks.DESCRIPTOR.fields),
         "import of a provider": bool(request.importId) and is_provider(request.type),
+        "replace_on_changes of a provider": bool(request.replaceOnChanges) and is_provider(request.type),
     }
     return next((name for name, is_used in used.items() if is_used), "")
 
