@@ -17,7 +17,6 @@ from envctl.plan.model import GateResult, GateStatus
 from envctl.spec.model import Environment
 
 if TYPE_CHECKING:
-    from envctl.actions.planning import PlanOptions
     from envctl.actions.workspace import Workspace
     from envctl.dependencies import Result
     from envctl.policies.run import Violation
@@ -31,7 +30,7 @@ _WANTED = frozenset(
 
 
 def run_gates(
-    workspace: Workspace, loaded: Loaded, events: Sequence[EngineEvent], options: PlanOptions
+    workspace: Workspace, loaded: Loaded, events: Sequence[EngineEvent], *, offline: bool
 ) -> tuple[GateResult, ...]:
     """Every answer, in the order packages, doctor, policies; a foundation is asked about policies alone.
 
@@ -39,24 +38,24 @@ def run_gates(
         workspace: project, cloud and engine.
         loaded: the environment or foundation.
         events: of the preview; the policies judge what it plans to have.
-        options: what the caller asked of the preview.
+        offline: answer from the package cache alone.
     """
     answers: list[GateResult] = []
     if isinstance(loaded.spec, Environment):
-        answers += _packages(workspace, loaded, options)
+        answers += _packages(workspace, loaded, offline=offline)
         answers += _doctor(loaded, _operations(events))
     answers += _policies(workspace, loaded, events)
     return tuple(answers)
 
 
-def _packages(workspace: Workspace, loaded: Loaded, options: PlanOptions) -> Iterator[GateResult]:
+def _packages(workspace: Workspace, loaded: Loaded, *, offline: bool) -> Iterator[GateResult]:
     """Would Composer's pip build the list? One answer per list: the environment's own, each bundle, all together."""
     from envctl.actions.deps import CheckRequest, IndexChoice, check_loaded
 
     request = CheckRequest(
         root=workspace.root,
         today=datetime.now(UTC).date(),
-        index=IndexChoice(index_url=workspace.project.index.url, offline=options.offline),
+        index=IndexChoice(index_url=workspace.project.index.url, offline=offline),
     )
     for result in check_loaded(loaded, request).results:
         yield _package_answer(result)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from envctl import __version__
 from envctl.actions.gate import run_gates
+from envctl.actions.live import read_environment, warnings_of
 from envctl.actions.program import Program, build_program
 from envctl.diagnostics import SourceSpan
 from envctl.engine.events import EngineEvent, Op, Phase, StepEvent
@@ -123,8 +124,12 @@ def prepare(
         changes=program.in_order(folded.changes),
         steps=steps,
         drift=folded.drift,
-        gates=run_gates(workspace, loaded, events, options) if options.gates else (),
-        warnings=(*folded.warnings, *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings)),
+        gates=run_gates(workspace, loaded, events, offline=options.offline) if options.gates else (),
+        warnings=(
+            *_live_warnings(workspace, loaded, options, folded),
+            *folded.warnings,
+            *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings),
+        ),
         incomplete=incomplete,
         refreshed=options.refresh,
         outputs=folded.outputs,
@@ -146,6 +151,13 @@ def prepare(
         wanted=wanted,
         events=events,
     )
+
+
+def _live_warnings(workspace: Workspace, loaded: Loaded, options: PlanOptions, folded: Folded) -> tuple[str, ...]:
+    """What is wrong with the live environment, unless it is to go, or nobody may look."""
+    if options.mode is Mode.DESTROY or not options.refresh:
+        return ()
+    return warnings_of(read_environment(workspace, loaded), folded.changes)
 
 
 def expected_steps(events: list[EngineEvent]) -> tuple[ExpectedStep, ...]:
