@@ -146,12 +146,12 @@ def _snapshots_elsewhere(s: Setting) -> bool:
     bucket = snapshot_bucket(s)
     if bucket is None or bucket.startswith("${"):
         return False
-    return bucket not in {item.name for item in s.spec.buckets.values()}
-
-
-def _custom_bucket(s: Setting) -> bool:
-    environment = s.spec.buckets.get("environment")
-    return environment is not None and environment.name is not None
+    own = {item.name for item in s.spec.buckets.values()}
+    # Buckets that the file leaves unnamed are called PROJECT-ENVIRONMENT-KEY (envctl.spec.names).
+    unnamed = (key for key, item in s.spec.buckets.items() if item.name is None)
+    return bucket not in own and not any(
+        bucket.startswith(f"{s.project}-") and bucket.endswith(f"-{key}") for key in unnamed
+    )
 
 
 def _deployer_kinds(s: Setting) -> set[str]:
@@ -217,10 +217,10 @@ PREDICATES: Final[Mapping[str, Callable[[Setting], bool]]] = {
     "creates-network": _creates_network,
     "cmek": lambda s: s.uses_key,
     "creates-key": lambda s: s.creates_key,
-    "creates-buckets": lambda s: any(name != "environment" or item.name for name, item in s.spec.buckets.items()),
+    "creates-buckets": lambda s: bool(s.spec.buckets),
     "creates-repository": lambda s: s.spec.repository is not None,
     "creates-secrets": lambda s: s.spec.secrets is not None and bool(s.spec.secrets.create),
-    "custom-bucket": _custom_bucket,
+    "custom-bucket": lambda s: "environment" in s.spec.buckets,
     "staging-bucket": lambda s: "staging" in s.spec.buckets,
     "snapshots-elsewhere": _snapshots_elsewhere,
     "reads-secrets": _reads_secrets,

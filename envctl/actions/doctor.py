@@ -84,14 +84,15 @@ def gather(request: DiagnoseRequest) -> Facts | None:
         InvalidInputError: the file holds no facts.
         OutsideError: the cloud could not be reached at all.
     """
-    from envctl.doctor.bundle import load_facts
-    from envctl.doctor.intake import case_of
-    from envctl.doctor.live import collect_facts
-
     if request.facts is not None:
+        from envctl.doctor.bundle import load_facts
+
         return load_facts(request.facts)
     if request.transport is None or request.loaded is None:
         return None
+    from envctl.doctor.intake import case_of
+    from envctl.doctor.live import collect_facts
+
     return collect_facts(
         case_of(request.loaded, request.operations, None, request.now), request.transport, request.caller
     )

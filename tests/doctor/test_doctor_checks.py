@@ -198,16 +198,12 @@ def test_the_oddest_facts_crash_no_check() -> None:
         [[]],
         True,
     ]
-    for generation in (GEN2, GEN3):
-        spec = environment(RICH, imageVersion=generation)
-        keys = list(healthy(spec))
-        for odd in odd_values:
-            for subject in Subject:
-                answers = healthy(spec)
-                for key in keys:
-                    if key[0] is subject:
-                        answers[key] = Known(odd)
-                examine(case(spec, answers, "create", "update", "packages", "upgrade", "delete"))
+    for place, odd in enumerate(odd_values):
+        spec = environment(RICH, imageVersion=(GEN2, GEN3)[place % 2])
+        healthy_answers = healthy(spec)
+        for subject in Subject:
+            answers = {key: Known(odd) if key[0] is subject else answer for key, answer in healthy_answers.items()}
+            examine(case(spec, answers, "create", "update", "packages", "upgrade", "delete"))
 
 
 def test_nothing_is_fine_when_the_bundle_is_empty() -> None:

@@ -25,6 +25,8 @@ def _run(case: Case) -> Iterator[Finding]:
     match case.facts.ask(Subject.KEY, name):
         case Unreadable() as answer:
             yield _VOICE.unknown(answer, "the state of the key's primary version", resource=name)
+        case Absent() if case.setting.creates_key:
+            yield _VOICE.skipped("The key is made by envctl.", resource=name)
         case Absent():
             yield _VOICE.failed("The key does not exist.", resource=name)
         case Known(value):
