@@ -165,6 +165,7 @@ class PulumiEngine:
                 color="never",
             ),
             preview=preview,
+            refreshing=True,
         )
 
     def export_state(self) -> dict[str, Any]:
@@ -323,6 +324,7 @@ class PulumiEngine:
         act: Callable[[Stack, Callable[[PulumiEvent], None]], Any],
         *,
         preview: bool,
+        refreshing: bool = False,
     ) -> RunResult:
         """Runs one CLI command, sends every event on, and makes the result from events, never from text."""
         events: list[EngineEvent] = []
@@ -330,7 +332,7 @@ class PulumiEngine:
         failure: EnvctlError | None = None
 
         def on_event(event: PulumiEvent) -> None:
-            for translated in translate_event(event, preview=preview):
+            for translated in translate_event(event, preview=preview, refreshing=refreshing):
                 events.append(translated)
                 sink(translated)
 
@@ -349,7 +351,7 @@ class PulumiEngine:
             ended = bool(failed or detached) or any(isinstance(e, SummaryEvent) for e in events)
             if failure.code in _ALWAYS_RAISED or not ended:
                 raise failure
-        outputs = _outputs_of(events)
+        outputs = outputs_of(events)
         if outputs is not None:
             sink(OutputsEvent(outputs))
         return RunResult(
@@ -426,7 +428,7 @@ def _failed_in(events: list[EngineEvent]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _outputs_of(events: list[EngineEvent]) -> dict[str, Any] | None:
+def outputs_of(events: list[EngineEvent]) -> dict[str, Any] | None:
     """The stack's exports, as its last event shows them."""
     for event in reversed(events):
         if isinstance(event, StepEvent) and event.type == STACK_TYPE and event.phase is Phase.DONE and event.new:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from envctl.engine.events import (
@@ -36,17 +37,22 @@ _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
 _REDACTED = "[secret]"
 
 
-def translate_event(event: PulumiEvent, *, preview: bool) -> tuple[EngineEvent, ...]:
-    """Our events for one of Pulumi's; most of theirs (prelude, stdout...) are none of ours."""
+def translate_event(event: PulumiEvent, *, preview: bool, refreshing: bool = False) -> tuple[EngineEvent, ...]:
+    """Our events for one of Pulumi's; most of theirs (prelude, stdout, debug...) are none of ours.
+
+    The end of a step of `pulumi refresh` names what became of the resource as its operation; with `refreshing`
+    it is a refresh here as well, as it is where a preview refreshes first.
+    """
     if event.resource_pre_event is not None:
         return (_step(Phase.PRE, event.resource_pre_event.metadata),)
     if event.res_outputs_event is not None:
-        return (_step(Phase.DONE, event.res_outputs_event.metadata),)
+        done = _step(Phase.DONE, event.res_outputs_event.metadata)
+        return (replace(done, op=Op.REFRESH) if refreshing else done,)
     if event.res_op_failed_event is not None:
         return (_step(Phase.FAILED, event.res_op_failed_event.metadata),)
     if event.diagnostic_event is not None:
         diagnostic = event.diagnostic_event
-        if diagnostic.ephemeral:
+        if diagnostic.ephemeral or diagnostic.severity == "debug":
             return ()
         severity = "info" if diagnostic.severity.startswith("info") else diagnostic.severity
         return (MessageEvent(severity, _plain(diagnostic.message).strip(), diagnostic.urn or None),)
