@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -129,6 +130,11 @@ def test_storage_keeps_buckets_objects_and_policies(server: RunningServer) -> No
     blob.upload_from_string(b"line\r\nline\n\x00\xff", content_type="text/x-python")
     assert [found.name for found in client.list_blobs("acme-files", prefix="dags/")] == ["dags/a dag.py"]
     assert bucket.blob("dags/a dag.py").download_as_bytes() == b"line\r\nline\n\x00\xff"
+    large = bytes(range(256)) * 2048
+    chunked = bucket.blob("data/large.bin", chunk_size=256 * 1024)
+    chunked.upload_from_file(io.BytesIO(large), content_type="application/octet-stream")
+    assert bucket.blob("data/large.bin").download_as_bytes() == large
+    chunked.delete()
     policy = bucket.get_iam_policy(requested_policy_version=3)
     policy.bindings.append({"role": "roles/storage.objectViewer", "members": {"user:a@example.com"}})
     bucket.set_iam_policy(policy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -23,15 +24,21 @@ if TYPE_CHECKING:
     from envctl.sandbox.messages import Json, Request
 
 
+_UPLOADS = "objects.uploads"
+_CONTENT_RANGE = re.compile(r"bytes (?:(?P<first>\d+)-\d+|\*)/(?P<total>\d+|\*)")
+
+
 @dataclass(frozen=True, slots=True)
 class Objects:
     """The objects of a cloud."""
 
     cloud: Cloud
 
-    def insert(self, call: Call) -> Json:
-        """Store an object from one request: media, multipart, or metadata alone."""
+    def insert(self, call: Call) -> Json | Response:
+        """Store an object from one request (media, multipart, metadata alone), or open a resumable upload."""
         self.cloud.buckets.find(call["bucket"])
+        if call.query("uploadType") == "resumable":
+            return self._open_upload(call)
         metadata, content, content_type = _upload(call.request)
         name = call.query("name") or metadata.get("name", "")
         if not name:
@@ -43,6 +50,42 @@ class Objects:
             raise _precondition()
         kind = metadata.get("contentType") or content_type or "application/octet-stream"
         return write_object(self.cloud, call["bucket"], name, content, kind, metadata)
+
+    def _open_upload(self, call: Call) -> Response:
+        metadata = json.loads(call.request.body or b"{}")
+        name = call.query("name") or metadata.get("name", "")
+        if not name:
+            raise invalid("Required parameter: name")
+        identifier = call.backend.unique("upload").hex()
+        kind = metadata.get("contentType") or call.request.header("x-upload-content-type")
+        upload: Json = {"name": name, "metadata": metadata, "type": kind, "content": ""}
+        call.store.put(_UPLOADS, f"{call['bucket']}/{identifier}", upload)
+        # Relative to the address that the client used, prefix included.
+        place = f"http://{call.request.host}{call.request.path}?uploadType=resumable&upload_id={identifier}"
+        return Response(200, {"Location": place, "Server": "UploadServer", "X-GUploader-UploadID": identifier}, b"")
+
+    def resume(self, call: Call) -> Json | Response:
+        """Take a part of a resumable upload; the object exists when its last byte has come."""
+        key = f"{call['bucket']}/{call.query('upload_id')}"
+        upload = call.store.get(_UPLOADS, key)
+        if upload is None:
+            raise ApiError(Status.NOT_FOUND, "Upload session not found.")
+        content = base64.b64decode(upload["content"])
+        match = _CONTENT_RANGE.fullmatch(call.request.header("content-range"))
+        total = len(call.request.body)
+        if match is None:
+            content = call.request.body
+        else:
+            if match["first"] is not None and int(match["first"]) == len(content):
+                content += call.request.body
+            total = -1 if match["total"] == "*" else int(match["total"])
+        if len(content) != total:
+            call.store.put(_UPLOADS, key, {**upload, "content": base64.b64encode(content).decode()})
+            received = {"Range": f"bytes=0-{len(content) - 1}"} if content else {}
+            return Response(308, {"Server": "UploadServer", **received}, b"")
+        call.store.delete(_UPLOADS, key)
+        kind = upload["type"] or "application/octet-stream"
+        return write_object(self.cloud, call["bucket"], upload["name"], content, kind, upload["metadata"])
 
     def get(self, call: Call) -> Json | Response:
         """An object's metadata, or its content with `alt=media`."""
