@@ -13,8 +13,13 @@ from envctl.provider.values import get_path, has_unknown, is_zero, merge, set_pa
 IMPORTED = "__imported"
 """Marks outputs of an import until the first write: what answers do not carry is not known, rather than not set."""
 
+UNMADE = "__unmade"
+"""Marks outputs of a resource that a failed create left unusable, as long as it is: the next apply makes it anew."""
+
 ATTRIBUTION = "goog-pulumi-provisioned"
 """The label by which the real provider marks what it created."""
+
+_MARKS = frozenset({IMPORTED, UNMADE})
 
 
 def expand(run: Run, *, creating: bool) -> dict[str, Any]:
@@ -203,7 +208,9 @@ def merged_outputs(run: Run) -> dict[str, Any]:
 def _merged(
     fields: Mapping[str, Field], outputs: Mapping[str, Any], inputs: Mapping[str, Any], skipped: tuple[str, ...]
 ) -> dict[str, Any]:
-    result: dict[str, Any] = {name: value for name, value in outputs.items() if name not in fields and name != IMPORTED}
+    result: dict[str, Any] = {
+        name: value for name, value in outputs.items() if name not in fields and name not in _MARKS
+    }
     for name, item in fields.items():
         if name in skipped:
             continue

@@ -204,6 +204,10 @@ class Behaviour:
         """Outputs that are certain before the resource exists."""
         return {}
 
+    def unmade(self, answer: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Whether what a failed create left can only be deleted."""
+        return False
+
     def forces(self, path: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Whether a change of this field replaces although the schema does not say so."""
         return False

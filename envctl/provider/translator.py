@@ -13,6 +13,7 @@ from envctl.provider.checking import check_inputs
 from envctl.provider.diffing import Comparison, Difference
 from envctl.provider.mapping import (
     IMPORTED,
+    UNMADE,
     expand,
     flatten,
     merged_outputs,
@@ -75,16 +76,21 @@ class SandboxProvider:
         new_inputs: Properties,
         ignore_changes: tuple[str, ...] = (),
     ) -> Diff:
-        """What an update has to do, with the live outputs as the old side. Raises `ProviderError` for impossible changes."""
+        """What an update has to do, with the live outputs as the old side. Raises `ProviderError` for impossible changes.
+
+        What a failed create left unusable is replaced, with `id` as the only reason when nothing else differs.
+        """
         run = self._run(type_, new_inputs, old_outputs or old_inputs, id_)
         found = self._differences(run, ignore_changes)
         detailed = {item.path: item.kind for item in found}
         replaces = tuple(dict.fromkeys(item.path for item in found if item.replaces))
+        if UNMADE in run.outputs:
+            replaces = tuple(dict.fromkeys(("id", *replaces)))
         if found and not replaces:
             reason = run.spec.behaviour.refuses(run.outputs, run.inputs)
             if reason:
                 raise ProviderError(reason, status="FAILED_PRECONDITION", method="diff")
-        return Diff(bool(found), detailed, replaces, bool(replaces) and self._same_name(run, id_))
+        return Diff(bool(found or replaces), detailed, replaces, bool(replaces) and self._same_name(run, id_))
 
     def create(self, urn: str, type_: str, inputs: Properties, context: CallContext, *, preview: bool) -> Live:  # noqa: ARG002
         """Creates. An error after the resource came into being carries it as `partial`."""
@@ -127,6 +133,8 @@ class SandboxProvider:
         live = flatten(run, answer)
         if IMPORTED in outputs:
             live[IMPORTED] = True
+        if UNMADE in outputs and behaviour.unmade(answer):
+            live[UNMADE] = True
         return Live(behaviour.id_of(run, answer), live, project_inputs(run, live))
 
     def locate(self, urn: str, type_: str, inputs: Properties, context: CallContext) -> Live | None:  # noqa: ARG002
@@ -134,7 +142,7 @@ class SandboxProvider:
         run = self._run(type_, inputs, _EMPTY, "", context)
         run = replace(run, labels=wanted_labels(run, creating=True) if run.spec.labels else _EMPTY)
         found = run.spec.behaviour.locate(run)
-        return None if found is None else Live(found[0], flatten(run, found[1]), inputs)
+        return None if found is None else _left(run, *found)
 
     def update(
         self,
@@ -265,7 +273,15 @@ class SandboxProvider:
         except ProviderError as second:  # the first error is the one to report
             error.add_note(f"looking for what is left failed too: {second}")
             return None
-        return None if found is None else Live(found[0], flatten(run, found[1]), run.inputs)
+        return None if found is None else _left(run, *found)
+
+
+def _left(run: Run, id_: str, answer: Mapping[str, Any]) -> Live:
+    """What a create left whose end nobody saw, or that failed."""
+    outputs = flatten(run, answer)
+    if run.spec.behaviour.unmade(answer):
+        outputs[UNMADE] = True
+    return Live(id_, outputs, run.inputs)
 
 
 def parse_id(id_: str, templates: tuple[str, ...]) -> dict[str, str]:

@@ -32,6 +32,8 @@ def _status(status: Status, style: Style) -> str:
     if status.live is not None:
         color = {"RUNNING": "green", "absent": "dim", "ERROR": "red"}.get(status.live, "yellow")
         lines.append(f"  live      {style(status.live, color)}  {status.image_version or ''}".rstrip())
+    if status.problem is not None:
+        lines.append(f"  problem   {style(printable(status.problem), 'red')}")
     lines.append(f"  state     {status.resources} resources, serial {status.state_serial}")
     for operation in status.operations:
         since = f" since {_when(operation.started)}" if operation.started else ""
@@ -82,6 +84,7 @@ def dump_status(found: Sequence[Status]) -> dict[str, Any]:
                 "project": each.project,
                 "imageVersion": each.image_version,
                 "live": each.live,
+                "problem": each.problem,
                 "resources": each.resources,
                 "stateSerial": each.state_serial,
                 "operations": [{"name": o.name, "type": o.type} for o in each.operations],

@@ -205,6 +205,10 @@ class Cluster(Behaviour):
             outputs["removeDefaultNodePool"] = "default-pool" not in pools
         return outputs
 
+    def unmade(self, answer: Mapping[str, Any]) -> bool:
+        """ERROR: "may be unusable", says the API."""
+        return answer.get("status") == "ERROR"
+
     def imported(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Only what the table maps; a live cluster has much more."""
         return _mapped(inputs, _CLUSTER_INPUTS)
@@ -266,6 +270,10 @@ class NodePool(Behaviour):
             return
         with suppress_missing():
             run.finish(run.call("DELETE", run.spec.path))
+
+    def unmade(self, answer: Mapping[str, Any]) -> bool:
+        """ERROR: "may be unusable", says the API."""
+        return answer.get("status") == "ERROR"
 
     def imported(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Only what the table maps."""

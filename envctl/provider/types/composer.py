@@ -147,6 +147,10 @@ class Environment(Behaviour):
         config["resilienceMode"] = "STANDARD_RESILIENCE" if mode in (None, "", "RESILIENCE_MODE_UNSPECIFIED") else mode
         return outputs
 
+    def unmade(self, answer: Mapping[str, Any]) -> bool:
+        """An environment whose create failed has neither web server nor workers, and no update gives it any."""
+        return answer.get("state") == "ERROR"
+
     def forces(self, path: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
         """Network and subnetwork move in place from generation 3 on."""
         image = get_path(inputs, f"{_SOFTWARE}.imageVersion") or get_path(outputs, f"{_SOFTWARE}.imageVersion")
