@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import platformdirs
 import pytest
 from fake_index import FakeIndex
 
@@ -207,6 +208,15 @@ def test_credentials_and_odd_names_do_not_reach_file_names(tmp_path: Path) -> No
 def test_the_cache_is_where_the_user_or_the_platform_says(tmp_path: Path) -> None:
     assert default_cache_directory({"ENVCTL_CACHE_DIR": "/somewhere"}) == "/somewhere"
     assert default_cache_directory({}).rstrip("/").endswith("envctl")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs itself answers")
+@pytest.mark.parametrize("named", [None, "/elsewhere/cache", "relative", ""])
+def test_the_shortcut_past_platformdirs_says_the_same(monkeypatch: pytest.MonkeyPatch, named: str | None) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if named is not None:
+        monkeypatch.setenv("XDG_CACHE_HOME", named)
+    assert default_cache_directory(os.environ) == platformdirs.user_cache_dir("envctl", appauthor=False)
 
 
 def test_offline_imports_no_http_client(

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import threading
 import time
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -57,6 +59,10 @@ def default_cache_directory(environment: Mapping[str, str]) -> str:
     named = environment.get("ENVCTL_CACHE_DIR")
     if named:
         return named
+    if sys.platform == "linux":
+        # what platformdirs says there, without its import
+        folder = Path(environment.get("XDG_CACHE_HOME", ""))
+        return str((folder if folder.is_absolute() else Path.home() / ".cache") / "envctl")
     from platformdirs import user_cache_dir
 
     return user_cache_dir("envctl", appauthor=False)
