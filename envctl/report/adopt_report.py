@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def render_adoption(done: Adoption, style: Style = PLAIN) -> str:
     """What is in the state now, what the file leaves out, and what stays as it is; each with its reason."""
     name = style(done.wanted.stem, "bold")
-    verb = "is managed now" if done.done else "would be managed"
+    verb = "are managed now" if done.done else "would be managed"
     lines = [f"{name}: {len(done.imported)} resources {verb}."]
     if done.written is not None:
         lines.append(f"Wrote {done.written}.")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from projects import bring_up, plan, workspace_of, write_project
-from raw_worlds import HOME, PROJECT, REGION, WORLDS, api, full_three, plain_three
+from raw_worlds import HOME, PROJECT, REGION, WORLDS, api, full_three, plain_three, project
 
-from envctl.actions.adopt import Wanted, adopt
+from envctl.actions.adopt import Wanted, adopt, wanted_of
 from envctl.actions.drift import find_drift
+from envctl.errors import OutsideError, RefusedError, UsageError
 
 OLD = Wanted("old", PROJECT, REGION, "old")
 LIVE = f"composer/v1/{HOME}/environments/old"
@@ -168,3 +169,111 @@ def test_what_envctl_made_is_imported_when_file_and_state_are_lost(tmp_path):
     done = adopt(again, Wanted("dev", PROJECT, REGION, "dev"))
     assert done.pending == ()
     assert plan(workspace_of(tmp_path), "dev").plan.empty
+
+
+def test_every_environment_of_a_project_gets_a_file_name_of_its_own(tmp_path):
+    workspace = workspace_of(empty_project(tmp_path))
+    plain_three(workspace)
+    west = f"projects/{PROJECT}/locations/europe-west4"
+    body = {
+        "config": {
+            "nodeConfig": {"serviceAccount": f"runner@{PROJECT}.iam.gserviceaccount.com"},
+            "softwareConfig": {"imageVersion": "composer-3-airflow-2.10.5-build.10"},
+        }
+    }
+    for name in ("old", "young"):
+        api(workspace, "POST", f"composer/v1/{west}/environments", {"name": f"{west}/environments/{name}", **body})
+    found = wanted_of(workspace, PROJECT, None)
+    assert [(each.stem, each.region, each.name) for each in found] == [
+        ("old-europe-west1", "europe-west1", "old"),
+        ("old-europe-west4", "europe-west4", "old"),
+        ("young", "europe-west4", "young"),
+    ]
+    assert [each.stem for each in wanted_of(workspace, PROJECT, "europe-west4")] == ["old", "young"]
+    for each in found[:2]:
+        adopt(workspace_of(tmp_path), each)
+    again = workspace_of(tmp_path)
+    assert [again.load(each.stem).environment.name for each in found[:2]] == ["old", "old"]
+    assert all(plan(again, each.stem).plan.empty for each in found[:2])
+
+
+def test_a_project_without_environments_says_so(tmp_path):
+    workspace = workspace_of(empty_project(tmp_path))
+    project(workspace)
+    with pytest.raises(UsageError) as caught:
+        wanted_of(workspace, PROJECT, None)
+    assert caught.value.code == "import-nothing"
+
+
+def test_an_environment_that_is_not_there_leaves_no_file(tmp_path):
+    workspace = workspace_of(empty_project(tmp_path))
+    project(workspace)
+    with pytest.raises(OutsideError) as caught:
+        adopt(workspace, OLD)
+    assert caught.value.code == "import-missing"
+    assert list((tmp_path / "environments").iterdir()) == []
+
+
+def test_what_is_managed_is_not_imported_twice(tmp_path):
+    workspace = workspace_of(empty_project(tmp_path))
+    plain_three(workspace)
+    adopt(workspace, OLD)
+    with pytest.raises(RefusedError) as caught:
+        adopt(workspace_of(tmp_path), OLD)
+    assert caught.value.code == "import-managed"
+
+
+def test_a_file_that_says_something_else_than_the_cloud_is_refused_before_anything_is_written(tmp_path):
+    workspace = workspace_of(empty_project(tmp_path))
+    plain_three(workspace)
+    text = adopt(workspace, OLD, dry_run=True).text
+    file = tmp_path / "environments" / "old.yaml"
+    file.write_text(text.replace("size: small", "size: medium"))
+    again = workspace_of(tmp_path)
+    with pytest.raises(RefusedError) as caught:
+        adopt(again, OLD)
+    assert (caught.value.code, caught.value.detail) == ("import-differs", "environment: config.environmentSize")
+    assert again.engine("old").serial() == 0
+
+
+def test_a_file_of_another_environment_is_not_mistaken_for_this_one(tmp_path):
+    workspace = workspace_of(write_project(tmp_path, old=RICH))
+    with pytest.raises(RefusedError) as caught:
+        adopt(workspace, Wanted("old", PROJECT, "europe-west4", "old"))
+    assert caught.value.code == "import-other"
+
+
+def test_an_import_takes_up_where_a_stopped_one_ended(tmp_path):
+    workspace = workspace_of(empty_project(tmp_path))
+    full_three(workspace)
+    fault = {
+        "kind": "fail",
+        "method": "composer.projects.locations.environments.get",
+        "status": "PERMISSION_DENIED",
+        "message": "not now",
+    }
+    ordered = []
+
+    def break_it(event):
+        if not ordered:
+            ordered.append(workspace.cloud.emulator().faults.add(fault))
+
+    with pytest.raises(OutsideError, match="stopped") as caught:
+        adopt(workspace, OLD, watch=break_it)
+    assert "not now" in caught.value.detail
+    assert caught.value.code == "import-stopped"
+    done = adopt(workspace_of(tmp_path), OLD)
+    assert done.pending == ()
+    assert plan(workspace_of(tmp_path), "old").plan.empty
+
+
+def test_out_writes_a_file_and_leaves_the_state_alone(tmp_path):
+    workspace = workspace_of(empty_project(tmp_path / "p"))
+    plain_three(workspace)
+    out = tmp_path / "old.yaml"
+    done = adopt(workspace, OLD, out=out)
+    assert (done.written, done.done, out.read_text()) == (out, False, done.text)
+    assert list((tmp_path / "p" / "environments").iterdir()) == []
+    with pytest.raises(RefusedError) as caught:
+        adopt(workspace, OLD, out=out)
+    assert caught.value.code == "import-file-exists"
