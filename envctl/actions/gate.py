@@ -134,6 +134,7 @@ def _doctor(loaded: Loaded, operations: tuple[str, ...]) -> Iterator[GateResult]
 def _policies(workspace: Workspace, loaded: Loaded, events: Sequence[EngineEvent]) -> Iterator[GateResult]:
     """Does the plan hold what no plan should? One answer per violated rule and resource."""
     from envctl.policies.catalogue import load_rules
+    from envctl.policies.cost import LIMIT
     from envctl.policies.run import Declared, Excuse, evaluate
 
     spec = loaded.spec
@@ -146,6 +147,7 @@ def _policies(workspace: Workspace, loaded: Loaded, events: Sequence[EngineEvent
         ],
         spec.profile.value if isinstance(spec, Environment) else "foundation",
         levels={key: level.value for key, level in workspace.project.policy_levels.items()},
+        config={LIMIT: spec.cost.monthly_limit_usd} if isinstance(spec, Environment) and spec.cost else {},
         exceptions=[Excuse(each.policy, each.reason, date.fromisoformat(each.until)) for each in spec.policies],
         today=datetime.now(UTC).date(),
     )

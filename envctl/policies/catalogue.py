@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from envctl.errors import InvalidInputError
-from envctl.policies import access, data, environment, network
+from envctl.policies import access, cost, data, environment, network
 from envctl.policies.rule import Rule
 
-SHIPPED: tuple[Rule, ...] = (*network.RULES, *data.RULES, *access.RULES, *environment.RULES)
+SHIPPED: tuple[Rule, ...] = (*network.RULES, *data.RULES, *access.RULES, *environment.RULES, *cost.RULES)
 
 
 def load_rules(folder: Path | None = None) -> tuple[Rule, ...]:

@@ -11,7 +11,7 @@ from pulumi_policy import PolicyCustomTimeouts, PolicyResourceOptions, ResourceV
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError, unknown_checking_proxy
 
 from envctl.plan.values import JsonValue, Opaque
-from envctl.policies.rule import Level, Rule
+from envctl.policies.rule import Level, NotJudgedError, Rule
 
 SECRET = "[secret]"  # noqa: S105  (what the CLI shows to a policy pack as well)
 
@@ -57,6 +57,7 @@ def evaluate(
     profile: str,
     *,
     levels: Mapping[str, str],
+    config: Mapping[str, Any] | None = None,
     exceptions: Iterable[Excuse],
     today: date,
 ) -> tuple[Violation, ...]:
@@ -67,6 +68,7 @@ def evaluate(
         resources: what the program declares.
         profile: of the environment.
         levels: levels by rule id that the project sets; they win over the profile's.
+        config: settings for the rules that take some, such as a cost limit.
         exceptions: of the environment's file.
         today: the day on which exceptions are judged.
     """
@@ -80,7 +82,11 @@ def evaluate(
         exception = excused.get(rule.id)
         holds = exception is not None and exception.until >= today
         for resource in resources:
-            broken, message = _ask(rule, resource)
+            try:
+                broken, message = _ask(rule, resource, config or {})
+            except NotJudgedError as error:
+                found.append(Violation(rule, Level.ADVISORY, resource, f"not judged: {error}"))
+                continue
             if broken:
                 found.append(
                     Violation(
@@ -95,7 +101,7 @@ def evaluate(
     return tuple(found)
 
 
-def _ask(rule: Rule, resource: Declared) -> tuple[bool, str | None]:
+def _ask(rule: Rule, resource: Declared, config: Mapping[str, Any]) -> tuple[bool, str | None]:
     check = rule.check_for(resource.type)
     if check is None:
         return False, None
@@ -113,6 +119,7 @@ def _ask(rule: Rule, resource: Declared) -> tuple[bool, str | None]:
             additional_secret_outputs=[],
         ),
         provider=None,
+        config=config,
     )
     try:
         message = check(arguments)

@@ -52,6 +52,7 @@ from envctl.spec.blocks.network import (
 from envctl.spec.blocks.operation import (
     Access,
     Adopted,
+    Cost,
     Database,
     ExtraBinding,
     Iam,
@@ -95,6 +96,7 @@ __all__ = [
     "Bucket",
     "BucketAccess",
     "ConfigMap",
+    "Cost",
     "Database",
     "Encryption",
     "EncryptionKey",
@@ -213,6 +215,8 @@ class Environment(Block):
     """Generation 2: where the database stands."""
     policies: list[PolicyException] = []
     """Policies that do not hold here, for a while."""
+    cost: Cost | None = None
+    """A limit for what the environment may cost in a month."""
     adopted: Adopted | None = None
     """Of an imported environment: what was not as envctl would have made it."""
 

@@ -127,6 +127,13 @@ class Adopted(Block):
     """Properties of the environment that stay as they are, by the provider's path; without its line, the file counts."""
 
 
+class Cost(Block):
+    """What the environment may cost."""
+
+    monthly_limit_usd: Annotated[float, Field(gt=0)]
+    """USD per month at list price, with every worker that it may have; the policy `monthly-cost-limit` refuses more."""
+
+
 class PolicyException(Block):
     """A policy that does not hold here, with a reason and a last day (ISO date)."""
 
