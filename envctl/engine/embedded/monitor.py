@@ -14,8 +14,9 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from envctl.engine.embedded.executor import StepFailedError
-from envctl.engine.embedded.goal import Goal, UnsupportedError, read_goal
+from envctl.engine.embedded.goal import Goal
 from envctl.engine.embedded.registrar import Registered, Registrar
+from envctl.engine.embedded.registration import UnsupportedError, read_goal
 from envctl.engine.embedded.run import Run, StoppedError
 from envctl.engine.embedded.urns import UNKNOWN_ID
 from envctl.engine.embedded.wire import WireError, read_struct, write_struct

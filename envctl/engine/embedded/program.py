@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from envctl.engine.embedded.monitor import EngineService, Monitor
@@ -58,7 +60,24 @@ def run_program(program: Program, run: Run, registrar: Registrar) -> None:
     Raises:
         Exception: whatever the program raised by itself.
     """
-    contextvars.copy_context().run(_run_program, program, run, registrar)
+    with _no_garbage_collection():
+        contextvars.copy_context().run(_run_program, program, run, registrar)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Python's cyclic collector rests: what a program makes lives to its end.
+
+    The collector would walk through all of it again and again, which is the one part of a run that does not grow in
+    step with the number of resources.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _run_program(program: Program, run: Run, registrar: Registrar) -> None:
