@@ -21,7 +21,7 @@ from grpc_status import rpc_status
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from envctl.errors import EnvctlError
-from envctl.provider.protocol import CallContext, DiffKind, Live, OperationDetached, ProviderError
+from envctl.provider.protocol import WAIT_GIVEN_UP, CallContext, DiffKind, Live, OperationDetached, ProviderError
 from envctl.provider.struct_values import from_struct, to_struct
 from envctl.provider.translator import SandboxProvider
 
@@ -305,7 +305,7 @@ def _translated(context: grpc.ServicerContext, secrets: frozenset[str] = frozens
             _abort_initialised(context, str(error), error.partial, secrets)
         _abort(context, _STATUS_CODES.get(error.status, grpc.StatusCode.UNKNOWN), str(error))
     except OperationDetached as detached:
-        text = f"the wait was given up; operation {detached.operation} goes on in the cloud"
+        text = f"{WAIT_GIVEN_UP}; operation {detached.operation} goes on in the cloud"
         if detached.partial is not None:
             _abort_initialised(context, text, detached.partial, secrets)
         _abort(context, grpc.StatusCode.CANCELLED, text)

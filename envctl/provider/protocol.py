@@ -14,6 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 
 Properties = Mapping[str, Any]
 
+WAIT_GIVEN_UP = "the wait was given up"
+"""Begins what a state keeps as the reason why a resource is not known to be finished."""
+
 
 class DiffKind(StrEnum):
     """Pulumi's `PropertyDiff.Kind`."""

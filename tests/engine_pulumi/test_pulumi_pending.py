@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from envctl.engine.pulumi_cli.pending import pending_of, settle_pending
+from envctl.engine.pulumi_cli.pending import pending_of, settle_pending, without_pending
 from envctl.errors import DetachedError, RefusedError
-from envctl.provider.protocol import CallContext, Live, OperationDetached, ProviderError
+from envctl.provider.protocol import WAIT_GIVEN_UP, CallContext, Live, OperationDetached, ProviderError
 
 TYPE = "gcp:secretmanager/secretVersion:SecretVersion"
 URN = f"urn:pulumi:dev::acme::{TYPE}::crm"
@@ -133,3 +133,19 @@ def test_components_and_providers_are_registered_again() -> None:
     settled, cloud = settle(None, "creating", [], row(custom=False))
     assert cloud.asked == []
     assert json.dumps(settled.deployment["resources"]) == "[]"
+
+
+def test_a_creation_that_was_not_awaited_counts_as_pending() -> None:
+    half = row(id="v/1", outputs={"version": "?"}, initErrors=[f"{WAIT_GIVEN_UP}; operation operations/7 goes on"])
+    other = row(id="v/0", urn=f"{URN}-other", initErrors=["it is in a bad shape"])
+    deployment = {"resources": [half, other]}
+    assert pending_of(deployment) == [("creating", URN)]
+    context = CallContext(lambda _o, _s, _e: None, threading.Event())
+    cloud = Cloud(Live("v/1", {"version": "1"}))
+    settled = settle_pending(deployment, cloud, context, NOW)  # type: ignore[arg-type]
+    assert cloud.asked == [{"secretData": "hunter2"}]
+    rows = {each["urn"]: each for each in settled.deployment["resources"]}
+    assert rows[URN]["outputs"] == {"version": "1"}
+    assert "initErrors" not in rows[URN]
+    assert rows[f"{URN}-other"] == other
+    assert without_pending(deployment) == {"resources": [other]}

@@ -112,7 +112,7 @@ def test_a_cloud_that_changed_after_the_preview_stops_the_apply(tmp_path: Path) 
 
 
 def _writes(side: Side, name: str) -> list[Any]:
-    writes = [r for r in side.cloud.requests if r["verb"] not in ("GET",)]
+    writes = [r for r in side.cloud.requests if r["verb"] != "GET"]
     return [r for r in writes if name in json.dumps(r)]
 
 

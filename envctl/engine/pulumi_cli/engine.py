@@ -31,7 +31,7 @@ from envctl.engine.events import (
 from envctl.engine.protocol import EventSink, Program, RunOptions, RunResult, StackRef
 from envctl.engine.pulumi_cli.failures import translated_failures
 from envctl.engine.pulumi_cli.locks import PulumiLock, read_locks
-from envctl.engine.pulumi_cli.pending import pending_of, settle_pending
+from envctl.engine.pulumi_cli.pending import pending_of, settle_pending, without_pending
 from envctl.engine.pulumi_cli.translation import mask, translate_event
 from envctl.errors import EnvctlError, RefusedError
 from envctl.provider.protocol import CallContext
@@ -198,8 +198,7 @@ class PulumiEngine:
         document = self._export("--show-secrets")
         dropped = pending_of(document["deployment"])
         if dropped:
-            document["deployment"].pop("pending_operations")
-            self._import(document)
+            self._import({**document, "deployment": without_pending(document["deployment"])})
         return tuple(f"dropped the pending operation: {kind} {urn}" for kind, urn in dropped)
 
     def locks(self) -> tuple[PulumiLock, ...] | None:
@@ -421,10 +420,12 @@ def _failed_in(events: list[EngineEvent]) -> tuple[str, ...]:
     """Resources whose step failed, or was refused before it began (protected, invalid)."""
     found: list[str] = []
     for event in events:
-        failed = isinstance(event, StepEvent) and event.phase is Phase.FAILED
-        refused = isinstance(event, MessageEvent) and event.severity == "error"
-        if (failed or refused) and event.urn and type_of(event.urn) != STACK_TYPE:
-            found.append(event.urn)
+        match event:
+            case StepEvent(phase=Phase.FAILED, urn=urn) | MessageEvent(severity="error", urn=str(urn)):
+                if urn and type_of(urn) != STACK_TYPE:
+                    found.append(urn)
+            case _:
+                pass
     return tuple(dict.fromkeys(found))
 
 

@@ -15,7 +15,15 @@ from typing import Any
 
 from envctl.engine.fold import type_of
 from envctl.errors import DetachedError, RefusedError
-from envctl.provider.protocol import CallContext, Live, Locator, OperationDetached, Provider, ProviderError
+from envctl.provider.protocol import (
+    WAIT_GIVEN_UP,
+    CallContext,
+    Live,
+    Locator,
+    OperationDetached,
+    Provider,
+    ProviderError,
+)
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  (Pulumi's mark of a secret)
@@ -32,8 +40,39 @@ class Settled:
 
 
 def pending_of(deployment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Kind and URN of every pending operation."""
-    return [(each["type"], each["resource"]["urn"]) for each in deployment.get("pending_operations") or []]
+    """Kind and URN of every operation whose end is not known."""
+    operations = deployment.get("pending_operations") or []
+    return [
+        *((each["type"], each["resource"]["urn"]) for each in operations),
+        *(("creating", row["urn"]) for row in deployment.get("resources") or [] if _is_given_up(row)),
+    ]
+
+
+def _is_given_up(row: Mapping[str, Any]) -> bool:
+    """Whether nobody waited for the end of the resource's creation or change.
+
+    Pulumi keeps such a resource as one that failed to initialise, with what was known of it; compared with that,
+    the finished resource would look like another one.
+    """
+    return any(WAIT_GIVEN_UP in error for error in row.get("initErrors") or [])
+
+
+def _taken_out(deployment: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every open operation, taken out of the deployment."""
+    found: list[dict[str, Any]] = deployment.pop("pending_operations", None) or []
+    rows: list[dict[str, Any]] = deployment.get("resources") or []
+    for row in [each for each in rows if _is_given_up(each)]:
+        rows.remove(row)
+        unmade = {key: value for key, value in row.items() if key not in ("id", "outputs", "initErrors")}
+        found.append({"type": "creating", "resource": unmade})
+    return found
+
+
+def without_pending(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    """The deployment without its open operations."""
+    result = copy.deepcopy(dict(deployment))
+    _taken_out(result)
+    return result
 
 
 def settle_pending(
@@ -53,7 +92,7 @@ def settle_pending(
     """
     result = copy.deepcopy(dict(deployment))
     told: list[tuple[str, str]] = []
-    for entry in result.pop("pending_operations", None) or []:
+    for entry in _taken_out(result):
         row, kind = entry["resource"], entry["type"]
         try:
             text = _settle(result["resources"], row, kind, _Cloud(provider, context), now)
