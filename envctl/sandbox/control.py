@@ -10,6 +10,7 @@ from envctl.errors import EnvctlError, UsageError
 from envctl.sandbox.backend import parse_body
 from envctl.sandbox.failures import ApiError, SandboxStoreError
 from envctl.sandbox.messages import Request, Response
+from envctl.sandbox.policies import check_shape
 from envctl.sandbox.projects import TITLES, full_name
 from envctl.sandbox.settings import DEFAULT_CALLER, load_settings, save_settings
 
@@ -90,6 +91,7 @@ def seed(cloud: Cloud, document: Mapping[str, Any]) -> None:
 
 def _set_policy(cloud: Cloud, resource: str, policy: Mapping[str, Any]) -> None:
     try:
+        check_shape(policy)
         cloud.policies.set(resource, {"version": 3, **policy})
     except ApiError as error:
         raise UsageError(f"The policy of {resource} in the seed is not valid", detail=error.message) from error

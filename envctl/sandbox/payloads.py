@@ -78,6 +78,8 @@ class _Check:
             case "[":
                 if not isinstance(value, list):
                     raise _wrong(path, "TYPE_LIST", value)
+                if kind == "[s" and all(type(item) is str for item in value):
+                    return value
                 return [self.value(kind[1:], item, f"{path}[{index}]") for index, item in enumerate(value)]
             case "{":
                 if not isinstance(value, dict):

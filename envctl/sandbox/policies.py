@@ -95,7 +95,8 @@ class Policies:
         etag = policy.get("etag")
         if etag and etag != (old["etag"] if old else _NEVER_SET):
             raise conflict() if conflict else concurrent_change()
-        _check_shape(policy.get("bindings", []))
+        if not all(binding.get("role") for binding in policy.get("bindings", [])):
+            raise invalid("Every binding of a policy needs a role.")
         bindings = _normalised(policy.get("bindings", []))
         version = policy.get("version", 0)
         if version not in {0, 1, 3}:
@@ -168,12 +169,16 @@ def concurrent_change() -> ApiError:
     )
 
 
-def _check_shape(bindings: Any) -> None:
-    if not isinstance(bindings, list):
+def check_shape(policy: Mapping[str, Any]) -> None:
+    """Refuse a policy that did not come through a checked request body and has wrong types.
+
+    Raises:
+        ApiError: bindings are no list of objects with lists of texts.
+    """
+    bindings = policy.get("bindings", [])
+    if not isinstance(bindings, list) or not all(isinstance(binding, dict) for binding in bindings):
         raise invalid("Invalid value at 'policy.bindings'.")
     for index, binding in enumerate(bindings):
-        if not isinstance(binding, dict) or not isinstance(binding.get("role"), str):
-            raise invalid(f"Invalid value at 'policy.bindings[{index}]': a role is required.")
         members = binding.get("members", [])
         if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
             raise invalid(f"Invalid value at 'policy.bindings[{index}].members'.")

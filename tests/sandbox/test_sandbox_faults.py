@@ -190,3 +190,9 @@ def test_a_seed_may_hold_requests_whose_operations_end_at_once(client: Client) -
 def test_settings_that_mean_nothing_are_refused(cloud: Cloud, settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         control.seed(cloud, {"settings": settings})
+
+
+@pytest.mark.parametrize("bindings", ["x", ["x"], [{"role": "roles/viewer", "members": "x"}], [{"members": []}]])
+def test_a_seeded_policy_that_is_none_is_refused(cloud: Cloud, bindings: Any) -> None:
+    with pytest.raises(UsageError, match="is not valid"):
+        control.seed(cloud, {"policies": {"//x.googleapis.com/y": {"bindings": bindings}}})
