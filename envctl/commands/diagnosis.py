@@ -92,11 +92,11 @@ def doctor(
     output: Output = None,
 ) -> int:
     """Name every missing right and condition at once, before an operation fails on them."""
-    from envctl.actions.doctor import DiagnoseRequest, diagnose, exit_code
+    from envctl.actions.doctor import DiagnoseRequest, caller_of, diagnose, exit_code
     from envctl.actions.doctor import collect as collect_facts
     from envctl.diagnostics import Severity
     from envctl.report.doctor_formats import DoctorFormat as Writer
-    from envctl.report.doctor_formats import write_doctor
+    from envctl.report.doctor_formats import write_doctors
 
     text = sys.stdin.read() if error == "-" else error
     if text is not None and not environments:
@@ -105,13 +105,14 @@ def doctor(
         workspace = open_workspace_of(cloud, None)
         names = environments or workspace.environments()
         transport = None if offline or facts is not None else workspace.cloud.transport()
+        member = caller or (caller_of(workspace.cloud) if transport is not None else None)
         requests = [
             DiagnoseRequest(
                 loaded=workspace.load(name),
                 operations=tuple(operation or ()),
                 facts=facts,
                 transport=transport,
-                caller=caller,
+                caller=member,
                 error_text=text,
                 baseline=baseline,
             )
@@ -125,7 +126,7 @@ def doctor(
     reports = [diagnose(request) for request in requests]
     style = CONSOLE.style()
     writer = Writer(format_.value)
-    CONSOLE.emit("\n".join(write_doctor(each, writer, style, verbose=CONSOLE.verbose) for each in reports), output)
+    CONSOLE.emit(write_doctors(reports, writer, style, verbose=CONSOLE.verbose), output)
     severity = Severity(fail_on.value)
     return gravest(exit_code(each, severity, allow_unknown=allow_unknown) for each in reports)
 

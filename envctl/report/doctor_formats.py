@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -48,6 +49,32 @@ def write_doctor(report: DoctorReport, form: DoctorFormat, style: Style = PLAIN,
             return render_html(report)
 
 
+def write_doctors(
+    reports: Sequence[DoctorReport], form: DoctorFormat, style: Style = PLAIN, *, verbose: bool = False
+) -> str:
+    """Reports of several environments in one document that is valid in its form."""
+    if len(reports) == 1:
+        return write_doctor(reports[0], form, style, verbose=verbose)
+    match form:
+        case DoctorFormat.JSON:
+            document = {"format": "envctl.doctor/v1", "results": [doctor_document(each) for each in reports]}
+            return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        case DoctorFormat.SARIF:
+            logs = [sarif_document(each) for each in reports]
+            merged = {**logs[0], "runs": [run for log in logs for run in log["runs"]]} if logs else {}
+            return json.dumps(merged, indent=2, ensure_ascii=False) + "\n"
+        case DoctorFormat.JUNIT:
+            suites = [line for each in reports for line in _suite(each)]
+            return "\n".join([*_XML_HEAD, '<testsuites name="envctl doctor">', *suites, "</testsuites>", ""])
+        case DoctorFormat.TEXT | DoctorFormat.MARKDOWN:
+            return "\n".join(write_doctor(each, form, style, verbose=verbose) for each in reports)
+        case DoctorFormat.HTML:
+            from envctl.report.doctor_html import render_html
+
+            return render_html(*reports)
+
+
+_XML_HEAD: Final = ('<?xml version="1.0" encoding="UTF-8"?>',)
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
 
@@ -113,27 +140,25 @@ def sentence(item: Finding) -> str:
 
 def render_junit(report: DoctorReport) -> str:
     """JUnit XML: one test case per finding; what is not known is an error, not a success."""
+    return "\n".join([*_XML_HEAD, '<testsuites name="envctl doctor">', *_suite(report), "</testsuites>", ""])
+
+
+def _suite(report: DoctorReport) -> Iterator[str]:
     counts = report.summary
-    numbers = f'tests="{len(report.findings)}" failures="{counts["failed"]}" errors="{counts["unknown"]}" skipped="{counts["skipped"]}"'
-    lines = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<testsuites name="envctl doctor" {numbers}>',
-        f'  <testsuite name="{_xml(report.environment)}" {numbers}>',
-    ]
+    numbers = f'tests="{len(report.findings)}" failures="{counts["failed"]}" errors="{counts["unknown"]}"'
+    yield f'  <testsuite name="{_xml(report.environment)}" {numbers} skipped="{counts["skipped"]}">'
     for item in report.findings:
         name = _xml(" ".join(part for part in (item.principal, short_resource(item.resource)) if part) or item.id)
         body = _xml("\n".join((sentence(item), *item.evidence, *(fix.text for fix in item.fixes))))
-        lines.append(f'    <testcase classname="{_xml(item.id)}" name="{name}">')
+        yield f'    <testcase classname="{_xml(item.id)}" name="{name}">'
         if item.status is Status.FAILED and not item.accepted:
-            lines.append(
-                f'      <failure message="{_xml(sentence(item))}" type="{item.severity.value}">{body}</failure>'
-            )
+            yield f'      <failure message="{_xml(sentence(item))}" type="{item.severity.value}">{body}</failure>'
         elif item.status is Status.UNKNOWN:
-            lines.append(f'      <error message="{_xml(sentence(item))}" type="unknown">{body}</error>')
+            yield f'      <error message="{_xml(sentence(item))}" type="unknown">{body}</error>'
         elif item.status is Status.SKIPPED:
-            lines.append(f'      <skipped message="{_xml(item.why)}"/>')
-        lines.append("    </testcase>")
-    return "\n".join([*lines, "  </testsuite>", "</testsuites>", ""])
+            yield f'      <skipped message="{_xml(item.why)}"/>'
+        yield "    </testcase>"
+    yield "  </testsuite>"
 
 
 def _xml(text: str) -> str:

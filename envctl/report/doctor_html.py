@@ -9,7 +9,7 @@ from envctl.report.doctor_text import short_resource
 from envctl.report.style import printable
 
 if TYPE_CHECKING:
-    from envctl.doctor.model import DoctorReport
+    from envctl.doctor.model import DoctorReport, Finding
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -17,7 +17,7 @@ _PAGE: Final = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>envctl doctor: {{ report.environment | clean }}</title>
+<title>envctl doctor: {{ pages | map(attribute=0) | map(attribute="environment") | map("clean") | join(", ") }}</title>
 <style>
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
@@ -30,6 +30,7 @@ code { overflow-wrap: anywhere; }
 </head>
 <body>
 <main>
+{% for report, groups in pages %}
 <h1>envctl doctor: {{ report.environment | clean }}</h1>
 <p>Before {{ report.operations | join(", ") }}: <strong>{{ report.summary.failed }} failed</strong>,
 {{ report.summary.unknown }} unknown, {{ report.summary.ok }} ok, {{ report.summary.skipped }} skipped.
@@ -50,20 +51,24 @@ code { overflow-wrap: anywhere; }
 </section>
 {% endfor %}
 {% endfor %}
+{% endfor %}
 </main>
 </body>
 </html>
 """
 
 
-def render_html(report: DoctorReport) -> str:
-    """The page; every text is escaped and control characters are spelled out."""
+def render_html(*reports: DoctorReport) -> str:
+    """The page of one or several environments; every text is escaped and control characters are spelled out."""
     from jinja2 import Environment
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["clean"] = printable
     environment.filters["short"] = short_resource
+    pages = [(report, _groups(report)) for report in reports]
+    return environment.from_string(_PAGE).render(pages=pages) + "\n"
+
+
+def _groups(report: DoctorReport) -> tuple[tuple[str, list[Finding]], ...]:
     failed = [item for item in report.findings if item.status is Status.FAILED and not item.accepted]
-    unknown = [item for item in report.findings if item.status is Status.UNKNOWN]
-    groups = (("To fix", failed), ("Not known", unknown))
-    return environment.from_string(_PAGE).render(report=report, groups=groups) + "\n"
+    return ("To fix", failed), ("Not known", [item for item in report.findings if item.status is Status.UNKNOWN])

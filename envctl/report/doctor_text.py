@@ -25,7 +25,7 @@ def render_doctor(report: DoctorReport, style: Style = PLAIN, *, verbose: bool =
     for cause in report.causes:
         lines += [*_cause(cause, style), ""]
     failed = [item for item in report.findings if item.status is Status.FAILED and not item.accepted]
-    coming = [item for item in failed if item.severity is Severity.NOTE and _up_line(item)]
+    coming = _coming(report)
     rest = [item for item in failed if item not in coming]
     lines += _section("Fix this first", [item for item in rest if item.severity is Severity.ERROR], style, "red")
     lines += _section("Look at this", [item for item in rest if item.severity is not Severity.ERROR], style, "yellow")
@@ -53,9 +53,12 @@ def _head(report: DoctorReport, style: Style) -> Iterator[str]:
     counts = report.summary
     errors = len(report.failing(Severity.ERROR))
     word = style(f"{errors} to fix", "bold", "red") if errors else style("nothing to fix", "bold", "green")
+    coming = len(_coming(report))
+    look = counts["failed"] - errors - coming
     parts = [
         word,
-        f"{counts['failed'] - errors} to look at" if counts["failed"] > errors else "",
+        f"{look} to look at" if look else "",
+        f"{coming} that `envctl up` will do" if coming else "",
         f"{counts['unknown']} unknown" if counts["unknown"] else "",
         f"{counts['ok']} ok",
         f"{counts['skipped']} skipped" if counts["skipped"] else "",
@@ -65,6 +68,15 @@ def _head(report: DoctorReport, style: Style) -> Iterator[str]:
         yield style(f"facts: {printable(report.facts)}; predefined roles of {report.roles_date}", "dim")
     else:
         yield style("no facts: only what the file alone can tell; add --facts FILE or sign in", "dim")
+
+
+def _coming(report: DoctorReport) -> list[Finding]:
+    """What the next `up` will do by itself."""
+    return [
+        item
+        for item in report.findings
+        if item.status is Status.FAILED and not item.accepted and item.severity is Severity.NOTE and _up_line(item)
+    ]
 
 
 def _section(title: str, findings: list[Finding], style: Style, color: str) -> list[str]:

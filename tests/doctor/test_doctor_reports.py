@@ -17,7 +17,7 @@ from envctl.doctor.examine import examine
 from envctl.doctor.facts import Known, Subject
 from envctl.doctor.model import DoctorReport, Finding, Fix, FixKind, Status
 from envctl.errors import InvalidInputError
-from envctl.report.doctor_formats import DoctorFormat, sarif_document, write_doctor
+from envctl.report.doctor_formats import DoctorFormat, sarif_document, write_doctor, write_doctors
 from envctl.report.doctor_json import doctor_document
 from envctl.report.doctor_pages import render_checks, render_page
 from envctl.report.doctor_text import render_doctor, short_resource
@@ -203,3 +203,22 @@ def test_hostile_names_in_facts_pass_through_every_form() -> None:
     report = DoctorReport("prod", ("create",), examine(case(spec, answers, "create")))
     for form in DoctorFormat:
         assert "\x1b" not in write_doctor(report, form, verbose=True)
+
+
+@pytest.mark.parametrize("form", DoctorFormat)
+def test_several_environments_are_one_valid_document(form: DoctorFormat) -> None:
+    text = write_doctors([sick(), hostile()], form)
+    assert write_doctors([sick()], form) == write_doctor(sick(), form)
+    match form:
+        case DoctorFormat.JSON:
+            assert len(json.loads(text)["results"]) == 2
+            jsonschema.validate(json.loads(text), SCHEMA)
+        case DoctorFormat.SARIF:
+            assert len(json.loads(text)["runs"]) == 2
+        case DoctorFormat.JUNIT:
+            assert len(ET.fromstring(text)) == 2
+        case DoctorFormat.HTML:
+            assert text.count("<h1>") == 2
+            assert text.count("</html>") == 1
+        case DoctorFormat.TEXT | DoctorFormat.MARKDOWN:
+            assert "prod" in text

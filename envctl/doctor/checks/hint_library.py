@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
-from envctl.doctor.check import Check, Voice, command, spec_change
+from envctl.doctor.check import Check, Voice, spec_change
 from envctl.doctor.evaluate import State
 from envctl.doctor.library_rights import TABLE, LibraryRight
 from envctl.doctor.model import Finding
-from envctl.doctor.repair import grant_command
 from envctl.doctor.resources import project_resource
 from envctl.iam_conditions import holds
 
@@ -50,7 +49,10 @@ def _judge(case: Case, row: LibraryRight, names: list[str]) -> Finding:
     declared = any(binding.role == row.role and binding.principal == "env_sa" for binding in case.bindings)
     if declared:
         return _VOICE.ok(f"{why}, and the file grants {row.role}", principal=member)
-    fix = spec_change(row.spec.replace("PROJECT", case.project))
+    text = row.spec.replace("PROJECT", case.project)
+    if not case.setting.uses_key:
+        text = text.replace("on: encryption.key", f"on: projects/{case.project}")
+    fix = spec_change(text)
     if not case.has_facts:
         return _VOICE.failed(
             f"{why}, and the file asks for no such right.", principal=member, resource=place, fixes=(fix,)
@@ -59,10 +61,11 @@ def _judge(case: Case, row: LibraryRight, names: list[str]) -> Finding:
     if all(item.state is State.GRANTED for item in verdicts):
         return _VOICE.ok(f"{why}, and it may", principal=member, resource=place)
     if any(item.state is State.MISSING for item in verdicts):
-        text = grant_command(place, member, row.role)
-        fixes = (fix, command(text)) if text else (fix,)
         return _VOICE.failed(
-            f"{why}, and its account lacks {', '.join(row.permissions)}.", principal=member, resource=place, fixes=fixes
+            f"{why}, and its account lacks {', '.join(row.permissions)}.",
+            principal=member,
+            resource=place,
+            fixes=(fix,),
         )
     return _VOICE.unknown("; ".join(verdicts[0].evidence), why, principal=member, resource=place)
 

@@ -23,6 +23,8 @@ def _run(case: Case) -> Iterator[Finding]:
         yield _VOICE.skipped("No existing key is used.")
         return
     match case.facts.ask(Subject.KEY, name):
+        case Unreadable() if case.setting.creates_key and not case.exists:
+            yield _VOICE.skipped("The key is made by envctl.", resource=name)
         case Unreadable() as answer:
             yield _VOICE.unknown(answer, "the state of the key's primary version", resource=name)
         case Absent() if case.setting.creates_key:

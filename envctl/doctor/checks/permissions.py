@@ -16,7 +16,7 @@ from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check
 from envctl.doctor.evaluate import Access, Reason, State, Verdict
-from envctl.doctor.facts import Absent, Subject, field_of, objects
+from envctl.doctor.facts import Absent, Known, Subject, field_of, objects
 from envctl.doctor.model import Finding, Status
 from envctl.doctor.principals import normal_member
 from envctl.doctor.repair import fixes_for
@@ -120,6 +120,10 @@ def _judge(case: Case, binding: Binding, permissions: tuple[str, ...]) -> Findin
     bucket = binding.resource.removeprefix("//storage.googleapis.com/projects/_/buckets/")
     if isinstance(case.facts.ask(Subject.BUCKET, bucket), Absent):
         return replace(base, status=Status.SKIPPED, why=f"The bucket {bucket} does not exist.")
+    if binding.target == "encryption.key" and case.setting.creates_key and not case.exists:
+        key = case.facts.ask(Subject.KEY, case.setting.key_name or "")
+        if not isinstance(key, Known):
+            return replace(base, status=Status.SKIPPED, why="envctl makes the key, and this binding with it.")
     if "${" in binding.member:
         number = "the project number is not in the facts; reading it needs resourcemanager.projects.get"
         return replace(base, status=Status.UNKNOWN, evidence=(number,))
