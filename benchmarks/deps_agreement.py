@@ -28,7 +28,7 @@ from envctl.resolution.image import AIRFLOW, Image
 from envctl.resolution.judgement import Judge
 from envctl.resolution.memory import MemorySource
 from envctl.resolution.protocol import PackageName, RequirementMetadata
-from envctl.resolution.provider import Universe
+from envctl.resolution.universe import Universe
 from envctl.resolution.specifiers import version_of
 
 EXTRAS = ("fast", "cloud-api", "cloud_api")

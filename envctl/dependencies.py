@@ -205,7 +205,7 @@ def lock(
         OutsideError: the index gave no answer.
     """
     from envctl.resolution.lock import make_lock
-    from envctl.resolution.provider import IndexUnavailableError
+    from envctl.resolution.universe import IndexUnavailableError
 
     choice = (catalogue or Catalogue()).choose(image, nearest=nearest)
     if choice.image is None:

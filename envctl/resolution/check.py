@@ -11,10 +11,10 @@ from envctl.resolution.graph import Exactly
 from envctl.resolution.image import Basis, ResolverKind
 from envctl.resolution.judgement import Judge, Judgement
 from envctl.resolution.package_map import package_map
-from envctl.resolution.provider import IndexUnavailableError, Universe
 from envctl.resolution.requirements import RequestedList, place, requested
 from envctl.resolution.resolver import Limits
 from envctl.resolution.solution import Impossible, Solved, TooDeep
+from envctl.resolution.universe import IndexUnavailableError, Universe
 
 if TYPE_CHECKING:
     from datetime import date

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from envctl.resolution.graph import IndexNode
     from envctl.resolution.image import Image
-    from envctl.resolution.provider import Universe
+    from envctl.resolution.universe import Universe
 
 _NAME = re.compile(r"[a-z0-9-]+")
 

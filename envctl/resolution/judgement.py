@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from envctl.resolution.consistency import Broken, Dependents, find_broken
 from envctl.resolution.findings import Verdict
 from envctl.resolution.image import ResolverKind
-from envctl.resolution.provider import Universe
 from envctl.resolution.resolver import Limits, resolve
 from envctl.resolution.solution import Impossible, Outcome, Solved, TooDeep
+from envctl.resolution.universe import Universe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

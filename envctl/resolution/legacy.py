@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from envctl.resolution.dependency import Dependency
     from envctl.resolution.protocol import Candidate, PackageName
-    from envctl.resolution.provider import Universe
+    from envctl.resolution.universe import Universe
 
 
 def resolve_legacy(universe: Universe, wanted: Sequence[Dependency]) -> Solved | Impossible:

@@ -9,10 +9,10 @@ from envctl.resolution.dependency import Dependency
 from envctl.resolution.graph import IndexNode
 from envctl.resolution.judgement import Judge, Judgement
 from envctl.resolution.protocol import IndexFailure
-from envctl.resolution.provider import IndexUnavailableError, Universe
 from envctl.resolution.requirements import requested
 from envctl.resolution.solution import Solved
 from envctl.resolution.specifiers import specifiers
+from envctl.resolution.universe import IndexUnavailableError, Universe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

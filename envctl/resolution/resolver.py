@@ -10,9 +10,10 @@ from envctl.resolution.graph import PYTHON, IndexNode, InstalledNode, Node
 from envctl.resolution.image import AIRFLOW
 from envctl.resolution.kernel import ImpossibleError, Search, State, TooDeepError, Watch
 from envctl.resolution.protocol import PackageName
-from envctl.resolution.provider import PipProvider, Universe
+from envctl.resolution.provider import PipProvider
 from envctl.resolution.solution import Edge, Impossible, Links, Outcome, Solved, TooDeep
 from envctl.resolution.specifiers import specifiers
+from envctl.resolution.universe import Universe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

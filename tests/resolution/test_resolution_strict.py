@@ -10,10 +10,10 @@ from envctl.resolution.cores import minimal_lines
 from envctl.resolution.dependency import parse_requirement
 from envctl.resolution.findings import Verdict
 from envctl.resolution.judgement import Judge
-from envctl.resolution.provider import Universe
 from envctl.resolution.requirements import Requested
 from envctl.resolution.resolver import Limits
 from envctl.resolution.solution import Impossible
+from envctl.resolution.universe import Universe
 
 NAMES = ("ant", "bee", "cat", "dog")
 VERSIONS = ("1.0", "2.0", "3.0")

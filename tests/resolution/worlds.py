@@ -14,8 +14,8 @@ from envctl.resolution.judgement import Judge, Judgement
 from envctl.resolution.memory import MemorySource
 from envctl.resolution.names import package_name
 from envctl.resolution.protocol import RequirementMetadata
-from envctl.resolution.provider import Universe
 from envctl.resolution.requirements_file import parse_requirements
+from envctl.resolution.universe import Universe
 
 
 def metadata(declared) -> RequirementMetadata | None:
