@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envctl.actions.agents import agents_to_ask, ask_for
 from envctl.actions.planning import PlanOptions, Prepared, prepare
 from envctl.engine.events import EngineEvent, MessageEvent, Op, OperationEvent, Phase, StepEvent
 from envctl.engine.fold import name_of, type_of
@@ -246,12 +247,22 @@ def _apply(prepared: Prepared, watch: Watch, cancel: threading.Event, run: RunWr
     elif plan.mode is Mode.DESTROY:
         result = prepared.engine.destroy(prepared.program.run, options, sink, preview=False)
     else:
+        _ask_for_agents(prepared, sink)
         result = prepared.engine.up(prepared.program.run, options, sink)
     steps_done: list[str] = []
     error: EnvctlError | None = None
     if result.ok and not cancel.is_set():
         error = _run_steps(prepared, sink, cancel, run, steps_done)
     return _summarise(prepared, result, events, steps_done, error)
+
+
+def _ask_for_agents(prepared: Prepared, sink: Watch) -> None:
+    """Makes the agents exist that the memberships of this plan need; a preview asks for nothing."""
+    program = prepared.program
+    created = [c.name for c in prepared.plan.pending if c.action is Action.CREATE or c.action.replaces]
+    wanted = agents_to_ask(program.declared, program.loaded.spec.project, program.project_number, created)
+    for warning in ask_for(prepared.workspace.cloud.transport(), wanted):
+        sink(MessageEvent("warning", warning))
 
 
 def _run_steps(

@@ -42,13 +42,14 @@ class Program:
     """What one stack declares, ready to run.
 
     `declared` is the program as data, `run` registers it with the engine that calls it, `digest` is SHA-256 over
-    the declarations.
+    the declarations, `project_number` names the agents of the file's project.
     """
 
     loaded: Loaded
     declared: StackProgram
     run: Callable[[], None]
     digest: str
+    project_number: str
 
     @property
     def environment_name(self) -> str:
@@ -121,7 +122,7 @@ def build_program(workspace: Workspace, loaded: Loaded) -> Program:
 
         register(declared, context.secrets, version("pulumi-gcp"))
 
-    return Program(loaded, declared, run, hashlib.sha256(repr(declared).encode()).hexdigest())
+    return Program(loaded, declared, run, hashlib.sha256(repr(declared).encode()).hexdigest(), context.project_number)
 
 
 def _declare(loaded: Loaded, context: ProgramContext) -> StackProgram:

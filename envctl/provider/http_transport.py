@@ -37,6 +37,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "artifactregistry/v1": Endpoint(
         "https://artifactregistry.googleapis.com/v1/", "GOOGLE_ARTIFACT_REGISTRY_CUSTOM_ENDPOINT"
     ),
+    "bigquery/bigquery/v2": Endpoint("https://bigquery.googleapis.com/bigquery/v2/", "GOOGLE_BIG_QUERY_CUSTOM_ENDPOINT"),
     "composer/v1beta1": Endpoint("https://composer.googleapis.com/v1beta1/", "GOOGLE_COMPOSER_CUSTOM_ENDPOINT"),
     "compute/compute/v1": Endpoint("https://compute.googleapis.com/compute/v1/", "GOOGLE_COMPUTE_CUSTOM_ENDPOINT"),
     "container/v1beta1": Endpoint("https://container.googleapis.com/v1beta1/", "GOOGLE_CONTAINER_CUSTOM_ENDPOINT"),
@@ -54,7 +55,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "serviceusage/v1": Endpoint("https://serviceusage.googleapis.com/v1/", "GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT"),
     "storage/storage/v1": Endpoint("https://storage.googleapis.com/storage/v1/", "GOOGLE_STORAGE_CUSTOM_ENDPOINT"),
 }
-"""By prefix, as in the requests recorded from the real provider; `iam2` and `orgpolicy` serve the doctor."""
+"""By prefix, as in the requests recorded from the real provider; `iam2` and `orgpolicy` serve the doctor, `bigquery` its agent."""
 
 _SIBLINGS: Mapping[str, tuple[str, str, str]] = {
     "serviceusage/v1beta1": ("serviceusage/v1", "/v1/", "/v1beta1/"),

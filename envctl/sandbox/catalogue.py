@@ -19,6 +19,7 @@ def load_services(cloud: Cloud) -> tuple[Service, ...]:
     """All services, bound to a cloud."""
     from envctl.sandbox.services import (
         artifactregistry,
+        bigquery,
         cloudkms,
         cloudresourcemanager,
         composer,
@@ -47,6 +48,7 @@ def load_services(cloud: Cloud) -> tuple[Service, ...]:
         logging,
         monitoring,
         orgpolicy,
+        bigquery,
     )
     return tuple(module.declare(cloud) for module in modules)
 

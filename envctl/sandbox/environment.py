@@ -17,6 +17,7 @@ _PROVIDER: dict[str, str] = {
     "GOOGLE_ARTIFACT_REGISTRY_CUSTOM_ENDPOINT": "artifactregistry/v1/",
     "GOOGLE_COMPOSER_CUSTOM_ENDPOINT": "composer/v1beta1/",
     "GOOGLE_COMPUTE_CUSTOM_ENDPOINT": "compute/compute/v1/",
+    "GOOGLE_BIG_QUERY_CUSTOM_ENDPOINT": "bigquery/bigquery/v2/",
     "GOOGLE_CONTAINER_CUSTOM_ENDPOINT": "container/v1beta1/",
     "GOOGLE_IAM_BETA_CUSTOM_ENDPOINT": "iam/v1/",
     "GOOGLE_IAM_CUSTOM_ENDPOINT": "iam/v1/",
@@ -34,6 +35,7 @@ _PROVIDER: dict[str, str] = {
 # Property of gcloud's `api_endpoint_overrides` -> service; gcloud adds version and path itself.
 _GCLOUD: dict[str, str] = {
     "ARTIFACTREGISTRY": "artifactregistry",
+    "BIGQUERY": "bigquery",
     "CLOUDKMS": "cloudkms",
     "CLOUDRESOURCEMANAGER": "cloudresourcemanager",
     "COMPOSER": "composer",
@@ -71,7 +73,7 @@ def variables_at(url: str, ports: Mapping[str, int]) -> dict[str, str]:
 
     variables = {name: f"{url}/{path}" for name, path in _PROVIDER.items()}
     for name, service in _GCLOUD.items():
-        suffix = {"compute": "compute/v1/", "storage": "storage/v1/"}.get(service, "")
+        suffix = {"bigquery": "bigquery/v2/", "compute": "compute/v1/", "storage": "storage/v1/"}.get(service, "")
         variables[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name}"] = f"{address(service)}/{suffix}"
     variables["CLOUDSDK_AUTH_ACCESS_TOKEN"] = TOKEN
     variables["GOOGLE_OAUTH_ACCESS_TOKEN"] = TOKEN

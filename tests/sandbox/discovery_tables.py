@@ -32,6 +32,7 @@ APIS = {
     "logging": ("logging.v2",),
     "monitoring": ("monitoring.v3",),
     "orgpolicy": ("orgpolicy.v2",),
+    "bigquery": ("bigquery.v2",),
 }
 # service -> modules of the official clients that know the numbers of enum values
 CLIENTS = {

@@ -293,6 +293,10 @@ class Tour:
     def org_policies(self) -> None:
         self.go("orgpolicy", "GET", f"v2/{P}/policies/compute.restrictVpcPeering:getEffectivePolicy")
 
+    def bigquery(self) -> None:
+        found = self.go("bigquery", "GET", f"bigquery/v2/{P}/serviceAccount")
+        assert found["email"].endswith("@bigquery-encryption.iam.gserviceaccount.com")
+
     def composer(self) -> None:
         host = "composer"
         for version in ("v1", "v1beta1"):
@@ -363,6 +367,7 @@ def test_every_implemented_method_is_called_with_success(cloud: Cloud) -> None:
     tour.logging()
     tour.monitoring()
     tour.org_policies()
+    tour.bigquery()
     tour.composer()
     answered = {entry["method"] for entry in cloud.requests if entry["status"] < 300}
     declared = {route.method for service in cloud.router.services for route in service.routes}
