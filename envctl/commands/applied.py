@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from envctl.actions.apply import Applied
 from envctl.errors import ExitCode
 from envctl.operations.journal import Outcome
@@ -77,3 +79,25 @@ def _rest(applied: Applied, style: Style) -> list[str]:
     verb = "destroy" if applied.plan.mode is Mode.DESTROY else "up"
     lines += ["To go on:", f"    envctl {verb} {applied.plan.environment} --cloud {applied.plan.cloud}"]
     return lines
+
+
+_WORDS = {
+    ExitCode.DONE: ("done", "green"),
+    ExitCode.NEGATIVE: ("refused by a check", "red"),
+    ExitCode.INVALID: ("its files are wrong", "red"),
+    ExitCode.OUTSIDE: ("failed", "red"),
+    ExitCode.REFUSED: ("refused", "yellow"),
+    ExitCode.DETACHED: ("an operation goes on", "yellow"),
+    ExitCode.INTERRUPTED: ("interrupted", "yellow"),
+    ExitCode.TERMINATED: ("terminated", "yellow"),
+}
+
+
+def render_summary(ended: Mapping[str, ExitCode | None], style: Style) -> str:
+    """One line per environment of an `up --all`: how it ended, or that it was not tried."""
+    width = max(len(name) for name in ended)
+    lines = ["", style("Summary", "bold")]
+    for name, code in ended.items():
+        word, color = ("not tried", "dim") if code is None else _WORDS.get(code, (code.name.lower(), "red"))
+        lines.append(f"  {name:{width}}  {style(word, color)}")
+    return "\n".join(lines)

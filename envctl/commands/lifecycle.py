@@ -119,22 +119,31 @@ def up(
     if not environment and not all_:
         raise UsageError("Which environment?", hints=("envctl up ENV", "envctl up --all"))
     names = _names(workspace, [environment] if environment else None, all_=all_)
-    codes: list[ExitCode] = []
+    if len(names) == 1:
+        return _apply(_prepare(workspace, names[0], options), yes=yes, allow_unknown=allow_unknown)
+    return _up_all(workspace, names, options, yes=yes, allow_unknown=allow_unknown)
+
+
+def _up_all(
+    workspace: Workspace, names: list[str], options: PlanOptions, *, yes: bool, allow_unknown: bool
+) -> ExitCode:
+    """One after the other, foundations first; ends with a table. What builds on a failed foundation is not tried."""
+    from envctl.commands.applied import render_summary
+
+    ended: dict[str, ExitCode | None] = dict.fromkeys(names)
     for name in names:
         try:
             code = _apply(_prepare(workspace, name, options), yes=yes, allow_unknown=allow_unknown)
         except EnvctlError as error:
-            if len(names) == 1:
-                raise
             _show_error(name, error)
             code = error.exit_code
-        codes.append(code)
+        ended[name] = code
         if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.DETACHED}:
             break
         if code is not ExitCode.DONE and _is_foundation(workspace, name):
-            CONSOLE.warn(f"{name} is a foundation and failed: what builds on it is not tried.")
             break
-    return gravest(codes)
+    CONSOLE.emit(render_summary(ended, CONSOLE.style()))
+    return gravest(code for code in ended.values() if code is not None)
 
 
 def destroy(

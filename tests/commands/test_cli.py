@@ -132,7 +132,12 @@ def test_a_saved_plan_is_shown_again_and_applied_once(envctl, tmp_path):
 
 
 def test_a_failed_create_is_4_with_the_message_and_the_way_on(envctl):
-    fault = {"kind": "operation", "operation": "composer.environments.create", "status": "INTERNAL", "message": "zone is full"}
+    fault = {
+        "kind": "operation",
+        "operation": "composer.environments.create",
+        "status": "INTERNAL",
+        "message": "zone is full",
+    }
     assert envctl("sandbox", "fault", json.dumps(fault))[0] == 0
     code, out, _ = envctl("up", "dev", "--yes")
     assert code == 4
@@ -214,3 +219,33 @@ def test_ctrl_c_stops_a_running_apply_and_the_same_command_goes_on(project):
         [*command, "preview", "dev", "--expect-no-changes"], env=environment, capture_output=True, check=False
     )
     assert rest.returncode == 0
+
+
+def test_up_all_goes_foundations_first_and_ends_with_a_table(envctl, project):
+    from projects import DEV
+
+    (project / "environments" / "shared.yaml").write_text(
+        "kind: foundation\nproject: acme-data-dev\nregion: europe-west1\nnetwork: {create: true}\n"
+    )
+    (project / "environments" / "broken.yaml").write_text(
+        DEV.replace("composer-dev", "composer-broken")
+        + "access: {deployers: [serviceAccount:nobody@acme-data-dev.iam.gserviceaccount.com]}\n"
+    )
+    code, out, _ = envctl("up", "--all", "--yes")
+    assert code == 4
+    summary = out.split("Summary\n", 1)[1].splitlines()
+    assert [line.split(maxsplit=1) for line in summary] == [["shared", "done"], ["broken", "failed"], ["dev", "done"]]
+
+
+def test_what_builds_on_a_failed_foundation_is_not_tried(envctl, project):
+    (project / "environments" / "shared.yaml").write_text(
+        "kind: foundation\nproject: acme-data-dev\nregion: europe-west1\nnetwork: {create: true}\n"
+    )
+    fault = {"kind": "fail", "method": "compute.networks.insert", "status": "PERMISSION_DENIED", "message": "no"}
+    envctl("sandbox", "fault", json.dumps(fault))
+    code, out, _ = envctl("up", "--all", "--yes")
+    assert code == 4
+    assert [line.split(maxsplit=1) for line in out.split("Summary\n", 1)[1].splitlines()] == [
+        ["shared", "failed"],
+        ["dev", "not tried"],
+    ]
