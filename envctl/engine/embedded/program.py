@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -65,7 +65,7 @@ def run_program(program: Program, run: Run, registrar: Registrar) -> None:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def _no_garbage_collection() -> Generator[None]:
     """Python's cyclic collector rests: what a program makes lives to its end.
 
     The collector would walk through all of it again and again, which is the one part of a run that does not grow in
