@@ -67,8 +67,8 @@ def _global_options(
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs one command and ends the process with its exit code."""
     # A command makes many objects that live to its end: looking for garbage among them every 700 allocations costs
-    # a third of a large preview and finds nothing.
-    gc.set_threshold(100_000, 50, 100)
+    # a third of a large preview and finds nothing. Half a million is more than a usual command makes.
+    gc.set_threshold(500_000, 50, 100)
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(int(run(arguments)))
 
