@@ -192,7 +192,24 @@ class Environments:
                     "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}},
                 },
             )
+        if "gkeCluster" in environment["config"]:
+            self._bind_workloads(project, environment)
         return self._settled(backend, environment)
+
+    def _bind_workloads(self, project: str, environment: Mapping[str, Any]) -> None:
+        """Generation 2: the agent lets the cluster's Kubernetes accounts act as the environment's account.
+
+        "Access control with IAM", Composer 2: what roles/composer.ServiceAgentV2Ext is for. The namespace carries the
+        image's name in the cluster.
+        """
+        account = (environment["config"].get("nodeConfig") or {}).get("serviceAccount", "")
+        home = account.partition("@")[2].partition(".")[0] if account.endswith(".iam.gserviceaccount.com") else project
+        namespace = environment["config"]["softwareConfig"]["imageVersion"].replace(".", "-")
+        self.cloud.policies.grant(
+            f"//iam.googleapis.com/projects/{home}/serviceAccounts/{account}",
+            "roles/iam.workloadIdentityUser",
+            f"serviceAccount:{project}.svc.id.goog[{namespace}/default]",
+        )
 
     def fail_create(self, backend: Backend, arguments: Mapping[str, Any]) -> None:
         """An environment whose creation failed stays, broken."""
