@@ -2,8 +2,9 @@
 
 An allow policy takes only members that exist, so a membership of such an agent fails in a project where nobody has
 asked yet. Others appear with their API, or are declared as `ServiceIdentity`; for these two there is no such
-resource. Sources: Cloud Storage documentation, "Get the Cloud Storage service agent" ("is created when you first
-request it"); BigQuery documentation, "Customer-managed Cloud KMS keys", section on the encryption service account.
+resource. Sources: the calls and the rights they need (`resourcemanager.projects.get`, `bigquery.jobs.create`) are in
+Google's references of `projects.serviceAccount.get` and `projects.getServiceAccount`, read 2026-11-21; "Service agents"
+says that agents come "at some point after you activate and use the API". That these calls make them: not verified.
 """
 
 from __future__ import annotations

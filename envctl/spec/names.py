@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 
 BUCKET_NAME_LENGTH = 63
-"""Google allows 63 characters ("Bucket names", cloud.google.com/storage/docs/buckets, read 2026-11)."""
+"""Google allows 63 characters ("Bucket names", cloud.google.com/storage/docs/naming-buckets, read 2026-11-21)."""
 
 SECRET_NAME_LENGTH = 255
-"""Secret ids have up to 255 characters ("Create a secret", cloud.google.com/secret-manager/docs, read 2026-11)."""
+"""Secret ids have up to 255 characters (CreateSecretRequest.secret_id of the API v1, read 2026-11-21)."""
 
 
 def bounded(name: str, length: int) -> str:

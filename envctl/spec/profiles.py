@@ -21,8 +21,8 @@ from envctl.spec.model import (
 from envctl.spec.tree import KeyPath
 
 _WINDOW = Maintenance(start="2026-01-02T00:00:00Z", hours=4, days=["FR", "SA", "SU"])
-"""The window that gcloud gives a new environment: Friday, Saturday and Sunday, 00:00 to 04:00 GMT
-("Specify maintenance windows", cloud.google.com/composer/docs/specify-maintenance-windows, read 2026-11-20)."""
+"""Composer's default windows: Friday, Saturday and Sunday, 00:00 to 04:00 GMT ("Specify maintenance windows",
+cloud.google.com/composer/docs/specify-maintenance-windows, older of the stored copies read 2026-11-21)."""
 
 _DEFAULTS: dict[Profile, dict[str, Any]] = {
     Profile.TRIAL: {

@@ -11,7 +11,7 @@ from envctl.spec.nearest import nearest
 from envctl.spec.rules.subject import Subject, Violation
 from envctl.spec.tree import KeyPath
 
-# "Principal identifiers" (cloud.google.com/iam/docs/principal-identifiers, read 2026-11-20).
+# "Principal identifiers" (cloud.google.com/iam/docs/principal-identifiers, stored copy read 2026-11-21).
 _EMAIL = r"[^@\s:]+@[^@\s:]+\.[^@\s:.]+"
 _FORMS = {
     "user": re.compile(_EMAIL),

@@ -16,14 +16,20 @@ from envctl.spec.tree import KeyPath
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.gserviceaccount\.com")
 _KEY_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
-# "Bucket names" (cloud.google.com/storage/docs/buckets#naming, read 2026-11-20); names with dots need a verified domain.
-_BUCKET = re.compile(r"[a-z0-9]([-_a-z0-9.]{1,61})[a-z0-9]")
-# Secret ids: letters, digits, `-`, `_`, up to 255 (cloud.google.com/secret-manager/docs/creating-and-accessing-secrets).
+# "Bucket names" (cloud.google.com/storage/docs/naming-buckets, stored copy read 2026-11-21): 3 to 63 characters, with dots up
+# to 222 and 63 per component; no address, no "goog" in front, no "google" or close misspelling such as "g00gle".
+_BUCKET = re.compile(r"[a-z0-9]([-_a-z0-9.]{1,220})[a-z0-9]")
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+_GOOGLE = re.compile(r"^goog|g[o0]{2}gle")
+# Secret ids: letters, digits, `-`, `_`, up to 255 (CreateSecretRequest.secret_id, reference of the API v1, read 2026-11-21).
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,255}")
-# Names of Kubernetes objects: RFC 1123 subdomain (kubernetes.io/docs/concepts/overview/working-with-objects/names).
-_KUBERNETES = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+# Names of Kubernetes objects: labels of RFC 1123 with dots between them, up to 253 characters in all
+# (kubernetes/community, design-proposals/architecture/identifiers.md, read 2026-11-21).
+_KUBERNETES = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+# Keys of secrets and config maps: not verified.
 _KUBERNETES_KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
-# GKE: up to 40 characters ("node_pool name", provider's page container_node_pool; nodePools.create of the API v1).
+# GKE: up to 40 characters (Cluster.name, discovery document container.v1, read 2026-11-21); that pools follow clusters in
+# this is not verified.
 _NODE_POOL = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 _KEY = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -87,7 +93,7 @@ def _check_bucket(subject: Subject, key: str, bucket: Bucket) -> Iterator[Violat
         if name != bucket.name:
             hint = Hint(f"write `{name}`", replacement=name)
             yield Violation("name-form", (*path, "name"), "A bucket's name has no `gs://`.", (hint,))
-        elif not _BUCKET.fullmatch(name) or name.startswith("goog") or "google" in name or ".." in name:
+        elif not _is_bucket(name):
             default = bucket_name(subject.spec.project, subject.environment_name, key)
             detail = f"`{name}` is not a bucket's name: 3 to 63 of a-z, 0-9, `-`, `_` and `.`, without `google`."
             yield Violation("name-form", (*path, "name"), detail, (Hint(f"without `name` it is `{default}`"),))
@@ -103,6 +109,12 @@ def _check_bucket(subject: Subject, key: str, bucket: Bucket) -> Iterator[Violat
         if rule.keep_newer_versions is not None and not bucket.versioning:
             detail = "`keepNewerVersions` counts versions; the bucket has `versioning: false`."
             yield Violation("key-needs-another", (*place, "keepNewerVersions"), detail, at_key=True)
+
+
+def _is_bucket(name: str) -> bool:
+    parts = name.split(".")
+    sound = all(0 < len(part) <= 63 for part in parts)
+    return bool(_BUCKET.fullmatch(name)) and sound and not _ADDRESS.fullmatch(name) and not _GOOGLE.search(name)
 
 
 def _check_encryption(encryption: Encryption) -> Iterator[Violation]:

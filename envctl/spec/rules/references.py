@@ -12,7 +12,7 @@ from envctl.spec.rules.subject import Subject, Violation, hints, suggestion
 
 _ROLE = re.compile(r"(roles/[A-Za-z0-9_.]+|(projects|organizations)/[^/]+/roles/[A-Za-z0-9_.]+)")
 _PROJECT = re.compile(r"projects/[a-z][-a-z0-9:.]{4,61}[a-z0-9]")
-# Roles that make every other check pointless ("Basic roles", cloud.google.com/iam/docs/roles-overview, read 2026-11-20).
+# Roles that make every other check pointless ("Basic roles", cloud.google.com/iam/docs/roles-overview; not verified).
 _BASIC = {"roles/owner", "roles/editor"}
 
 
