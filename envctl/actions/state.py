@@ -99,11 +99,15 @@ def repair_state(workspace: Workspace, environment: str, *, drop_pending: bool) 
     """Mends what Pulumi would refuse; the answer says what was done, a sentence each.
 
     Raises:
-        RefusedError: the Pulumi engine has its own command for it.
+        RefusedError: on the Pulumi engine, which has its own command for it; dropping what is pending works there, too.
     """
     from envctl.engine.embedded.checkpoint import Checkpoint
     from envctl.engine.embedded.state_edit import repair
+    from envctl.engine.pulumi_cli.engine import PulumiEngine
 
+    engine = workspace.engine(environment)
+    if drop_pending and isinstance(engine, PulumiEngine):
+        return engine.drop_pending()
     done: list[str] = []
 
     def edit(checkpoint: Checkpoint) -> Checkpoint:

@@ -122,6 +122,7 @@ class Workspace:
             secrets_provider=self.project.secrets_provider,
             environment=environment if self.project.secrets_provider == "passphrase" else {},
             provider=self.provider(stack) if self.cloud.name is CloudName.SANDBOX else None,
+            locator=lambda: self.provider(stack),
         )
 
     def commit(self) -> str | None:

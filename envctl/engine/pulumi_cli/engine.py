@@ -55,7 +55,7 @@ class PulumiSettings:
         secrets_provider: in Pulumi's words; `passphrase` needs `PULUMI_CONFIG_PASSPHRASE` or a file of it.
         environment: variables for the CLI and its plugins (custom endpoints, token, passphrase).
         provider: what the CLI attaches to in place of the plugin of pulumi-gcp; None runs the plugin.
-        locator: asked what became of operations that a killed run left open; `provider` when None.
+        locator: makes what is asked about operations that a killed run left open; `provider` when None.
     """
 
     directory: Path
@@ -63,7 +63,7 @@ class PulumiSettings:
     secrets_provider: str = "passphrase"
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     provider: SandboxProvider | None = None
-    locator: Provider | None = None
+    locator: Callable[[], Provider] | None = None
 
 
 class PulumiEngine:
@@ -302,6 +302,9 @@ class PulumiEngine:
     def _attached(self, sink: EventSink, detached: Callable[[str, str], None]) -> Generator[Mapping[str, str]]:
         """Variables with which the CLI finds envctl's own provider, served meanwhile; none for the real plugin."""
         if self.settings.provider is None:
+            from envctl.engine.pulumi_cli.install import check_plugin
+
+            check_plugin()
             yield {}
             return
         from envctl.provider.grpc_adapter import serve_provider
@@ -404,7 +407,7 @@ class PulumiEngine:
         document = self._export("--show-secrets")
         settled = settle_pending(
             document["deployment"],
-            self.settings.locator or self.settings.provider,
+            self.settings.provider or (self.settings.locator() if self.settings.locator else None),
             CallContext(note=note, cancel=options.cancel),
             datetime.now(UTC),
         )

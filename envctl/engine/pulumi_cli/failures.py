@@ -66,7 +66,16 @@ _KNOWN: tuple[tuple[str, Callable[[str], EnvctlError]], ...] = (
         ),
     ),
     (
-        r"could not list bucket|unable to open bucket|failed to (open|read) bucket|storage: bucket doesn't exist|no such file or directory",
+        r"PULUMI_ACCESS_TOKEN must be set",
+        lambda text: OutsideError(
+            "Nobody is logged in to the state backend",
+            detail=text,
+            hints=("log in with\n    pulumi login", "or set PULUMI_ACCESS_TOKEN"),
+            code="backend-login",
+        ),
+    ),
+    (
+        r"could not list bucket|\.pulumi/meta\.yaml|unable to open bucket|failed to (open|read) bucket|storage: bucket doesn't exist|no such file or directory",
         lambda text: OutsideError("The state backend cannot be reached", detail=text, code="backend-unreachable"),
     ),
     (
