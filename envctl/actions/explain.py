@@ -9,6 +9,15 @@ from importlib import resources
 
 from envctl.errors import UsageError
 
+_GATES = {
+    "packages.conflict": "package-conflict",
+    "packages.invalid": "requirement-invalid",
+    "packages.override": "package-override",
+    "packages.timeout-risk": "package-timeout-risk",
+    "packages.unknown": "package-verdict-unknown",
+}
+"""Ids under which a plan shows the answers of the clash check; each stands for a code."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -26,7 +35,7 @@ def explain(identifier: str) -> Page:
     Raises:
         UsageError: nothing has that id; the nearest ones are in the hints.
     """
-    for look in (_error, _diagnostic, _policy, _check):
+    for look in (_error, _diagnostic, _package, _policy, _check):
         page = look(identifier)
         if page is not None:
             return page
@@ -44,7 +53,7 @@ def known_ids() -> tuple[str, ...]:
     from envctl.policies.catalogue import SHIPPED
     from envctl.spec.codes import CODES
 
-    return (*error_pages(), *CODES, *(f"policy.{rule.id}" for rule in SHIPPED), *check_ids())
+    return (*error_pages(), *CODES, *package_pages(), *_GATES, *(f"policy.{rule.id}" for rule in SHIPPED), *check_ids())
 
 
 @cache
@@ -63,6 +72,17 @@ def _diagnostic(identifier: str) -> Page | None:
 
     code = CODES.get(identifier)
     return Page(identifier, f"{code.severity.value} in a file", code.summary, code.explanation) if code else None
+
+
+@cache
+def package_pages() -> dict[str, dict[str, str]]:
+    """What the clash check says about packages: title and text by code."""
+    return tomllib.loads(resources.files("envctl.data").joinpath("package-codes.toml").read_text("utf-8"))
+
+
+def _package(identifier: str) -> Page | None:
+    found = package_pages().get(_GATES.get(identifier, identifier))
+    return Page(identifier, "package clash check", found["title"], found["text"]) if found else None
 
 
 def _policy(identifier: str) -> Page | None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import ast
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from envctl.actions.explain import error_pages, explain, known_ids
+from envctl.actions.explain import error_pages, explain, known_ids, package_pages
 from envctl.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +46,69 @@ def test_the_page_of_errors_is_up_to_date():
     assert (ROOT / "docs" / "errors.md").read_text("utf-8") == "\n".join(lines)
 
 
-@pytest.mark.parametrize("identifier", ["plan-stale", "yaml-tab", "no-all-users", "policy.no-all-users"])
+def said_in_source():
+    """First arguments of every `Diagnostic(...)` and `Notice(...)`, and what a name there was given before."""
+    found = set()
+    for path in (ROOT / "envctl").rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") not in {"Diagnostic", "Notice"}:
+                continue
+            (first, *_) = node.args or [keyword.value for keyword in node.keywords if keyword.arg == "code"]
+            if isinstance(first, ast.Name):
+                given = [n.value for n in ast.walk(tree) if isinstance(n, ast.Assign) and first.id in _names(n)]
+                found |= {c.value for value in given for c in _values(value)}
+            else:
+                found.add(ast.literal_eval(first))
+    return found
+
+
+def _names(assignment):
+    return {target.id for target in assignment.targets if isinstance(target, ast.Name)}
+
+
+def _values(value):
+    branches = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+    return [branch for branch in branches if isinstance(branch, ast.Constant)]
+
+
+def test_every_diagnostic_and_notice_has_a_page():
+    from envctl.spec.codes import CODES
+
+    said = said_in_source()
+    assert {"package-conflict", "package-timeout-risk", "yanked", "facts-format"} <= said
+    assert said - set(package_pages()) - set(CODES) == set()
+    assert set(package_pages()) - said == set()
+    assert not set(package_pages()) & {*CODES, *error_pages()}
+
+
+def test_every_answer_of_a_gate_has_a_page():
+    from envctl.resolution.findings import Verdict
+
+    for verdict in set(Verdict) - {Verdict.OK}:
+        assert explain(f"packages.{verdict.value}").text
+
+
+def test_the_page_of_package_codes_is_up_to_date():
+    lines = [
+        "# Codes of the clash check",
+        "",
+        "Written from `envctl/data/package-codes.toml`; `envctl explain CODE` shows an entry. Codes of environment files",
+        "are in [codes.md](codes.md), errors that end a command in [errors.md](errors.md).",
+        "",
+    ]
+    for code, page in sorted(package_pages().items()):
+        lines += [f"## {code}", "", f"{page['title']}.", "", page["text"], ""]
+    written = "\n".join(lines)
+    path = ROOT / "docs" / "package-codes.md"
+    if "ENVCTL_UPDATE" in os.environ:
+        path.write_text(written, "utf-8")
+    assert path.read_text("utf-8") == written
+
+
+@pytest.mark.parametrize(
+    "identifier", ["plan-stale", "yanked", "packages.conflict", "yaml-tab", "no-all-users", "policy.no-all-users"]
+)
 def test_pages(identifier):
     page = explain(identifier)
     assert page.text
