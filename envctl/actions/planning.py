@@ -6,7 +6,7 @@ API -> plan, sealed. `apply` goes on from the value that `prepare` returns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -160,10 +160,17 @@ def _live_warnings(workspace: Workspace, loaded: Loaded, options: PlanOptions, f
     return warnings_of(read_environment(workspace, loaded), folded.changes)
 
 
-def expected_steps(events: list[EngineEvent]) -> tuple[ExpectedStep, ...]:
-    """What an apply of the shown plan may do; everything else stops it."""
+def expected_steps(events: Sequence[EngineEvent]) -> tuple[ExpectedStep, ...]:
+    """What an apply of the shown plan may do, down to the inputs; everything else stops it."""
+    from envctl.engine.embedded.expected import inputs_digest
+
     return tuple(
-        ExpectedStep(event.urn, event.op, changed_keys=event.diffs)
+        ExpectedStep(
+            event.urn,
+            event.op,
+            inputs_digest=inputs_digest(event.new.inputs) if event.new is not None else None,
+            changed_keys=event.diffs,
+        )
         for event in events
         if isinstance(event, StepEvent) and event.phase is Phase.PRE and event.op is not Op.REFRESH
     )

@@ -101,22 +101,7 @@ def repair_state(workspace: Workspace, environment: str, *, drop_pending: bool) 
     Raises:
         RefusedError: on the Pulumi engine, which has its own command for it; dropping what is pending works there, too.
     """
-    from envctl.engine.embedded.checkpoint import Checkpoint
-    from envctl.engine.embedded.state_edit import repair
-    from envctl.engine.pulumi_cli.engine import PulumiEngine
-
-    engine = workspace.engine(environment)
-    if drop_pending and isinstance(engine, PulumiEngine):
-        return engine.drop_pending()
-    done: list[str] = []
-
-    def edit(checkpoint: Checkpoint) -> Checkpoint:
-        repaired = repair(checkpoint, drop_pending=drop_pending)
-        done.extend(repaired.actions)
-        return repaired.checkpoint
-
-    _editable(workspace, environment, "pulumi state repair").edit_state("repair", edit)
-    return tuple(done)
+    return _editable(workspace, environment, "pulumi state repair").repair(drop_pending=drop_pending)
 
 
 def forget_resource(workspace: Workspace, environment: str, name: str) -> str:
@@ -126,11 +111,9 @@ def forget_resource(workspace: Workspace, environment: str, name: str) -> str:
         UsageError: there is no such resource.
         RefusedError: others depend on it.
     """
-    from envctl.engine.embedded.state_edit import forget
-
     engine = _editable(workspace, environment, "pulumi state delete URN")
     urn = str(show_state(workspace, environment, name)["urn"])
-    engine.edit_state("forget", lambda checkpoint: forget(checkpoint, urn))
+    engine.forget(urn)
     return urn
 
 
@@ -141,12 +124,10 @@ def move_resource(workspace: Workspace, environment: str, name: str, new_name: s
         UsageError: there is no such resource.
         RefusedError: the new URN is taken, or does not fit.
     """
-    from envctl.engine.embedded.state_edit import move
-
     engine = _editable(workspace, environment, "pulumi state rename URN NAME")
     urn = str(show_state(workspace, environment, name)["urn"])
     new_urn = new_name if new_name.startswith("urn:") else f"{urn.removesuffix(name_of(urn))}{new_name}"
-    engine.edit_state("move", lambda checkpoint: move(checkpoint, urn, new_urn))
+    engine.move(urn, new_urn)
     return new_urn
 
 

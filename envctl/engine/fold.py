@@ -29,6 +29,7 @@ SourceOf = Callable[[str, str], SourceSpan | None]
 _REPLACEMENT = frozenset(
     {Op.REPLACE, Op.CREATE_REPLACEMENT, Op.DELETE_REPLACED, Op.IMPORT_REPLACEMENT, Op.READ_REPLACEMENT}
 )
+_CREATIONS = frozenset({Op.CREATE, Op.CREATE_REPLACEMENT, Op.IMPORT_REPLACEMENT})
 _IGNORED_TYPES = ("pulumi:providers:", "pulumi:pulumi:Stack")
 
 
@@ -142,7 +143,8 @@ def _after(group: Sequence[StepEvent]) -> ResourceState | None:
 
 def _action(group: Sequence[StepEvent]) -> Action:
     ops = [step.op for step in group]
-    if any(op in _REPLACEMENT for op in ops):
+    abandoned = Op.REMOVE_PENDING_REPLACE in ops and not any(op in _CREATIONS for op in ops)
+    if any(op in _REPLACEMENT for op in ops) and not abandoned:
         creation = next((i for i, op in enumerate(ops) if op in {Op.CREATE_REPLACEMENT, Op.IMPORT_REPLACEMENT}), None)
         deletion = next((i for i, op in enumerate(ops) if op is Op.DELETE_REPLACED), None)
         before_creation = deletion is not None and (creation is None or deletion < creation)
@@ -152,7 +154,7 @@ def _action(group: Sequence[StepEvent]) -> Action:
             return Action.CREATE
         case Op.UPDATE:
             return Action.UPDATE
-        case Op.DELETE:
+        case Op.DELETE | Op.REMOVE_PENDING_REPLACE | Op.DELETE_REPLACED:
             old = _before(group)
             return Action.FORGET if old is not None and old.retain_on_delete and old.custom else Action.DELETE
         case Op.IMPORT:

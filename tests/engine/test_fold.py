@@ -95,7 +95,7 @@ def test_a_deletion_of_something_retained_leaves_it_in_the_cloud():
 
 def test_providers_and_the_stack_itself_are_not_changes():
     folded = fold(
-        step(Op.CREATE, "default", type_="pulumi:providers:gcp", new=state("default", "pulumi:providers:gcp")),
+        step(Op.CREATE, "google", type_="pulumi:providers:gcp", new=state("google", "pulumi:providers:gcp")),
         step(Op.CREATE, "b", new=state("b")),
         summary(create=2),
     )
@@ -169,3 +169,13 @@ def test_a_secret_that_changes_shows_no_payload():
 def test_the_last_exports_win():
     folded = fold(OutputsEvent({"a": 1}), OutputsEvent({"a": 2}), summary())
     assert folded.outputs == {"a": 2}
+
+
+def test_a_replacement_that_was_begun_and_is_no_longer_wanted_is_a_deletion():
+    old = state("b")
+    folded = fold(
+        step(Op.DELETE_REPLACED, "b", old, logical=False),
+        step(Op.REMOVE_PENDING_REPLACE, "b", old, logical=False),
+        summary(),
+    )
+    assert folded.changes[0].action is Action.DELETE
