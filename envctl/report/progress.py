@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TextIO
 
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
 from envctl.engine.events import EngineEvent, MessageEvent, Op, OperationEvent, Phase, StepEvent
 from envctl.engine.fold import name_of, type_of
 from envctl.plan.model import Plan
@@ -31,6 +35,7 @@ _PAST: Mapping[Op, str] = {
     Op.DELETE_REPLACED: "deleted the old",
     Op.IMPORT: "adopted",
 }
+_SHOWN = 8
 
 
 @dataclass(slots=True)
@@ -40,6 +45,11 @@ class _Running:
     started: float
     expected: str
     operation: str = ""
+
+    def __str__(self) -> str:
+        text = f"  … {self.title}: {self.verb}{_elapsed(time.monotonic() - self.started)}"
+        text += f", expected {self.expected}" if self.expected else ""
+        return text + (f" [{self.operation}]" if self.operation else "")
 
 
 class Progress:
@@ -53,23 +63,27 @@ class Progress:
         self._stream = stream
         self._style = style
         self._quiet = quiet
-        self._live = stream.isatty() and not quiet
         self._running: dict[str, _Running] = {}
-        self._shown = 0
         self._lock = threading.Lock()
         changes = plan.changes if plan else ()
         self._expected = {c.urn: describe_minutes(c.impact.minutes) for c in changes}
         self._components = {c.urn for c in changes if c.component}
         self._steps = {s.id: (s.title, describe_minutes(s.impact.minutes)) for s in plan.steps} if plan else {}
+        self._live: Live | None = None
+        if stream.isatty() and not quiet:
+            console = Console(file=stream, no_color=not style.color, highlight=False)
+            self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._under_way)
 
     def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock:
-            self._erase()
+        if self._live is not None:
+            self._live.stop()
 
     def __call__(self, event: EngineEvent) -> None:
         """Takes one event; safe to call from several threads."""
@@ -87,7 +101,6 @@ class Progress:
                     self._line(f"{self._style(event.severity, color, 'bold')}: {printable(name + event.message)}")
                 case _:
                     return
-            self._draw()
 
     def _step(self, event: StepEvent) -> None:
         if event.op not in _PRESENT or event.urn in self._components or event.type.startswith("pulumi:"):
@@ -97,7 +110,7 @@ class Progress:
         if event.phase is Phase.PRE:
             expected = self._expected.get(event.urn, "")
             self._running[key] = _Running(title, _PRESENT[event.op], time.monotonic(), expected)
-            if expected and not self._live:
+            if expected and self._live is None:
                 self._line(f"  {title}: {_PRESENT[event.op]} (expected {expected})")
             return
         running = self._running.pop(key, None)
@@ -113,7 +126,7 @@ class Progress:
         for key, running in self._running.items():
             if key.startswith(event.urn + " "):
                 known, running.operation = running.operation, event.operation.rsplit("/", 1)[-1]
-                if not known and running.expected and not self._live:
+                if not known and running.expected and self._live is None:
                     self._line(f"  {running.title}: operation {event.operation}")
                 return
         if event.urn in self._steps:
@@ -125,39 +138,28 @@ class Progress:
                 took = _elapsed(time.monotonic() - running.started) if running else ""
                 self._line(f"  {sign} {title}: {'done' if good else 'failed'}{took}")
                 return
-            self._running[event.urn] = _Running(title, "running", time.monotonic() - event.elapsed_seconds, expected)
+            started = time.monotonic() - event.elapsed_seconds
+            self._running[event.urn] = _Running(title, "running", started, expected)
 
     def _line(self, text: str) -> None:
-        self._erase()
+        if self._live is not None:
+            self._live.console.print(Text.from_ansi(text), soft_wrap=True)
+            return
         self._stream.write(text + "\n")
         self._stream.flush()
 
-    def _erase(self) -> None:
-        if self._shown:
-            self._stream.write(f"\x1b[{self._shown}F\x1b[J")
-            self._shown = 0
-
-    def _draw(self) -> None:
-        if not self._live:
-            return
-        self._erase()
-        now = time.monotonic()
-        lines = [
-            f"  … {r.title}: {r.verb}{_elapsed(now - r.started)}"
-            + (f", expected {r.expected}" if r.expected else "")
-            + (f" [{r.operation}]" if r.operation else "")
-            for r in list(self._running.values())[:8]
-        ]
-        if len(self._running) > len(lines):
-            lines.append(f"  … and {len(self._running) - len(lines)} more")
-        for line in lines:
-            self._stream.write(self._style(line[:118], "dim") + "\n")
-        self._stream.flush()
-        self._shown = len(lines)
+    def _under_way(self) -> Group:
+        """What is shown below the finished lines; asked four times a second from the display's own thread."""
+        # Without our lock: the display holds its own here, and a line that is printed takes both the other way round.
+        running = [str(each) for each in list(self._running.values())]
+        lines = running[:_SHOWN]
+        if len(running) > _SHOWN:
+            lines.append(f"  … and {len(running) - _SHOWN} more")
+        return Group(*(Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in lines))
 
 
 def _elapsed(seconds: float) -> str:
-    """` in 3 s`, nothing below a second."""
+    """` (3 s)`, nothing below a second."""
     if seconds < 1:
         return ""
     minutes, rest = divmod(round(seconds), 60)
