@@ -32,7 +32,7 @@ from envctl.spec.tree import Entries, KeyPath, key_span, spans
 from envctl.spec.writing import write_document
 from envctl.stacks.adoption import import_id, output_at, taking_over, without
 from envctl.stacks.declaration import CallerSecret, Input, Ref, Resource, StackProgram
-from envctl.stacks.environment import ENVIRONMENT
+from envctl.stacks.environment import ENVIRONMENT, PACKAGES
 from envctl.stacks.reading import Document, pruned, read_environment
 
 if TYPE_CHECKING:
@@ -213,6 +213,8 @@ class _Drafting:
             if name != ENVIRONMENT
         ]
         ignored = _ignorable(found, program)
+        if any(item.name == "packages" for item in self.dropped):
+            ignored.append(Left(PACKAGES, "the file would say nothing"))
         document["adopted"] = pruned(
             {
                 "labels": False,
@@ -263,6 +265,8 @@ class _Drafting:
             path = _path_at(source.tree, problem.span)
             if not path or path[0] in _FIXED:
                 raise error
+            if path[0] == "packages":  # they are set as one whole: with one missing, envctl would uninstall it
+                path = ("packages",)
             self.dropped.append(Left(".".join(map(str, path)), f"{problem.code}: {problem.summary}"))
             return pruned(_less(document, path))
         raise error
@@ -428,9 +432,8 @@ def _take_over_by_file(
         _import(workspace, program, found, watch)
     pending: tuple[str, ...] = ()
     if not dry_run:
-        pending = tuple(
-            change.name for change in prepare(workspace, wanted.stem, PlanOptions(gates=False)).plan.pending
-        )
+        plan = prepare(workspace, wanted.stem, PlanOptions(gates=False)).plan
+        pending = (*(change.name for change in plan.pending), *(step.title for step in plan.steps))
     return Adoption(
         wanted,
         loaded.path.read_text("utf-8"),

@@ -24,6 +24,7 @@ from envctl.operations.packages import plan_packages
 from envctl.plan.model import Action, Mode, OperationStep, Plan, Seal
 from envctl.plan.wire import digest, digest_changes
 from envctl.spec.model import Environment
+from envctl.stacks.environment import PACKAGES
 
 if TYPE_CHECKING:
     from envctl.actions.workspace import Workspace
@@ -192,11 +193,14 @@ def _wanted(workspace: Workspace, loaded: Loaded, events: list[EngineEvent], fol
     )
     variables = {key: value for key, value in spec.airflow.variables.items() if isinstance(value, str)}
     pools = {name: pool.model_dump(mode="json", by_alias=True) for name, pool in spec.airflow.pools.items()}
+    live_packages = None if made_anew else _live_packages(events)
+    # An imported environment may have packages that no file can hold: then they are left alone as a whole.
+    left_alone = spec.adopted is not None and PACKAGES in spec.adopted.ignore
     return Wanted(
-        packages=sent_by(loaded),
+        packages=live_packages or {} if left_alone else sent_by(loaded),
         settings={kind: values for kind, values in (("variables", variables), ("pools", pools)) if values},
         recorded={} if made_anew else workspace.settings_record(loaded.name).read(),
-        live_packages=None if made_anew else _live_packages(events),
+        live_packages=live_packages,
     )
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
 from envctl.diagnostics import SourceSpan
 from envctl.operations.composer_api import (
     SERVICE,
@@ -32,11 +35,12 @@ def plan_packages(
 ) -> OperationStep | None:
     """The step that brings the live packages to the desired ones, or None when they are equal.
 
-    Both map normalised names to extras and specifier (`{"pandas": "[gcp]>=2"}`), as the API does. `live` is
-    None when the environment does not exist yet.
+    Both map names to extras and specifier (`{"pandas": "[gcp]>=2"}`), as the API does; they are equal when they mean
+    the same, for a rebuild because of another spelling (`ruamel.yaml`, `ruamel-yaml`) would be one for nothing.
+    `live` is None when the environment does not exist yet.
     """
-    before = dict(live or {})
-    if before == dict(desired):
+    before: dict[str, str] = {str(canonicalize_name(name)): text for name, text in (live or {}).items()}
+    if _meaning(before) == _meaning(desired):
         return None
     whole = PropertyChange(_PATH, PropertyAction.CHANGE, before, dict(desired))
     return OperationStep(
@@ -47,6 +51,20 @@ def plan_packages(
         impact=impact_of(_TYPE, Action.UPDATE, [whole]),
         source=source,
     )
+
+
+def _meaning(packages: Mapping[str, str]) -> dict[str, object]:
+    """Packages as what they ask for; a text that is no requirement stands for itself."""
+    found: dict[str, object] = {}
+    for name, text in packages.items():
+        try:
+            asked = Requirement(f"{name}{text}")
+        except InvalidRequirement:
+            found[canonicalize_name(name)] = text
+        else:
+            extras = frozenset(map(canonicalize_name, asked.extras))
+            found[canonicalize_name(name)] = (extras, asked.specifier, str(asked.marker or ""), asked.url)
+    return found
 
 
 def apply_packages(transport: Transport, environment: str, desired: Mapping[str, str], waiter: Waiter) -> None:
@@ -67,7 +85,7 @@ def apply_packages(transport: Transport, environment: str, desired: Mapping[str,
     earlier = running_operation(transport, environment)
     if earlier is not None:
         wait_for(transport, earlier, waiter, "An update of an earlier run failed")
-        if _installed(transport, environment) == dict(desired):
+        if _meaning(_installed(transport, environment)) == _meaning(desired):
             return  # it was this very change; the API refuses one that changes nothing
     body = {"config": {"softwareConfig": {"pypiPackages": dict(desired)}}}
     failure = "The custom packages were refused"
