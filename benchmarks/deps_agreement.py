@@ -28,8 +28,8 @@ from envctl.resolution.image import AIRFLOW, Image
 from envctl.resolution.judgement import Judge
 from envctl.resolution.memory import MemorySource
 from envctl.resolution.protocol import PackageName, RequirementMetadata
-from envctl.resolution.universe import Universe
 from envctl.resolution.specifiers import version_of
+from envctl.resolution.universe import Universe
 
 EXTRAS = ("fast", "cloud-api", "cloud_api")
 
@@ -46,7 +46,9 @@ def make_world(image: Image, seed: int, count: int) -> World:
     """A universe around a few preinstalled packages, and lists over it; the same for the same seed."""
     chance = random.Random(seed)
     preinstalled = sorted(
-        name for name, one in image.packages.items() if name != AIRFLOW and "+" not in one.version and one.requires is not None
+        name
+        for name, one in image.packages.items()
+        if name != AIRFLOW and "+" not in one.version and one.requires is not None
     )
     touched = chance.sample(preinstalled, min(12, len(preinstalled)))
     universe: dict[str, dict[str, RequirementMetadata]] = {}
@@ -154,13 +156,11 @@ def _wanted(chance: random.Random, image: Image, universe: dict[str, dict[str, R
     return f"{name}{extra}{_clause(chance.choice(versions), chance)}"
 
 
-def _novel(
-    chance: random.Random, image: Image, touched: list[str], known: list[str]
-) -> RequirementMetadata:
+def _novel(chance: random.Random, image: Image, touched: list[str], known: list[str]) -> RequirementMetadata:
     requires: list[str] = []
-    universe = dict.fromkeys(known, {"1.0": RequirementMetadata(), "2.0": RequirementMetadata()})
+    universe = {name: {"1.0": RequirementMetadata(), "2.0": RequirementMetadata()} for name in known}
     for _ in range(chance.randint(0, 4)):
-        pool = touched if chance.random() < 0.65 else (known if known else touched)
+        pool = touched if chance.random() < 0.65 else (known or touched)
         name = chance.choice(pool)
         if name in image.packages:
             text = f"{name}{_clause(image.packages[PackageName(name)].version, chance)}"
@@ -284,7 +284,9 @@ def main() -> int:
         return 2
     folder = Path(tempfile.mkdtemp(prefix="agreement-"))
     try:
-        compared, wrong = compare(image, options.pip, options.seed, options.count, folder, options.size, options.seconds)
+        compared, wrong = compare(
+            image, options.pip, options.seed, options.count, folder, options.size, options.seconds
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for line in wrong:
