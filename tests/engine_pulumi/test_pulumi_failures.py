@@ -19,6 +19,7 @@ from envctl.engine.protocol import RunOptions, StackRef
 from envctl.engine.pulumi_cli.command import find_command
 from envctl.engine.pulumi_cli.engine import PulumiEngine, PulumiSettings
 from envctl.engine.pulumi_cli.failures import translate_text
+from envctl.engine.pulumi_cli.locks import read_checkpoint
 from envctl.errors import EnvctlError, ExitCode
 
 OPTIONS = RunOptions(refresh=False)
@@ -111,6 +112,12 @@ class TestOnTheRealCli:
         before = side.rows()
         yield
         assert normal_state(other(side).export_state()) == before, "the state is as it was"
+
+    def test_a_checkpoint_file_is_what_the_cli_exports(self, side: Side) -> None:
+        engine = other(side)
+        read = read_checkpoint(engine.settings.backend, STACK)
+        assert read is not None
+        assert read == engine._export()
 
     def test_a_wrong_passphrase(self, side: Side) -> None:
         engine = other(side, environment={"PULUMI_CONFIG_PASSPHRASE": "wrong"})

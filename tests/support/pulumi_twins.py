@@ -294,6 +294,7 @@ def dependencies_of(side: Side) -> dict[str, list[str]]:
 
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
+_NUMBER = re.compile(r"\d{15,}")
 _BY_SERVER = frozenset(
     {
         "uniqueId",
@@ -304,16 +305,21 @@ _BY_SERVER = frozenset(
         "gkeCluster",
         "dagGcsPrefix",
         "generation",
-        "subject_id",
+        "networkId",
+        "numericId",
+        "generatedId",
+        "subnetworkId",
+        "fingerprint",
+        "routerId",
     }
 )
 
 
-def normal_state(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def normal_state(document: Mapping[str, Any], passphrase: str = PASSPHRASE) -> dict[str, dict[str, Any]]:
     """The rows of an export by URN, comparable between two clouds."""
     deployment = document["deployment"]
     salt = salt_of(deployment)
-    crypter = PassphraseManager.open(PASSPHRASE, salt) if salt else None
+    crypter = PassphraseManager.open(passphrase, salt) if salt else None
     rows: dict[str, dict[str, Any]] = {}
     for row in deployment.get("resources") or []:
         kept = {k: v for k, v in row.items() if k not in ("created", "modified", "sourcePosition", "stackTrace")}
@@ -348,7 +354,7 @@ def _normal(value: Any, crypter: Any) -> Any:
     if isinstance(value, list):
         return [_normal(item, crypter) for item in value]
     if isinstance(value, str):
-        return _STAMP.sub("(a time)", value)
+        return _NUMBER.sub("(a number)", _STAMP.sub("(a time)", value))
     return value
 
 

@@ -30,7 +30,7 @@ from envctl.engine.events import (
 )
 from envctl.engine.protocol import EventSink, Program, RunOptions, RunResult, StackRef
 from envctl.engine.pulumi_cli.failures import translated_failures
-from envctl.engine.pulumi_cli.locks import PulumiLock, read_locks
+from envctl.engine.pulumi_cli.locks import PulumiLock, read_checkpoint, read_locks
 from envctl.engine.pulumi_cli.pending import pending_of, settle_pending, without_pending
 from envctl.engine.pulumi_cli.translation import mask, translate_event
 from envctl.errors import EnvctlError, RefusedError
@@ -171,7 +171,7 @@ class PulumiEngine:
     def export_state(self) -> dict[str, Any]:
         """The checkpoint as `pulumi stack export` writes it, secrets encrypted."""
         if self._exported is None:
-            self._exported = self._export()
+            self._exported = read_checkpoint(self.settings.backend, self.stack) or self._export()
         return self._exported
 
     def import_state(self, document: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Locks of Pulumi's file backend: who holds a stack, and whether that process still lives."""
+"""Pulumi's file backend, read directly: who holds a stack, and its checkpoint without the price of a CLI run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from envctl.engine.protocol import StackRef
 
+_VERSION = 3  # of the checkpoint, `apitype.DeploymentSchemaVersionCurrent` of Pulumi 3.256
 _SLACK = timedelta(seconds=2)
 
 
@@ -49,9 +51,10 @@ class PulumiLock:
 
 def read_locks(backend: str, stack: StackRef) -> tuple[PulumiLock, ...] | None:
     """The locks of a stack; None when this backend does not show them, or shows one that cannot be understood."""
-    if not backend.startswith("file://"):
+    root = _root(backend)
+    if root is None:
         return None
-    folder = Path(backend.removeprefix("file://")) / ".pulumi" / "locks" / "organization" / stack.project / stack.stack
+    folder = root / "locks" / "organization" / stack.project / stack.stack
     found: list[PulumiLock] = []
     try:
         for path in sorted(folder.glob("*.json")):
@@ -61,3 +64,21 @@ def read_locks(backend: str, stack: StackRef) -> tuple[PulumiLock, ...] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return tuple(found)
+
+
+def read_checkpoint(backend: str, stack: StackRef) -> dict[str, Any] | None:
+    """The stack's checkpoint as `pulumi stack export` writes it; None when this backend has no such file."""
+    root = _root(backend)
+    if root is None:
+        return None
+    try:
+        stored = json.loads((root / "stacks" / stack.project / f"{stack.stack}.json").read_text(encoding="utf-8"))
+        if stored["version"] != _VERSION:
+            return None
+        return {"version": _VERSION, "deployment": dict(stored["checkpoint"]["latest"] or {})}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _root(backend: str) -> Path | None:
+    return Path(backend.removeprefix("file://")) / ".pulumi" if backend.startswith("file://") else None
