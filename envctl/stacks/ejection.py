@@ -10,7 +10,8 @@ import json
 import keyword
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 from envctl.stacks.declaration import (
@@ -26,6 +27,8 @@ from envctl.stacks.declaration import (
 )
 
 _WIDTH = 100
+_ENOUGH = 3
+"""From how many on alike resources are a table."""
 _TAKEN = frozenset({"base64", "config", "google", "group", "inside", "made", "pulumi", "resource", "secret"})
 
 _HEAD = '''\
@@ -91,55 +94,153 @@ class Code:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Resources one after the other that are alike, written as one statement with a table when there are several.
+
+    `before` are the logical names of all that the program declared ahead of the first one.
+    """
+
+    members: tuple[Resource, ...]
+    before: tuple[str, ...]
+
+    @property
+    def first(self) -> Resource:
+        return self.members[0]
+
+    def varying(self) -> list[str]:
+        """Inputs in which the members differ."""
+        return [k for k, value in self.first.inputs.items() if any(m.inputs[k] != value for m in self.members)]
+
+    def waits_differ(self) -> bool:
+        return len({member.options.depends_on for member in self.members}) > 1
+
+
+def _runs(program: StackProgram) -> list[_Run]:
+    found: list[_Run] = []
+    outputs = needed_outputs(program)
+    declared: list[str] = []
+
+    def shape(resource: Resource) -> tuple[Any, ...]:
+        options = replace(resource.options, depends_on=())
+        wanted = outputs.get(resource.name, frozenset()) - resource.inputs.keys() - {"id", "urn"}
+        return (resource.parent, resource.type, tuple(resource.inputs), options, wanted)
+
+    for _, group in groupby(program.resources, key=shape):
+        members = tuple(group)
+        everything = any(len(m.options.depends_on) > 1 and set(m.options.depends_on) == set(declared) for m in members)
+        inside = {member.name for member in members}
+        tangled = any(inside & set(m.options.depends_on) for m in members) or any(
+            ref.resource in inside for m in members for ref in references(m.inputs)
+        )
+        if len(members) < _ENOUGH or everything or tangled:
+            for member in members:
+                found.append(_Run((member,), tuple(declared)))
+                declared.append(member.name)
+        else:
+            found.append(_Run(members, tuple(declared)))
+            declared += [member.name for member in members]
+    return found
+
+
 @dataclass(slots=True)
 class _Writer:
     program: StackProgram
     names: dict[str, str] = field(default_factory=dict[str, str])
+    tables: dict[str, str] = field(default_factory=dict[str, str])
+    runs: list[_Run] = field(default_factory=list[_Run])
 
     def __post_init__(self) -> None:
         used = set(_TAKEN)
-        parents = {component.name: f"{_slug(component.name)}_group" for component in self.program.components}
-        for name, variable in parents.items():
-            self.names[f"group {name}"] = _free(variable, used)
-        for resource in self.program.resources:
-            self.names[resource.name] = _free(_slug(resource.name), used)
+        self.runs = _runs(self.program)
+        for component in self.program.components:
+            self.names[f"group {component.name}"] = _free(f"{_slug(component.name)}_group", used)
+        for run in self.runs:
+            if len(run.members) == 1:
+                self.names[run.first.name] = _free(_slug(run.first.name), used)
+                continue
+            module, _, kind = run.first.type.split(":")[1].partition("/")
+            table = _free(_slug(f"{module}_{_snake(kind[:1].upper() + kind[1:])}"), used)
+            for member in run.members:
+                self.names[member.name] = f"{table}[{_text(member.name)}]"
+                self.tables[member.name] = table
 
     def resources(self) -> Iterator[str]:
-        """One statement per resource, with a heading where a group begins."""
+        """One statement per resource, or per run of those that are alike, with a heading where a group begins."""
         wanted = self.referred_to()
-        outputs = needed_outputs(self.program)
         heading = ""
-        before: list[str] = []
-        for resource in self.program.resources:
-            if resource.parent != heading:
-                heading = resource.parent
+        for run in self.runs:
+            if run.first.parent != heading:
+                heading = run.first.parent
                 yield f"\n# {heading.replace('-', ' ')}\n"
-            announced = sorted(outputs.get(resource.name, frozenset()) - resource.inputs.keys() - {"id", "urn"})
-            arguments: list[tuple[str, Any]] = [
-                ("", resource.type),
-                ("", resource.name),
-                ("", Code(self.names[f"group {resource.parent}"])),
-                ("", self.value(resource.inputs)),
-            ]
-            if announced:
-                arguments.append(("outputs", announced))
-            arguments += self.options(resource, before)
-            target = f"{self.names[resource.name]} = " if resource.name in wanted else ""
-            yield _call(f"{target}resource", arguments)
-            before.append(resource.name)
+            if len(run.members) > 1:
+                yield self.table(run, wanted)
+                continue
+            target = f"{self.names[run.first.name]} = " if run.first.name in wanted else ""
+            given = self.value(run.first.inputs)
+            yield _call(f"{target}resource", self.arguments(run.first, run.before, _text(run.first.name), given))
+
+    def arguments(
+        self, resource: Resource, before: tuple[str, ...], name: str, inputs: Any, waits: str | None = None
+    ) -> list[tuple[str, Any]]:
+        found: list[tuple[str, Any]] = [
+            ("", resource.type),
+            ("", Code(name)),
+            ("", Code(self.names[f"group {resource.parent}"])),
+            ("", inputs),
+        ]
+        outputs = needed_outputs(self.program).get(resource.name, frozenset())
+        if announced := sorted(outputs - resource.inputs.keys() - {"id", "urn"}):
+            found.append(("outputs", announced))
+        for option, value in self.options(resource, before):
+            found.append((option, Code(waits) if option == "depends_on" and waits else value))
+        if waits and not resource.options.depends_on:
+            found.append(("depends_on", Code(waits)))
+        return found
+
+    def table(self, run: _Run, wanted: set[str]) -> str:
+        """Alike resources as a loop over a table; a dictionary by logical name when others refer to them."""
+        columns = {key: self.column(_snake(key)) for key in run.varying()}
+        key = self.column("logical")
+        waits = self.column("waits") if run.waits_differ() else None
+        variables = [key, *columns.values(), *([waits] if waits else [])]
+        inputs = {
+            name: Code(columns[name]) if name in columns else self.value(value)
+            for name, value in run.first.inputs.items()
+        }
+        body = _call("resource", self.arguments(run.first, run.before, key, inputs, waits))
+        rows: list[str] = []
+        for member in run.members:
+            values = [_text(member.name), *(_line(self.value(member.inputs[name])) for name in columns)]
+            if waits:
+                values.append(_line([Code(self.names[name]) for name in member.options.depends_on]))
+            short = f"({', '.join(values)})," if len(values) > 1 else f"{values[0]},"
+            fits = len(short) + 8 <= _WIDTH or len(values) == 1
+            rows += [short] if fits else ["(", *(f"    {value}," for value in values), "),"]
+        head = f"for {', '.join(variables)} in ("
+        if any(member.name in wanted for member in run.members):
+            lines = [f"{self.tables[run.first.name]} = {{", *_shifted(f"{key}: {body}", 1), f"    {head}"]
+            return "\n".join([*lines, *(f"        {row}" for row in rows), "    )", "}"])
+        return "\n".join([head, *(f"    {row}" for row in rows), "):", *_shifted(body, 1)])
+
+    def column(self, name: str) -> str:
+        """A loop variable that hides nothing of the program."""
+        taken = name in _TAKEN or name in {*self.names.values(), *self.tables.values()} or keyword.iskeyword(name)
+        return f"{name}_" if taken else name
 
     def referred_to(self) -> set[str]:
         """Resources that need a variable."""
-        found: set[str] = set()
+        found = {ref.resource for value in self.program.exports.values() for ref in references(value)}
         before: list[str] = []
         for resource in self.program.resources:
             found |= {ref.resource for ref in references(resource.inputs)}
-            if set(resource.options.depends_on) != set(before):
-                found |= set(resource.options.depends_on)
+            waits = set(resource.options.depends_on)
+            if len(waits) <= 1 or waits != set(before):
+                found |= waits
             before.append(resource.name)
-        return found | {ref.resource for value in self.program.exports.values() for ref in references(value)}
+        return found
 
-    def options(self, resource: Resource, before: list[str]) -> Iterator[tuple[str, Any]]:
+    def options(self, resource: Resource, before: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
         options: Options = resource.options
         if options.depends_on:
             waits = [Code(self.names[name]) for name in options.depends_on]
@@ -276,6 +377,15 @@ def _line(value: Any) -> str:
 def _text(text: str) -> str:
     """A text in double quotes; JSON's escapes are Python's, too."""
     return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _shifted(text: str, depth: int) -> list[str]:
+    return ["    " * depth + line for line in text.splitlines()]
+
+
+def _snake(name: str) -> str:
+    """`crypto_key_iam_member` of `CryptoKeyIAMMember`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _slug(name: str) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from projects import DEV, bring_up, workspace_of, write_project
 
 from envctl.actions.eject import eject, render_project
+from envctl.actions.program import build_program
 from envctl.engine.events import Op, Phase, StepEvent
 from envctl.engine.protocol import RunOptions
 from envctl.errors import RefusedError
 
+ROOT = Path(__file__).parents[2]
 RICH = """\
 project: acme-data-dev
 region: europe-west1
@@ -98,6 +102,35 @@ def test_the_files_are_the_same_every_time_and_know_nothing_of_envctl(tmp_path):
     assert imported == {"base64", "pulumi"}
     assert not re.search(r"envctl", first["requirements.txt"])
     assert "was never applied" in first["README.md"]
+
+
+@pytest.mark.parametrize("name", ["acme-data-prod", "dev", "prod", "staging"])
+def test_the_examples_are_the_same_program_before_and_after(tmp_path, name):
+    shutil.copytree(ROOT / "environments", tmp_path / "environments")
+    shutil.copy(ROOT / "envctl.yaml", tmp_path / "envctl.yaml")
+    workspace = workspace_of(tmp_path)
+    engine = workspace.engine(name)
+    code = render_project(workspace, name)[0]["__main__.py"]
+    planned = [], []
+    for program, events in zip(
+        (build_program(workspace, workspace.load(name)).run, program_of(code)), planned, strict=True
+    ):
+        assert engine.preview(program, RunOptions(), events.append).ok, events
+    ours, ejected = ({step.urn: step.new for step in events if is_planned(step)} for events in planned)
+    assert set(ours) == set(ejected)
+    assert len(ours) > 10
+    assert {urn: state.inputs for urn, state in ours.items()} == {urn: state.inputs for urn, state in ejected.items()}
+
+
+def is_planned(event):
+    return isinstance(event, StepEvent) and event.phase is Phase.PRE
+
+
+def test_alike_resources_are_a_table(tmp_path):
+    code = render_project(workspace_of(write_project(tmp_path)), "dev")[0]["__main__.py"]
+    assert code.count('"gcp:projects/service:Service"') == 1
+    assert '        ("api-composer", "composer.googleapis.com"),\n' in code
+    assert 'depends_on=[projects_service["api-iam"]],' in code
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path):
