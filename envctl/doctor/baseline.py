@@ -15,12 +15,6 @@ from envctl.errors import InvalidInputError
 FORMAT: Final = "envctl.doctor-baseline/v1"
 
 
-def render_baseline(findings: Iterable[Finding]) -> str:
-    """A baseline that accepts every failed finding."""
-    accepted = sorted({item.fingerprint for item in findings if item.status is Status.FAILED})
-    return json.dumps({"format": FORMAT, "accepted": accepted}, indent=1) + "\n"
-
-
 def load_baseline(path: Path) -> frozenset[str]:
     """Fingerprints from a baseline, or from an earlier `doctor --format json`.
 

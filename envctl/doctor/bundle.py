@@ -98,9 +98,9 @@ def parse_bundle(text: str, file: Path) -> Facts:
 
 def _parse_answer(item: Any) -> tuple[tuple[Subject, str] | None, Answer]:
     known = {subject.value: subject for subject in Subject}
-    if not isinstance(item, Mapping) or item.get("ask") not in known or not isinstance(item.get("of"), str):
+    if not isinstance(item, Mapping) or not isinstance(item.get("of"), str) or str(item.get("ask")) not in known:
         return None, Absent()
-    subject = known[item["ask"]]
+    subject = known[str(item["ask"])]
     key = (subject, item["of"])
     if "value" in item:
         return key, Known(item["value"])

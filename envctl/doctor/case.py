@@ -38,7 +38,6 @@ class Case:
     facts: Facts
     now: datetime
     libraries: frozenset[str] | None = None
-    stack_file: str = ""
 
     @property
     def has_facts(self) -> bool:

@@ -285,10 +285,6 @@ class Access:
     def _nothing(self) -> tuple[str, ...]:
         return (f"no binding on {' or '.join(self._chain)}",)
 
-    def states(self, permissions: Iterable[str]) -> tuple[State, ...]:
-        """The answers for several permissions."""
-        return tuple(self.verdict(permission).state for permission in permissions)
-
     def verdict(self, permission: str) -> Verdict:
         """The answer with its reason and evidence."""
         if self._tested is not None and permission in self._tested.asked:

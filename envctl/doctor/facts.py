@@ -110,14 +110,6 @@ class Facts:
         """The objects of which something was asked, sorted."""
         return tuple(sorted(name for kind, name in self.answers if kind is subject))
 
-    def merged(self, other: Facts) -> Facts:
-        """These facts with the other's answers where those say more."""
-        answers = dict(self.answers)
-        for key, answer in other.answers.items():
-            if not isinstance(answer, Unreadable) or key not in answers:
-                answers[key] = answer
-        return Facts(answers, max(self.collected_at, other.collected_at), f"{self.origin} and {other.origin}")
-
 
 def texts(value: Any) -> Iterable[str]:
     """The texts in a list of an answer; nothing for any other shape."""

@@ -27,7 +27,7 @@ def _rules_of_v1(value: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
         yield {"enforce": bool(boolean.get("enforced"))}
     listed = value.get("listPolicy")
     if isinstance(listed, Mapping):
-        if listed.get("allValues") in {"ALLOW", "DENY"}:
+        if str(listed.get("allValues")) in {"ALLOW", "DENY"}:
             yield {"allowAll": listed["allValues"] == "ALLOW", "denyAll": listed["allValues"] == "DENY"}
         else:
             yield {

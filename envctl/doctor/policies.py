@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 
 class MalformedPolicy(ValueError):
@@ -101,7 +100,7 @@ def parse_allow_policy(document: Any) -> AllowPolicy:
         raise MalformedPolicy("no `bindings`, `etag` or `version`")
     oddities: list[str] = []
     version = document.get("version", 1)
-    if version not in {0, 1, 2, 3}:
+    if not isinstance(version, int) or not 0 <= version <= 3:
         oddities.append(f"policy version {version!r} is not known")
     parsed: list[PolicyBinding] = []
     for place, item in enumerate(bindings):
@@ -179,16 +178,6 @@ def _parse_deny_rule(policy: str, entry: Any) -> DenyRule | str:
             return f"{key} is not a list of texts"
         lists.append(tuple(value))
     return DenyRule(policy.rpartition("/")[2], *lists, condition=_parse_condition(rule.get("denialCondition")))
-
-
-def attachment_of(policy_name: str) -> str:
-    """The resource that a deny policy's name says it is attached to, as a full name; empty when the text is another.
-
-    `policies/cloudresourcemanager.googleapis.com%2Fprojects%2Fp/denypolicies/d` gives
-    `//cloudresourcemanager.googleapis.com/projects/p`.
-    """
-    parts = policy_name.split("/")
-    return "//" + unquote(parts[1]) if len(parts) >= 2 and parts[0] == "policies" else ""
 
 
 def parse_boundary(document: Any) -> Boundary:

@@ -93,13 +93,3 @@ class RoleCatalogue:
         if role in self._custom:
             return self._custom[role]
         return _shipped_bits(role)
-
-    def roles_with(self, permissions: Iterable[str]) -> tuple[str, ...]:
-        """Shipped roles that hold all these permissions, smallest first."""
-        wanted = self.bits(permissions)
-        found: list[tuple[int, str]] = []
-        for role in _shipped()[0]["roles"]:
-            bits = _shipped_bits(role)
-            if bits is not None and bits & wanted == wanted:
-                found.append((bits.bit_count(), role))
-        return tuple(role for _, role in sorted(found))

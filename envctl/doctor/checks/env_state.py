@@ -30,7 +30,7 @@ def _run(case: Case) -> Iterator[Finding]:
                 yield _VOICE.ok("the environment is running", resource=name)
             else:
                 wait = command(f"envctl operations wait {case.name}")
-                fixes = (wait,) if state in {"CREATING", "UPDATING"} else ()
+                fixes = (wait,) if str(state) in {"CREATING", "UPDATING"} else ()
                 yield _VOICE.failed(f"The environment is {state}, not RUNNING.", resource=name, fixes=fixes)
 
 

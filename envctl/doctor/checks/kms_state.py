@@ -40,7 +40,7 @@ def _run(case: Case) -> Iterator[Finding]:
                     resource=name,
                     fixes=(command(f"gcloud kms keys versions enable {version}"),),
                 )
-            elif purpose not in {None, "ENCRYPT_DECRYPT"}:
+            elif str(purpose or "ENCRYPT_DECRYPT") != "ENCRYPT_DECRYPT":
                 yield _VOICE.failed(f"The key is made for {purpose}, not for ENCRYPT_DECRYPT.", resource=name)
             else:
                 yield _VOICE.ok("the key's primary version is enabled", resource=name)

@@ -19,11 +19,11 @@ _PORTS = (12345, 12346)
 
 
 def _opens(rule: object) -> bool:
-    if field_of(rule, "direction") not in {None, "INGRESS"} or field_of(rule, "disabled") is True:
+    if str(field_of(rule, "direction") or "INGRESS") != "INGRESS" or field_of(rule, "disabled") is True:
         return False
     open_ports: set[int] = set()
     for entry in objects(field_of(rule, "allowed")):
-        if entry.get("IPProtocol") not in {"tcp", "all", "6"}:
+        if str(entry.get("IPProtocol")) not in {"tcp", "all", "6"}:
             continue
         spans = list(texts(entry.get("ports"))) or ["0-65535"]
         for span in spans:
