@@ -242,7 +242,7 @@ def _apply(prepared: Prepared, watch: Watch, cancel: threading.Event, run: RunWr
         cancel=cancel,
         message=f"envctl {plan.mode.value}",
     )
-    if not plan.pending:
+    if not plan.pending and not prepared.awaits:
         result = RunResult(ok=True)
     elif plan.mode is Mode.DESTROY:
         result = prepared.engine.destroy(prepared.program.run, options, sink, preview=False)

@@ -59,7 +59,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan and everything that applying it takes."""
+    """A plan and everything that applying it takes.
+
+    `awaits` maps URNs to operations that an earlier run left in the cloud: an apply waits for them, even when there
+    is nothing else to do.
+    """
 
     plan: Plan
     workspace: Workspace
@@ -70,6 +74,7 @@ class Prepared:
     expected: tuple[ExpectedStep, ...]
     wanted: Wanted | None = None
     events: list[EngineEvent] = field(default_factory=list[EngineEvent])
+    awaits: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def prepare(
@@ -151,6 +156,7 @@ def prepare(
         expected=expected_steps(events),
         wanted=wanted,
         events=events,
+        awaits=result.awaits,
     )
 
 

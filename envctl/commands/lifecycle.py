@@ -304,10 +304,10 @@ def _apply(prepared: Prepared, *, yes: bool, allow_unknown: bool) -> ExitCode:
     plan = prepared.plan
     style = CONSOLE.style()
     CONSOLE.emit(render_plan(plan, style, verbose=CONSOLE.verbose))
-    if plan.empty and not plan.incomplete:
+    if plan.empty and not plan.incomplete and not prepared.awaits:
         return ExitCode.DONE
     check_applicable(prepared, allow_unknown=allow_unknown)
-    if not yes:
+    if not yes and not plan.empty:
         _confirm(plan)
     verb = "Destroying" if plan.mode is Mode.DESTROY else "Applying"
     CONSOLE.say(f"{verb} {plan.environment} ...")

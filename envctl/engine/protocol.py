@@ -53,13 +53,15 @@ class RunOptions:
 class RunResult:
     """How a run ended; the events tell the rest.
 
-    `failed` lists URNs whose step failed, `detached` maps URNs to operations that go on in the cloud.
+    `failed` lists URNs whose step failed, `detached` maps URNs to operations that go on in the cloud. `awaits` does
+    the same for a preview: operations of an earlier run that an apply waits for.
     """
 
     ok: bool
     interrupted: bool = False
     failed: tuple[str, ...] = ()
     detached: Mapping[str, str] = field(default_factory=dict)
+    awaits: Mapping[str, str] = field(default_factory=dict)
     state_serial: int = 0
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from projects import DEV, bring_up, call, plan, run, workspace_of, write_project
 
+from envctl.actions.apply import apply
 from envctl.actions.status import read_status
+from envctl.cli import run as run_cli
+from envctl.engine.events import OperationEvent
 from envctl.errors import RefusedError
 from envctl.operations.journal import Outcome
 from envctl.plan.model import Action, Reason
@@ -62,6 +66,59 @@ def test_an_environment_that_was_never_made_is_made_anew(unmade):
     assert call(unmade, "GET", LIVE)["state"] == "RUNNING"
     after = plan(unmade, "dev").plan
     assert (after.empty, after.drift, after.warnings) == (True, (), ())
+
+
+def left_creating(root, *, doomed=False):
+    """A project whose first `up` was interrupted while the environment was created."""
+    workspace = workspace_of(write_project(root))
+    if doomed:
+        fail(workspace, "create")
+    cancel = threading.Event()
+
+    def stop_when_creating(event):
+        if isinstance(event, OperationEvent) and "environment" in event.urn:
+            cancel.set()
+
+    assert apply(plan(workspace, "dev"), stop_when_creating, cancel).outcome is Outcome.DETACHED
+    assert state_of(workspace) == "CREATING"
+    return workspace
+
+
+def state_of(workspace):
+    """The state without a request: a request would let time pass."""
+    return workspace.cloud.emulator().backend.store.get("composer.environments", NAME)["state"]
+
+
+def test_up_waits_for_the_create_of_an_earlier_run(tmp_path):
+    workspace = left_creating(tmp_path)
+    prepared = plan(workspace, "dev")
+    assert prepared.plan.empty
+    assert [name.rpartition("::")[2] for name in prepared.awaits] == ["environment"]
+    assert state_of(workspace) == "CREATING"
+    assert run(prepared).outcome is Outcome.SUCCEEDED
+    assert state_of(workspace) == "RUNNING"
+    assert plan(workspace, "dev").awaits == {}
+
+
+def test_the_command_waits_too(tmp_path, monkeypatch, capsys):
+    workspace = left_creating(tmp_path)
+    monkeypatch.setenv("ENVCTL_CLOUD", "sandbox")
+    assert run_cli(["-C", str(tmp_path), "up", "dev"]) == 0
+    assert "Applying dev" in capsys.readouterr().err
+    again = workspace_of(workspace.root)
+    assert plan(again, "dev").awaits == {}
+    assert state_of(again) == "RUNNING"
+
+
+def test_a_create_that_failed_while_nobody_waited_is_made_anew_too(tmp_path):
+    workspace = left_creating(tmp_path, doomed=True)
+    with pytest.raises(RefusedError) as caught:
+        run(plan(workspace, "dev"))  # it was to wait only; what it finds then is no part of the plan
+    assert caught.value.code == "plan-left"
+    assert change_of(plan(workspace, "dev")).action is Action.DELETE_THEN_CREATE
+    bring_up(workspace, "dev")
+    assert state_of(workspace) == "RUNNING"
+    assert plan(workspace, "dev").plan.empty
 
 
 def test_the_preview_says_what_is_wrong_and_what_up_does(unmade):

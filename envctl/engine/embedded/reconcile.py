@@ -40,6 +40,7 @@ def reconcile_pending(run: Run) -> None:
             _unclear(entry, f"The cloud answers: {error}")
         except OperationDetached as error:
             if run.preview:
+                run.awaits[entry.row.urn] = error.operation
                 run.say(
                     entry.row.urn, "warning", f"an earlier run's {error.operation} still goes on; `up` waits for it"
                 )

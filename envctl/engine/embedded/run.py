@@ -36,6 +36,7 @@ class Run:
     errors: int = 0
     failed: list[str] = field(default_factory=list[str])
     detached: dict[str, str] = field(default_factory=dict[str, str])
+    awaits: dict[str, str] = field(default_factory=dict[str, str])
     fatal: BaseException | None = None
     """What ends the run as an exception: a refusal, or something that nobody foresaw."""
     counts: Counter[Op] = field(default_factory=Counter[Op])
@@ -106,5 +107,6 @@ class Run:
             interrupted=interrupted,
             failed=tuple(self.failed),
             detached=dict(self.detached),
+            awaits=dict(self.awaits),
             state_serial=self.first_serial if self.preview else self.store.serial,
         )
