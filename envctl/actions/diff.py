@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from envctl.actions.adopt import look_at_cloud
+from envctl.actions.adopt_looking import look_at_cloud
 from envctl.actions.program import build_program
 from envctl.spec.origins import rows
 from envctl.spec.tree import show

@@ -13,7 +13,8 @@ from envctl.commands.options import Cloud, CloudChoice, EngineOption, Environmen
 from envctl.errors import EnvctlError, ExitCode, UsageError, gravest
 
 if TYPE_CHECKING:
-    from envctl.actions.adopt import Adoption, Wanted
+    from envctl.actions.adopt import Adoption
+    from envctl.actions.adopt_looking import Wanted
     from envctl.actions.workspace import Workspace
 
 
@@ -81,7 +82,8 @@ def import_(
 def _wanted(
     workspace: Workspace, environment: str | None, project: str | None, region: str | None, name: str | None
 ) -> list[Wanted]:
-    from envctl.actions.adopt import Wanted, wanted_of
+    from envctl.actions.adopt import wanted_of
+    from envctl.actions.adopt_looking import Wanted
 
     if environment is None:
         if project is None or name is not None:

@@ -6,7 +6,8 @@ import pytest
 from projects import bring_up, plan, workspace_of, write_project
 from raw_worlds import HOME, PROJECT, REGION, WORLDS, api, full_three, plain_three, project
 
-from envctl.actions.adopt import Wanted, adopt, wanted_of
+from envctl.actions.adopt import adopt, wanted_of
+from envctl.actions.adopt_looking import Wanted
 from envctl.actions.drift import find_drift
 from envctl.errors import OutsideError, RefusedError, UsageError
 
@@ -41,7 +42,7 @@ def test_an_import_of_what_nobody_made_for_envctl_ends_in_an_empty_preview(tmp_p
     assert writes(workspace) == []
     assert api(workspace, "GET", LIVE) == before
     again = workspace_of(tmp_path)
-    prepared = plan(again, "old")
+    prepared = plan(again, "old", gates=False)
     assert [c.name for c in prepared.plan.pending] == []
     assert prepared.plan.steps == ()
     assert prepared.plan.empty
@@ -103,7 +104,7 @@ def test_after_the_import_the_file_is_the_truth(tmp_path):
     assert grant in text
     file.write_text(text.replace(grant, "").replace(kept, "").replace("team: legacy", "team: data"))
     again = workspace_of(tmp_path)
-    pending = plan(again, "old").plan.pending
+    pending = plan(again, "old", gates=False).plan.pending
     assert sorted((c.name, c.action.value) for c in pending) == [
         ("environment", "update"),
         ("service-account/iam.serviceAccountUser/user-ops@acme.example", "create"),
@@ -115,7 +116,7 @@ def test_after_the_import_the_file_is_the_truth(tmp_path):
     assert live["config"]["dataRetentionConfig"]["taskLogsRetentionConfig"]["storageMode"] == (
         "CLOUD_LOGGING_AND_CLOUD_STORAGE"
     )
-    assert plan(workspace_of(tmp_path), "old").plan.empty
+    assert plan(workspace_of(tmp_path), "old", gates=False).plan.empty
 
 
 RICH = f"""\
@@ -149,13 +150,13 @@ def test_what_envctl_made_is_taken_over_again_by_its_file_when_the_state_is_lost
     forget_state(tmp_path)
     again = workspace_of(tmp_path)
     text = (tmp_path / "environments" / "dev.yaml").read_text()
-    assert plan(again, "dev").plan.pending
+    assert plan(again, "dev", gates=False).plan.pending
     again.cloud.emulator().forget_requests()
     done = adopt(again, Wanted("dev", PROJECT, REGION, "dev"))
     assert writes(again) == []
     assert (done.pending, done.absent, done.written) == ((), (), None)
     assert (tmp_path / "environments" / "dev.yaml").read_text() == text
-    assert plan(again, "dev").plan.empty
+    assert plan(again, "dev", gates=False).plan.empty
     assert {"network", "key", "bucket-staging", "secret-crm", "alert-health"} <= set(done.imported)
 
 
@@ -168,7 +169,7 @@ def test_what_envctl_made_is_imported_when_file_and_state_are_lost(tmp_path):
     again = workspace_of(tmp_path)
     done = adopt(again, Wanted("dev", PROJECT, REGION, "dev"))
     assert done.pending == ()
-    assert plan(workspace_of(tmp_path), "dev").plan.empty
+    assert plan(workspace_of(tmp_path), "dev", gates=False).plan.empty
 
 
 def test_every_environment_of_a_project_gets_a_file_name_of_its_own(tmp_path):
@@ -194,7 +195,7 @@ def test_every_environment_of_a_project_gets_a_file_name_of_its_own(tmp_path):
         adopt(workspace_of(tmp_path), each)
     again = workspace_of(tmp_path)
     assert [again.load(each.stem).environment.name for each in found[:2]] == ["old", "old"]
-    assert all(plan(again, each.stem).plan.empty for each in found[:2])
+    assert all(plan(again, each.stem, gates=False).plan.empty for each in found[:2])
 
 
 def test_a_project_without_environments_says_so(tmp_path):
@@ -264,7 +265,7 @@ def test_an_import_takes_up_where_a_stopped_one_ended(tmp_path):
     assert caught.value.code == "import-stopped"
     done = adopt(workspace_of(tmp_path), OLD)
     assert done.pending == ()
-    assert plan(workspace_of(tmp_path), "old").plan.empty
+    assert plan(workspace_of(tmp_path), "old", gates=False).plan.empty
 
 
 def test_out_writes_a_file_and_leaves_the_state_alone(tmp_path):

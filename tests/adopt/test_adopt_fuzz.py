@@ -27,7 +27,8 @@ from raw_worlds import (
     project,
 )
 
-from envctl.actions.adopt import Wanted, adopt
+from envctl.actions.adopt import adopt
+from envctl.actions.adopt_looking import Wanted
 
 TEXT = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufeff"), min_size=1, max_size=12
@@ -174,6 +175,6 @@ def test_any_environment(
         done = adopt(workspace, Wanted("old", PROJECT, REGION, "old"))
         assert done.pending == ()
         assert api(workspace, "GET", live) == before
-        prepared = plan(workspace_of(root), "old")
+        prepared = plan(workspace_of(root), "old", gates=False)
         assert prepared.plan.empty, prepared.plan
         assert prepared.plan.drift == ()
