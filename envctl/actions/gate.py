@@ -111,19 +111,22 @@ def _doctor(loaded: Loaded, operations: tuple[str, ...]) -> Iterator[GateResult]
     from envctl.doctor.intake import case_of
     from envctl.doctor.model import Status
 
-    statuses = {
-        Status.OK: GateStatus.OK,
-        Status.FAILED: GateStatus.FAILED,
-        Status.UNKNOWN: GateStatus.SKIPPED,
-        Status.SKIPPED: GateStatus.SKIPPED,
-    }
     for finding in examine(case_of(loaded, operations)):
         failed = finding.status is Status.FAILED
-        refusing = failed and finding.severity is Severity.ERROR
+        heavy = finding.severity is Severity.ERROR
+        match finding.status:
+            case Status.FAILED:
+                status = GateStatus.FAILED if heavy else GateStatus.OK
+            case Status.UNKNOWN:
+                status = GateStatus.UNKNOWN if heavy else GateStatus.SKIPPED
+            case Status.OK:
+                status = GateStatus.OK
+            case Status.SKIPPED:
+                status = GateStatus.SKIPPED
         yield GateResult(
             id=finding.id,
             gate="doctor",
-            status=GateStatus.OK if failed and not refusing else statuses[finding.status],
+            status=status,
             severity=finding.severity if failed else Severity.NOTE,
             summary=finding.why,
             detail="\n".join(finding.evidence) if failed else "",
