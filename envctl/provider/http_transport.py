@@ -37,7 +37,9 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "artifactregistry/v1": Endpoint(
         "https://artifactregistry.googleapis.com/v1/", "GOOGLE_ARTIFACT_REGISTRY_CUSTOM_ENDPOINT"
     ),
-    "bigquery/bigquery/v2": Endpoint("https://bigquery.googleapis.com/bigquery/v2/", "GOOGLE_BIG_QUERY_CUSTOM_ENDPOINT"),
+    "bigquery/bigquery/v2": Endpoint(
+        "https://bigquery.googleapis.com/bigquery/v2/", "GOOGLE_BIG_QUERY_CUSTOM_ENDPOINT"
+    ),
     "composer/v1beta1": Endpoint("https://composer.googleapis.com/v1beta1/", "GOOGLE_COMPOSER_CUSTOM_ENDPOINT"),
     "compute/compute/v1": Endpoint("https://compute.googleapis.com/compute/v1/", "GOOGLE_COMPUTE_CUSTOM_ENDPOINT"),
     "container/v1beta1": Endpoint("https://container.googleapis.com/v1beta1/", "GOOGLE_CONTAINER_CUSTOM_ENDPOINT"),
