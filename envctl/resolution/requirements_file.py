@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from envctl.diagnostics import Diagnostic, Hint, Severity, SourceSpan
 from envctl.resolution.dependency import InvalidRequirementError, parse_requirement
+from envctl.resolution.index.credentials import without_credentials
 from envctl.resolution.markers import InvalidMarkerError, marker_applies
 from envctl.resolution.protocol import Target
 from envctl.resolution.requirements import IndexOptions, RequirementLine, RequirementsInput
@@ -28,6 +29,7 @@ _TRAILING_OPTION = re.compile(r"\s+--[a-z-]+(?:[=\s]|$)")
 _HASH = re.compile(r"--hash[=\s]\s*(\S+)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_REMOTE = re.compile(r"(?:[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*)?(?:(?:git|hg|svn|bzr)\+|https?://)")
 _FILES = {"-r": "requirement", "--requirement": "requirement", "-c": "constraint", "--constraint": "constraint"}
 _PROBE = Target(python="3.11.8", pip="23.2.1")
 _INDEX_HINT = Hint("name the index under `packages.index` of the environment file")
@@ -135,13 +137,22 @@ def _read_text(reading: _Reading, text: str, path: Path, above: tuple[Path, ...]
                 _invalid(line, f"the line holds the invisible character U+{ord(bad[0]):04X}", bad[0])
             )
             continue
-        expanded = _expand(reading, line)
+        shown = _without_secrets(line)
+        expanded = _expand(reading, line.text, shown)
         if expanded is None:
             continue
         if expanded.startswith("-"):
-            _read_option(reading, line, expanded, path, above, constraint=constraint)
+            _read_option(reading, shown, expanded, path, above, constraint=constraint)
         else:
-            _read_requirement(reading, line, expanded, constraint=constraint)
+            _read_requirement(reading, shown, expanded, constraint=constraint)
+
+
+def _without_secrets(line: SourceSpan) -> SourceSpan:
+    """The line as reports may show it: these end in logs of CI, and users and passwords stand in addresses."""
+    text = without_credentials(line.text)
+    if text == line.text:
+        return line
+    return SourceSpan(line.file, line.line, line.column, line.column + len(text), text)
 
 
 def _logical_lines(text: str, path: Path) -> Iterator[SourceSpan]:
@@ -166,9 +177,9 @@ def _logical_lines(text: str, path: Path) -> Iterator[SourceSpan]:
         yield SourceSpan(path, start, 1, 1 + len(stripped), stripped)
 
 
-def _expand(reading: _Reading, line: SourceSpan) -> str | None:
-    expanded = line.text
-    for name in dict.fromkeys(_VARIABLE.findall(line.text)):
+def _expand(reading: _Reading, text: str, line: SourceSpan) -> str | None:
+    expanded = text
+    for name in dict.fromkeys(_VARIABLE.findall(text)):
         value = reading.environment.get(name)
         if not value:
             reading.diagnostics.append(
@@ -197,7 +208,7 @@ def _read_option(
                 Diagnostic(
                     "requirements-unreadable",
                     "A requirements file cannot be read",
-                    f"`{text}` does not name a local file.",
+                    f"`{line.text}` does not name a local file.",
                     line,
                 )
             )
@@ -223,18 +234,18 @@ def _read_requirement(reading: _Reading, line: SourceSpan, text: str, *, constra
         if not constraint and not any(one.code == "requirement-hash-dropped" for one in reading.diagnostics):
             reading.diagnostics.append(_hashes_lost(line))
         text = text[: options.start()].strip()
+    if _REMOTE.match(text):
+        reading.diagnostics.append(_not_expressible(line, "a URL"))
+        return
     if text.startswith((".", "/", "file:")) or text.endswith((".whl", ".tar.gz", ".zip")) or "\\" in text:
         reading.diagnostics.append(_not_expressible(line, "a file or folder"))
-        return
-    if re.match(r"(git|hg|svn|bzr)\+|https?://", text):
-        reading.diagnostics.append(_not_expressible(line, "a URL"))
         return
     try:
         dependency, marker = parse_requirement(text)
         if marker:
             marker_applies(marker, _PROBE)
     except InvalidRequirementError as error:
-        reading.diagnostics.append(_invalid(line, str(error)))
+        reading.diagnostics.append(_invalid(line, without_credentials(str(error))))
         return
     except InvalidMarkerError:
         reading.diagnostics.append(_invalid(line, "what follows `;` is no environment marker"))

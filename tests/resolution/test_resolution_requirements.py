@@ -162,6 +162,38 @@ def test_the_map_form_is_read():
     assert package_map(requested(found, TARGET).packages) == {"apache-beam": "[gcp]>=2.1,<3", "numpy": ""}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url https://user:s3cret@py.example/simple",
+        "-r https://user:${PW}@py.example/list.txt",
+        "mylib @ https://user:s3cret@py.example/a.zip",
+        "git+https://s3cret@git.example/a.git#egg=a",
+        "requests==2.31.0 --index-url https://user:s3cret@py.example/simple",
+        "foo bar https://user:${PW}@py.example/",
+        "https://user:s3cret@py.example/${UNSET}.whl",
+    ],
+)
+def test_passwords_in_addresses_are_not_shown(line):
+    found = parsed(line + "\n", {"PW": "s3cret"})
+    screen = render_diagnostics(found.diagnostics)
+    assert screen
+    assert "s3cret" not in screen
+
+
+def test_the_index_is_still_asked_with_its_password():
+    found = parsed("--index-url https://user:s3cret@py.example/simple\n")
+    assert found.index.index_url == "https://user:s3cret@py.example/simple"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["https://py.example/foo-2.0.tar.gz", "mylib[x] @ https://py.example/main.zip", "git+https://g.example/a.zip"],
+)
+def test_an_archive_at_an_address_is_a_url(line):
+    assert [one.detail for one in parsed(line + "\n").diagnostics] == [f"`{line}` is a URL."]
+
+
 def test_the_screen_of_a_bad_file():
     assert render_diagnostics(parsed("pandas>=2\nfoo bar  # hm\n-e .\n").diagnostics) == snapshot("""\
 error[requirement-invalid]: A line is not a requirement
