@@ -19,7 +19,7 @@ from envctl.engine.events import (
     SummaryEvent,
 )
 from envctl.plan.impact import impact_of
-from envctl.plan.model import Action, Change, Drift, DriftKind, Mode, PropertyChange, Reason
+from envctl.plan.model import Action, Change, Drift, DriftKind, Mode, PropertyAction, PropertyChange, Reason
 from envctl.plan.property_diff import diff_properties
 from envctl.plan.values import JsonValue
 
@@ -113,7 +113,11 @@ def _fold_resource(group: Sequence[StepEvent], mode: Mode, source_of: SourceOf) 
     action = _action(group)
     old, new = _before(group), _after(group)
     state = new or old
-    properties = _properties(group, action, old, new)
+    guard = _protection(action, old, new)
+    engine_action = action
+    if guard and action is Action.NO_OP:
+        action = Action.UPDATE
+    properties = (*_properties(group, engine_action, old, new), *guard)
     properties = tuple(
         PropertyChange(p.path, p.action, p.before, p.after, p.replaces, source_of(step.urn, p.path)) for p in properties
     )
@@ -124,13 +128,26 @@ def _fold_resource(group: Sequence[StepEvent], mode: Mode, source_of: SourceOf) 
         action=action,
         reason=_reason(group, action, mode, properties),
         properties=properties,
-        impact=impact_of(step.type, action, properties),
+        impact=impact_of(step.type, engine_action, properties),
         group=state.parent if state and state.parent and "pulumi:pulumi:Stack" not in state.parent else None,
         id=old.id if old else None,
         component=bool(state and not state.custom),
-        protected=bool(old and old.protect),
+        protected=bool(old and old.protect) or (action.replaces and bool(new and new.protect)),
         source=source_of(step.urn, ""),
     )
+
+
+def _protection(action: Action, old: ResourceState | None, new: ResourceState | None) -> tuple[PropertyChange, ...]:
+    """Protection that comes or goes.
+
+    Engines call such a step `same`, yet the state must learn of it: a plan without it would be empty, and what the
+    file no longer protects could never be deleted.
+    """
+    if action not in {Action.NO_OP, Action.UPDATE} or old is None or new is None or not new.custom:
+        return ()
+    if old.protect == new.protect:
+        return ()
+    return (PropertyChange("protect", PropertyAction.CHANGE, old.protect, new.protect),)
 
 
 def _before(group: Sequence[StepEvent]) -> ResourceState | None:

@@ -140,6 +140,30 @@ def test_a_protected_environment_is_not_deleted(tmp_path):
     assert call(workspace, "GET", LIVE)["state"] == "RUNNING"
 
 
+def test_protection_written_into_the_file_holds_before_anything_else_was_applied(tmp_path):
+    write_project(tmp_path)
+    bring_up(workspace_of(tmp_path), "dev")
+    edit(tmp_path, "region: europe-west1", "region: europe-west4\nprotect: true")
+    with pytest.raises(RefusedError) as caught:
+        run(plan(workspace_of(tmp_path), "dev"))
+    assert caught.value.code == "protected"
+    assert call(workspace_of(tmp_path), "GET", LIVE)["state"] == "RUNNING"
+
+
+def test_protection_comes_and_goes_as_a_change_of_its_own(tmp_path):
+    write_project(tmp_path)
+    bring_up(workspace_of(tmp_path), "dev")
+    edit(tmp_path, "region: europe-west1", "region: europe-west1\nprotect: true")
+    change = change_of(plan(workspace_of(tmp_path), "dev"))
+    assert [(p.path, p.before, p.after) for p in change.properties] == [("protect", False, True)]
+    assert change.impact.minutes == (0.0, 0.0)
+    bring_up(workspace_of(tmp_path), "dev")
+    assert plan(workspace_of(tmp_path), "dev").plan.empty
+    edit(tmp_path, "\nprotect: true", "")
+    assert not bring_up(workspace_of(tmp_path), "dev").not_done
+    assert not tear_down(workspace_of(tmp_path), "dev").not_done
+
+
 def test_a_failed_resource_is_named_and_the_same_command_goes_on(tmp_path):
     workspace = workspace_of(write_project(tmp_path))
     workspace.cloud.emulator().faults.add(
