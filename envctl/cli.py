@@ -125,8 +125,8 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 def _show_usage(error: TyperException) -> int:
     """A wrong command line, in the form of every other error."""
     context = getattr(error, "ctx", None)
-    if not error.format_message() and context is not None:
-        CONSOLE.emit(context.get_help())
+    if context is not None and error.format_message() in {"", context.get_help()}:  # no arguments at all
+        CONSOLE.warn(context.get_help())
         return ExitCode.USAGE
     hints = (f"see\n    {context.command_path} --help",) if context is not None else ()
     CONSOLE.show_error(UsageError(error.format_message().rstrip("."), hints=hints))

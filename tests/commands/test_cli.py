@@ -71,6 +71,16 @@ def test_a_wrong_command_line_is_2_and_shows_the_way(envctl, arguments):
     assert "hint: " in err
 
 
+@pytest.mark.parametrize("arguments", [[], ["state"]])
+def test_no_arguments_show_the_help_and_nothing_else(capsys, arguments):
+    code = run(arguments)
+    captured = capsys.readouterr()
+    assert (int(code), captured.out) == (2, "")
+    assert captured.err.startswith("Usage: envctl")
+    assert "error" not in captured.err.splitlines()[0]
+    assert "hint:" not in captured.err
+
+
 def test_a_folder_without_a_project(tmp_path_factory, capsys):
     code = run(["-C", str(tmp_path_factory.mktemp("empty")), "validate"])
     assert code == ExitCode.USAGE
