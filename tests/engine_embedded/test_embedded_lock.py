@@ -92,3 +92,17 @@ def test_an_apply_is_refused_while_another_runs_and_a_preview_is_not(bench: Benc
         bench.up(lambda: Thing("a", name="a") and None)
     assert bench.names() == set()
     assert bench.preview(lambda: Thing("a", name="a") and None).ok
+
+
+def test_a_lock_of_a_process_that_ended_and_was_not_asked_for_is_taken_over(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "pass"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.read()  # at its end the process has ended; nobody has waited for it
+    while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        pass
+    path = tmp_path / "lock.json"
+    held_by(path, pid=process.pid)
+    with stack_lock(path, "dev", lambda: START):
+        pass
+    process.stdout.close()
+    process.wait()

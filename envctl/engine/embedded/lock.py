@@ -158,16 +158,25 @@ def _is_dead(holder: Holder) -> bool:
         return True
     except PermissionError:
         return False
+    fields = _process(holder.pid)
+    if fields and fields[0] in {"Z", "X"}:
+        return True  # dead, and nobody has asked for its end yet
     started = _started(holder.pid)
     return bool(holder.started and started and started != holder.started)
 
 
 def _started(pid: int) -> str:
     """When the process began, in ticks since boot; "" where the system does not say."""
+    fields = _process(pid)
+    return fields[19] if len(fields) > 19 else ""
+
+
+def _process(pid: int) -> list[str]:
+    """What Linux tells of a process, from its state on (`man 5 proc_pid_stat`); nothing elsewhere."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[19]
-    except (OSError, IndexError):
-        return ""
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _spoken(age: timedelta) -> str:
