@@ -46,7 +46,8 @@ def render_doctor(report: DoctorReport, style: Style = PLAIN, *, verbose: bool =
 def _head(report: DoctorReport, style: Style) -> Iterator[str]:
     if report.causes or not report.operations:
         confirmed = sum(cause.confirmed for cause in report.causes)
-        known = f"{len(report.causes)} possible causes" if report.causes else "no known cause matches this text"
+        number = len(report.causes)
+        known = f"{number} possible cause{'s' if number > 1 else ''}" if number else "no known cause matches this text"
         word = style(f"{confirmed} confirmed", "bold", "red") if confirmed else "none confirmed"
         yield f"{style(printable(report.environment), 'bold')}: {known}" + (f", {word}" if report.causes else "")
         return
@@ -171,6 +172,11 @@ def _foot(report: DoctorReport) -> Iterator[str]:
     first = next((item for item in report.findings if item.status is Status.FAILED and not item.accepted), None)
     if first is not None:
         yield f"More about any id: envctl explain {first.id}"
+    elif report.causes:
+        checkable = any(cause.checks and not cause.decided for cause in report.causes)
+        if checkable and not report.operations:
+            yield "To have these checked, name the environment: envctl doctor ENV --error TEXT"
+        yield f"More about any id: envctl explain {next(iter(report.causes[0].checks), report.causes[0].signature)}"
 
 
 def _cause(cause: Cause, style: Style) -> Iterator[str]:

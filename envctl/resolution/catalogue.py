@@ -92,7 +92,10 @@ class Catalogue:
         if record is not None:
             note += f"Only {record.packages} of its packages are known: no verdict can be `ok`. "
             return ImageChoice(asked, name, self._load(name), Basis.PARTIAL, note.strip())
-        note += "Its preinstalled packages are not in the catalogue. "
+        note += (
+            "Its preinstalled packages are not in the catalogue. Let the list most like it answer (`--nearest`), "
+            "or add its own (`envctl images add NAME FILE`); `envctl images list` shows what is known. "
+        )
         return ImageChoice(asked, name, None, None, note.strip())
 
     def _nearest(self, asked: str, name: str, records: Sequence[ImageRecord], note: str) -> ImageChoice:

@@ -19,7 +19,7 @@ def test_every_signature_is_the_first_cause_of_its_example(identifier: str) -> N
     causes = causes_of(SIGNATURES[identifier]["example"])
     assert causes[0].signature == identifier
     assert causes[0].rank == 1
-    assert causes[0].checks or identifier == "iam.generic"
+    assert causes[0].checks or identifier in {"iam.generic", "build.conflict"}
 
 
 @pytest.mark.parametrize("identifier", SIGNATURES)
@@ -34,6 +34,21 @@ def test_every_signature_has_a_page(identifier: str) -> None:
     page = page_of(identifier)
     assert page is not None
     assert page.related == tuple(SIGNATURES[identifier]["check"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ERROR: Cannot install a and b because these package versions have conflicting dependencies.",
+        "google-genai 1.26.0 requires pydantic<3.0.0,>=2.0.0, but you have pydantic 1.10.27 which is incompatible.",
+        "ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/",
+        "This behaviour is the source of the following dependency conflicts.",
+    ],
+)
+def test_what_pip_says_of_a_clash_leads_to_the_clash_check(text: str) -> None:
+    cause = causes_of("Failed to install PyPI packages.\n" + text)[0]
+    assert cause.signature == "build.conflict"
+    assert "envctl deps check" in cause.means
 
 
 def test_what_the_text_names_comes_first() -> None:

@@ -95,6 +95,19 @@ def test_the_first_lines_say_what_to_do() -> None:
     assert not any(line != line.rstrip() for line in lines)
 
 
+def test_an_error_text_alone_ends_with_where_to_go() -> None:
+    report = DoctorReport("error text", (), (), causes_of("Please bind roles/composer.serviceAgent back"))
+    assert render_doctor(report).splitlines() == [
+        "error text: 1 possible cause, none confirmed",
+        "",
+        "1. the service agent lost its project role  (possible) [agent.role-missing]",
+        "   look at: agent.base",
+        "",
+        "To have these checked, name the environment: envctl doctor ENV --error TEXT",
+        "More about any id: envctl explain agent.base",
+    ]
+
+
 def test_findings_of_one_principal_stand_together() -> None:
     text = render_doctor(sick())
     section = text[text.index("Fix this first") : text.index("Look at this")] if "Look at this" in text else text

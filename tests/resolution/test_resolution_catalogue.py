@@ -64,6 +64,7 @@ def test_partial_lists_are_said_to_be_partial():
 
 def test_an_unknown_image_has_no_list_unless_the_nearest_is_asked_for():
     assert Catalogue().choose("composer-2.14.0-airflow-2.10.5").image is None
+    assert "`--nearest`" in Catalogue().choose("composer-2.14.0-airflow-2.10.5").note
     near = Catalogue().choose("composer-2.14.0-airflow-2.10.5", nearest=True)
     assert near.basis is Basis.NEAREST
     assert near.image.record.airflow == "2.10.5"
