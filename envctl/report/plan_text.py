@@ -260,7 +260,7 @@ def _warnings(warnings: Iterable[str], style: Style) -> str:
 def _closing(plan: Plan, style: Style) -> str:
     if plan.empty:
         drift = " The cloud drifted; `up` has nothing to change about it." if plan.drift else ""
-        return style("No changes.", "bold") + f" {len(plan.changes)} resources are as the file says.{drift}"
+        return style("No changes.", "bold") + f" {_resources(plan)} as the file says.{drift}"
     counts: dict[str, int] = {}
     for change in plan.pending:
         verb = _VERBS.get(change.action)
@@ -274,6 +274,11 @@ def _closing(plan: Plan, style: Style) -> str:
     minutes = describe_minutes(plan.minutes())
     expected = f" Expected time: {minutes}." if minutes else ""
     return style(", ".join(parts) + ".", "bold") + rest + expected
+
+
+def _resources(plan: Plan) -> str:
+    count = sum(plan.counts().values())
+    return "1 resource is" if count == 1 else f"{count} resources are"
 
 
 def describe_minutes(minutes: tuple[float, float]) -> str:

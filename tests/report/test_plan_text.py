@@ -53,6 +53,17 @@ No changes. 0 resources are as the file says.
 """)
 
 
+def test_components_are_no_resources():
+    group = Change(
+        urn("envctl:group:Storage", "storage"), "envctl:group:Storage", "storage", Action.NO_OP, Reason.CHANGED
+    )
+    bucket = Change(
+        urn("gcp:storage/bucket:Bucket", "b"), "gcp:storage/bucket:Bucket", "b", Action.NO_OP, Reason.CHANGED
+    )
+    plan = sample_plan(changes=(replace(group, component=True), bucket), steps=(), drift=(), gates=(), warnings=())
+    assert "No changes. 1 resource is as the file says." in render_plan(plan)
+
+
 def test_an_incomplete_plan_says_why():
     text = render_plan(sample_plan(incomplete=("The engine ended without a summary.",)))
     assert "incomplete and cannot be applied" in text
