@@ -181,9 +181,7 @@ def _differences(saved: Plan, now: Plan) -> list[str]:
         for urn in dict.fromkeys([*before, *after]):
             old, new = before.get(urn), after.get(urn)
             if old != new and (old is None or new is None or _shape(old) != _shape(new)):
-                was = old.action.value if old else "nothing"
-                will = new.action.value if new else "nothing"
-                reasons.append(f"{type_of(urn)} {name_of(urn)}: the plan said {was}, now it would be {will}.")
+                reasons.append(f"{type_of(urn)} {name_of(urn)}: {_difference(old, new)}")
         if saved.drift != now.drift:
             names = {d.name for d in now.drift} ^ {d.name for d in saved.drift} or {d.name for d in now.drift}
             reasons.append(f"The live cloud changed: {', '.join(sorted(names))}.")
@@ -192,6 +190,17 @@ def _differences(saved: Plan, now: Plan) -> list[str]:
         if not reasons:
             reasons.append("What would be done differs from what was shown.")
     return reasons
+
+
+def _difference(old: Change | None, new: Change | None) -> str:
+    was = old.action.value if old else "nothing"
+    will = new.action.value if new else "nothing"
+    if old is None or new is None or was != will:
+        return f"the plan said {was}, now it would be {will}."
+    before = {p.path: (repr(p.before), repr(p.after)) for p in old.properties}
+    after = {p.path: (repr(p.before), repr(p.after)) for p in new.properties}
+    paths = [path for path in dict.fromkeys([*before, *after]) if before.get(path) != after.get(path)]
+    return f"{was} as the plan said, with other values of {', '.join(paths)}."
 
 
 def _shape(change: Change) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from envctl.spec.model import Environment
 if TYPE_CHECKING:
     from envctl.actions.workspace import Workspace
     from envctl.dependencies import Result
-    from envctl.policies.run import Violation
+    from envctl.policies.run import Declared, Violation
     from envctl.spec.loader import Loaded
 
 _ENVIRONMENT_TYPE = "gcp:composer/environment:Environment"
@@ -138,16 +138,12 @@ def _policies(workspace: Workspace, loaded: Loaded, events: Sequence[EngineEvent
     """Does the plan hold what no plan should? One answer per violated rule and resource."""
     from envctl.policies.catalogue import load_rules
     from envctl.policies.cost import LIMIT
-    from envctl.policies.run import Declared, Excuse, evaluate
+    from envctl.policies.run import Excuse, evaluate
 
     spec = loaded.spec
     violations = evaluate(
         load_rules(workspace.root / "policies"),
-        [
-            Declared(e.urn, e.type, name_of(e.urn), e.new.inputs, e.new.protect)
-            for e in events
-            if isinstance(e, StepEvent) and e.phase is Phase.PRE and e.op in _WANTED and e.new is not None
-        ],
+        _declared(events),
         spec.profile.value if isinstance(spec, Environment) else "foundation",
         levels={key: level.value for key, level in workspace.project.policy_levels.items()},
         config={LIMIT: spec.cost.monthly_limit_usd} if isinstance(spec, Environment) and spec.cost else {},
@@ -156,6 +152,18 @@ def _policies(workspace: Workspace, loaded: Loaded, events: Sequence[EngineEvent
     )
     for violation in violations:
         yield _policy_answer(violation)
+
+
+def _declared(events: Sequence[EngineEvent]) -> tuple[Declared, ...]:
+    """Every resource as the program wants it, once: a replacement shows the same resource in two steps."""
+    from envctl.policies.run import Declared
+
+    found = {
+        e.urn: Declared(e.urn, e.type, name_of(e.urn), e.new.inputs, e.new.protect)
+        for e in events
+        if isinstance(e, StepEvent) and e.phase is Phase.PRE and e.op in _WANTED and e.new is not None
+    }
+    return tuple(found.values())
 
 
 def _policy_answer(violation: Violation) -> GateResult:

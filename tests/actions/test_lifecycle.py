@@ -164,6 +164,30 @@ def test_protection_comes_and_goes_as_a_change_of_its_own(tmp_path):
     assert not tear_down(workspace_of(tmp_path), "dev").not_done
 
 
+def test_a_replaced_resource_is_judged_once(tmp_path):
+    write_project(tmp_path)
+    bring_up(workspace_of(tmp_path), "dev")
+    edit(tmp_path, "region: europe-west1\n", "region: europe-west4\n")
+    edit(tmp_path, "profile: trial", "profile: standard")
+    prepared = plan(workspace_of(tmp_path), "dev")
+    assert change_of(prepared).action.replaces
+    told = [(gate.id, gate.summary) for gate in prepared.plan.gates if gate.gate == "policies"]
+    assert told
+    assert len(told) == len(set(told))
+
+
+def test_a_stale_plan_names_the_values_that_differ(tmp_path):
+    write_project(tmp_path)
+    bring_up(workspace_of(tmp_path), "dev")
+    edit(tmp_path, "labels: {team: data}", "labels: {team: data, tier: gold}")
+    path = tmp_path / "dev.plan"
+    path.write_text(json.dumps(dump_plan(plan(workspace_of(tmp_path), "dev").plan)))
+    edit(tmp_path, "tier: gold", "tier: iron")
+    with pytest.raises(RefusedError, match="stale") as caught:
+        load_saved(workspace_of(tmp_path), path, PlanOptions())
+    assert "Environment environment: update as the plan said, with other values of labels.tier." in caught.value.detail
+
+
 def test_a_failed_resource_is_named_and_the_same_command_goes_on(tmp_path):
     workspace = workspace_of(write_project(tmp_path))
     workspace.cloud.emulator().faults.add(
