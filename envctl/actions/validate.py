@@ -1,4 +1,4 @@
-"""`validate`: every problem of the files at once. Reads files only; imports nothing of the cloud."""
+"""`validate`: every problem of the files at once. Reads files only; asks neither cloud nor index."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from envctl.diagnostics import Diagnostic, Severity
 from envctl.errors import ExitCode, InvalidInputError
-from envctl.spec.loader import concrete_names, load_all
+from envctl.spec.loader import Loaded, concrete_names, load_all
+from envctl.spec.model import Environment
 from envctl.spec.project import load_project
 
 
@@ -55,7 +56,21 @@ def validate(request: ValidateRequest) -> Validation:
         loaded = load_all(project, request.names, request.today)
     except InvalidInputError as error:
         return Validation(request.names or concrete_names(project), error.diagnostics)
-    warnings: dict[Diagnostic, None] = {}
+    found: dict[Diagnostic, None] = {}
     for each in loaded:
-        warnings |= dict.fromkeys((*(each.foundation.warnings if each.foundation else ()), *each.warnings))
-    return Validation(tuple(each.name for each in loaded), tuple(warnings))
+        found |= dict.fromkeys((*(each.foundation.warnings if each.foundation else ()), *each.warnings))
+        found |= dict.fromkeys(_of_packages(each))
+    return Validation(tuple(each.name for each in loaded), tuple(found))
+
+
+def _of_packages(loaded: Loaded) -> tuple[Diagnostic, ...]:
+    """What is wrong in the requirements files, which are files of the environment as well."""
+    if not isinstance(loaded.spec, Environment):
+        return ()
+    from envctl.actions.deps import sent_by
+
+    try:
+        sent_by(loaded)
+    except InvalidInputError as error:
+        return error.diagnostics
+    return ()
