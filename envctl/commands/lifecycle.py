@@ -85,9 +85,12 @@ def preview(
             codes.append(ExitCode.PENDING)
     _write_plans(plans, format_, output)
     if out is not None and plans:
-        from envctl.plan.wire import dump_plan
+        if plans[0].incomplete:
+            CONSOLE.warn(f"{out} was not written: an incomplete plan cannot be applied.")
+        else:
+            from envctl.plan.wire import dump_plan
 
-        _save(out, dump_plan(plans[0]))
+            _save(out, dump_plan(plans[0]))
     return gravest(codes)
 
 
@@ -217,7 +220,10 @@ def history(
     """Show every run on an environment: who, when, from which commit, how it ended."""
     from envctl.report.status_report import dump_history, render_history
 
-    runs = open_workspace_of(cloud, engine).journal(environment).runs()
+    workspace = open_workspace_of(cloud, engine)
+    runs = workspace.journal(environment).runs()
+    if not runs:
+        workspace.load(environment)  # a name that nothing stands for is an error, a removed environment is not
     if format_ is PlanFormat.JSON:
         CONSOLE.emit_json(dump_history(environment, runs), output)
     else:

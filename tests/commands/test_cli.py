@@ -87,6 +87,34 @@ def test_a_folder_without_a_project(tmp_path_factory, capsys):
     assert "envctl init" in capsys.readouterr().err
 
 
+def test_validate_names_the_faults_of_requirements_files_too(envctl, project):
+    file = project / "environments" / "dev.yaml"
+    file.write_text(file.read_text() + "packages: {requirements: [dev.txt]}\n")
+    (project / "environments" / "dev.txt").write_text("holidays==0.58\npandas==\n")
+    code, out, err = envctl("validate")
+    assert code == ExitCode.INVALID
+    assert "requirement-invalid" in out + err
+    assert "environments/dev.txt:2" in out + err
+
+
+def test_the_history_of_a_name_that_nothing_stands_for_is_refused(envctl):
+    code, out, err = envctl("history", "nope")
+    assert (code, out) == (2, "")
+    assert "unknown-environment" in err
+
+
+def test_an_incomplete_plan_is_not_saved(envctl, project, tmp_path):
+    file = project / "environments" / "dev.yaml"
+    file.write_text(file.read_text() + "protect: true\n")
+    assert envctl("up", "dev", "--yes")[0] == 0
+    file.write_text(file.read_text().replace("region: europe-west1", "region: europe-west4"))
+    code, out, err = envctl("preview", "dev", "--out", str(tmp_path / "dev.plan"))
+    assert code == ExitCode.OUTSIDE
+    assert "This plan is incomplete" in out
+    assert not (tmp_path / "dev.plan").exists()
+    assert "was not written" in err
+
+
 def test_a_start_from_nothing_validates_and_previews(tmp_path, capsys):
     root = tmp_path / "fresh"
     assert run(["init", str(root), "--project", "acme-data-dev"]) == 0
