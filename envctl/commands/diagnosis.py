@@ -105,6 +105,10 @@ def doctor(
         workspace = open_workspace_of(cloud, None)
         names = environments or workspace.environments()
         transport = None if offline or facts is not None else workspace.cloud.transport()
+        if caller is not None and ":" not in caller:
+            raise UsageError(
+                f"`{caller}` is no member", hints=(f"say what it is: user:{caller} or serviceAccount:{caller}",)
+            )
         member = caller or (caller_of(workspace.cloud) if transport is not None else None)
         requests = [
             DiagnoseRequest(

@@ -53,7 +53,12 @@ def _head(report: DoctorReport, style: Style) -> Iterator[str]:
         return
     counts = report.summary
     errors = len(report.failing(Severity.ERROR))
-    word = style(f"{errors} to fix", "bold", "red") if errors else style("nothing to fix", "bold", "green")
+    if errors:
+        word = style(f"{errors} to fix", "bold", "red")
+    elif report.unknown:
+        word = style("nothing known to fix", "bold", "yellow")
+    else:
+        word = style("nothing to fix", "bold", "green")
     coming = len(_coming(report))
     look = counts["failed"] - errors - coming
     parts = [
@@ -169,6 +174,9 @@ def _quiet(report: DoctorReport, style: Style) -> list[str]:
 
 
 def _foot(report: DoctorReport) -> Iterator[str]:
+    if report.unknown:
+        number = len(report.unknown)
+        yield f"{number} of what is not known would be {'an error' if number == 1 else 'errors'}: let them be read, or go on with --allow-unknown."
     first = next((item for item in report.findings if item.status is Status.FAILED and not item.accepted), None)
     if first is not None:
         yield f"More about any id: envctl explain {first.id}"

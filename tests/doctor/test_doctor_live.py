@@ -168,6 +168,8 @@ def test_the_callers_rights_are_tested_and_not_computed() -> None:
     # The policy grants it and the test does not see it: too young, or taken away by something that was not read.
     assert finding.status is Status.UNKNOWN
     assert "testIamPermissions" in finding.evidence[0]
+    assert "younger than 7 minutes" in finding.evidence[0]
+    assert "deny policy" in finding.evidence[0]
 
 
 def test_a_caller_without_a_name_is_told_by_its_own_tests() -> None:

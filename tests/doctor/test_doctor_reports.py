@@ -108,6 +108,16 @@ def test_an_error_text_alone_ends_with_where_to_go() -> None:
     ]
 
 
+def test_what_could_not_be_told_is_never_called_fine() -> None:
+    spec = environment()
+    answers = dict(list(healthy(spec).items())[:1])
+    report = DoctorReport("prod", ("create",), examine(case(spec, answers, "create")), (), "t", "2026-08-22")
+    assert len(report.unknown) > 1
+    assert "nothing to fix" not in render_doctor(report)
+    assert "nothing known to fix" in render_doctor(report).splitlines()[0]
+    assert f"{len(report.unknown)} of what is not known would be errors" in render_doctor(report)
+
+
 def test_findings_of_one_principal_stand_together() -> None:
     text = render_doctor(sick())
     section = text[text.index("Fix this first") : text.index("Look at this")] if "Look at this" in text else text

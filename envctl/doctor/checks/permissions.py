@@ -184,7 +184,10 @@ def _spreading(case: Case, binding: Binding, missing: tuple[str, ...], verdicts:
     tested = [item for item in verdicts if item.state is State.MISSING and item.reason is Reason.TESTED]
     recent = tuple(_recent(case, binding, missing))
     if tested and all(by_policy.verdict(permission).state is State.GRANTED for permission in missing):
-        text = "the policy grants it, yet testIamPermissions does not see it: a change may take 7 minutes to spread"
+        text = (
+            "the policy grants it, yet testIamPermissions does not see it: the grant is younger than 7 minutes, "
+            "or something that was not read (a deny policy, a boundary) takes it away"
+        )
         return (text, *recent)
     return recent
 
