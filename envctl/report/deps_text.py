@@ -56,7 +56,11 @@ def render_result(result: Result, style: Style = PLAIN) -> str:
     if result.changes:
         lines += ["", style("preinstalled packages that move", "bold")]
         lines += _limited(
-            [f"  {one.name} {one.before} -> {one.after}  (for {', '.join(one.because)})" for one in result.changes]
+            [
+                f"  {one.name} {one.before} -> {one.after}"
+                + (f"  (for {', '.join(one.because)})" if one.because else "")
+                for one in result.changes
+            ]
         )
     if result.installs:
         lines += ["", style("new packages", "bold")]

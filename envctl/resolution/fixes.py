@@ -156,6 +156,16 @@ class FixFinder:
             return None
         return Fix(FixKind.NEWEST_FIT, tuple(edits), verified=True, why="These versions fit together.")
 
+    def _none_fits(self, line: Requested) -> str:
+        """That no release was found; where not all were tried, that too."""
+        tried = self._judge.universe.applicable(line.name, frozenset()).first(_MOST_TRIES + 1)
+        if len(tuple(tried)) > _MOST_TRIES:
+            return (
+                f"No release of {line.name} was found that fits (the {_MOST_TRIES} newest were tried one by one): "
+                "try an older one, or run the tasks that need it apart."
+            )
+        return f"No release of {line.name} was found that fits: run the tasks that need it apart."
+
     def _last_resorts(self, one: Explained, context: Sequence[Requested]) -> list[Fix]:
         fixes: list[Fix] = []
         movable = [line for line in one.lines if line.name not in self._packages] or list(one.lines)
@@ -172,7 +182,7 @@ class FixFinder:
                     fixes.append(Fix(FixKind.DROP_PIN, edits, verified=True, why=why))
                     break
                 python = self._judge.universe.target.python_minor
-                why = f"No release of {line.name} was found that fits: run the tasks that need it apart."
+                why = self._none_fits(line)
                 snippet = virtualenv_snippet([line.text], python)
                 fixes.append(Fix(FixKind.OPERATOR, edits, verified=True, why=why, snippet=snippet))
                 pod = kubernetes_snippet([line.text], python)
