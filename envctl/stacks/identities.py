@@ -61,8 +61,8 @@ def account_resources(scope: Scope, account: ServiceAccount) -> list[Resource]:
                 "displayName": f"Cloud Composer environment {scope.name}",
             },
             origin=("serviceAccount",),
+            # Replaced only for another id, so the new account can be there before the environment that moves to it.
             fields={"accountId": ("serviceAccount", "name")},
-            options=Options(delete_before_replace=True),
         )
     ]
 
