@@ -61,6 +61,16 @@ class Finding:
         """What makes this finding the same finding in the next run; baselines hold these."""
         return " ".join((self.id, self.principal or "-", self.resource or "-"))
 
+    @property
+    def coming(self) -> bool:
+        """Whether it does not hold yet and the next `envctl up` makes it so: no failure, nothing to repair by hand."""
+        return (
+            self.status is Status.FAILED
+            and not self.accepted
+            and self.severity is Severity.NOTE
+            and any(fix.kind is FixKind.UP for fix in self.fixes)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -97,21 +107,31 @@ class DoctorReport:
 
     @property
     def summary(self) -> Mapping[str, int]:
-        """Findings by status; accepted ones are not counted as failed."""
-        counts: dict[str, int] = dict.fromkeys(("failed", "ok", "unknown", "skipped"), 0)
+        """Findings by status, `coming` apart; accepted ones are not counted as failed."""
+        counts: dict[str, int] = dict.fromkeys(("failed", "coming", "ok", "unknown", "skipped"), 0)
         for finding in self.findings:
-            if not (finding.accepted and finding.status is Status.FAILED):
+            if finding.coming:
+                counts["coming"] += 1
+            elif not (finding.accepted and finding.status is Status.FAILED):
                 counts[finding.status.value] += 1
         return counts
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """Findings that somebody has to look at, worst first: failed, not accepted, and not what `up` will do."""
+        return tuple(
+            item for item in self.findings if item.status is Status.FAILED and not item.accepted and not item.coming
+        )
+
+    @property
+    def coming(self) -> tuple[Finding, ...]:
+        """What the next `envctl up` will do by itself."""
+        return tuple(item for item in self.findings if item.coming)
 
     def failing(self, at: Severity) -> tuple[Finding, ...]:
         """Findings that failed with at least this severity and are not accepted."""
         weights = {Severity.NOTE: 0, Severity.WARNING: 1, Severity.ERROR: 2}
-        return tuple(
-            item
-            for item in self.findings
-            if item.status is Status.FAILED and not item.accepted and weights[item.severity] >= weights[at]
-        )
+        return tuple(item for item in self.failed if weights[item.severity] >= weights[at])
 
     @property
     def unknown(self) -> tuple[Finding, ...]:

@@ -12,7 +12,7 @@ from envctl import __version__
 from envctl.diagnostics import Severity
 from envctl.doctor.model import Status
 from envctl.report.doctor_json import doctor_document
-from envctl.report.doctor_text import render_doctor, short_resource
+from envctl.report.doctor_text import render_doctor, short_resource, up_line
 from envctl.report.style import PLAIN, Style, printable
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity
 
 
 def sarif_document(report: DoctorReport) -> dict[str, Any]:
-    """SARIF 2.1.0: failed findings and unknown ones; accepted ones are suppressed."""
+    """SARIF 2.1.0: failed findings, unknown ones, what `up` will do as information; accepted ones are suppressed."""
     shown = [item for item in report.findings if item.status in {Status.FAILED, Status.UNKNOWN}]
     rules = sorted({item.id for item in shown})
     return {
@@ -106,8 +106,8 @@ def _sarif_result(item: Finding, rule: int, environment: str) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": item.id,
         "ruleIndex": rule,
-        "level": _LEVELS[item.severity] if item.status is Status.FAILED else "note",
-        "kind": "fail" if item.status is Status.FAILED else "review",
+        "level": _LEVELS[item.severity],
+        "kind": "informational" if item.coming else "fail" if item.status is Status.FAILED else "review",
         "message": {"text": sentence(item)},
         "locations": [
             {
@@ -129,6 +129,8 @@ def _sarif_result(item: Finding, rule: int, environment: str) -> dict[str, Any]:
 
 def sentence(item: Finding) -> str:
     """One finding in one sentence."""
+    if item.coming:
+        return f"`envctl up` will do this: {up_line(item)} ({item.why})."
     if item.missing:
         who = item.principal or "the project"
         verb = "lacks" if item.status is Status.FAILED else "may lack"
@@ -139,22 +141,30 @@ def sentence(item: Finding) -> str:
 
 
 def render_junit(report: DoctorReport) -> str:
-    """JUnit XML: one test case per finding; what is not known is an error, not a success."""
+    """JUnit XML: one test case per finding; what is not known and would be an error is one, not a success.
+
+    What `up` will do by itself, and what is not known and would not stop anything, is skipped with its reason.
+    """
     return "\n".join([*_XML_HEAD, '<testsuites name="envctl doctor">', *_suite(report), "</testsuites>", ""])
 
 
 def _suite(report: DoctorReport) -> Iterator[str]:
-    counts = report.summary
-    numbers = f'tests="{len(report.findings)}" failures="{counts["failed"]}" errors="{counts["unknown"]}"'
-    yield f'  <testsuite name="{_xml(report.environment)}" {numbers} skipped="{counts["skipped"]}">'
+    failed, errors = len(report.failed), len(report.unknown)
+    skipped = report.summary["skipped"] + len(report.coming) + report.summary["unknown"] - errors
+    numbers = f'tests="{len(report.findings)}" failures="{failed}" errors="{errors}" skipped="{skipped}"'
+    yield f'  <testsuite name="{_xml(report.environment)}" {numbers}>'
     for item in report.findings:
         name = _xml(" ".join(part for part in (item.principal, short_resource(item.resource)) if part) or item.id)
         body = _xml("\n".join((sentence(item), *item.evidence, *(fix.text for fix in item.fixes))))
         yield f'    <testcase classname="{_xml(item.id)}" name="{name}">'
-        if item.status is Status.FAILED and not item.accepted:
+        if item.coming:
+            yield f'      <skipped message="{_xml(sentence(item))}"/>'
+        elif item.status is Status.FAILED and not item.accepted:
             yield f'      <failure message="{_xml(sentence(item))}" type="{item.severity.value}">{body}</failure>'
-        elif item.status is Status.UNKNOWN:
+        elif item.status is Status.UNKNOWN and item.severity is Severity.ERROR:
             yield f'      <error message="{_xml(sentence(item))}" type="unknown">{body}</error>'
+        elif item.status is Status.UNKNOWN:
+            yield f'      <skipped message="{_xml(sentence(item))}"/>'
         elif item.status is Status.SKIPPED:
             yield f'      <skipped message="{_xml(item.why)}"/>'
         yield "    </testcase>"
@@ -169,12 +179,17 @@ def _xml(text: str) -> str:
 def render_markdown(report: DoctorReport) -> str:
     """Markdown for pull requests: what to fix as a table with commands, what is unknown below."""
     counts = report.summary
-    failed = [item for item in report.findings if item.status is Status.FAILED and not item.accepted]
+    failed, coming = report.failed, report.coming
     unknown = [item for item in report.findings if item.status is Status.UNKNOWN]
+    parts = [
+        f"{counts['failed']} failed",
+        f"{counts['coming']} that `envctl up` will do",
+        *(f"{counts[name]} {name}" for name in ("unknown", "ok", "skipped")),
+    ]
     lines = [
         f"### envctl doctor: {_cell(report.environment)}, before {', '.join(report.operations)}",
         "",
-        f"{counts['failed']} failed, {counts['unknown']} unknown, {counts['ok']} ok, {counts['skipped']} skipped.",
+        ", ".join(parts) + ".",
         "",
     ]
     if failed:
@@ -187,6 +202,10 @@ def render_markdown(report: DoctorReport) -> str:
         commands = list(dict.fromkeys(fix.text for item in failed for fix in item.fixes if fix.kind.value == "command"))
         if commands:
             lines += ["```sh", *(printable(text).replace("```", "` ` `") for text in commands), "```", ""]
+    if coming:
+        lines += ["<details><summary><code>envctl up</code> will do this</summary>", ""]
+        lines += [f"- {_cell(line)}" for line in dict.fromkeys(up_line(item) for item in coming)]
+        lines += ["", "</details>", ""]
     if unknown:
         lines += ["<details><summary>Not known</summary>", ""]
         lines += [f"- `{item.id}` {_cell(sentence(item))}" for item in unknown]

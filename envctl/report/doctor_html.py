@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from envctl.doctor.model import Status
-from envctl.report.doctor_text import short_resource
+from envctl.report.doctor_text import short_resource, up_line
 from envctl.report.style import printable
 
 if TYPE_CHECKING:
@@ -33,12 +33,17 @@ code { overflow-wrap: anywhere; }
 {% for report, groups in pages %}
 <h1>envctl doctor: {{ report.environment | clean }}</h1>
 <p>Before {{ report.operations | join(", ") }}: <strong>{{ report.summary.failed }} failed</strong>,
-{{ report.summary.unknown }} unknown, {{ report.summary.ok }} ok, {{ report.summary.skipped }} skipped.
+{% if report.coming %}{{ report.summary.coming }} that <code>envctl up</code> will do,
+{% endif %}{{ report.summary.unknown }} unknown, {{ report.summary.ok }} ok, {{ report.summary.skipped }} skipped.
 {% if report.facts %}Facts: {{ report.facts | clean }}.{% else %}No facts: only what the file alone can tell.{% endif %}</p>
 {% for cause in report.causes %}
 <section><h3>{{ cause.rank }}. {{ cause.means | clean }} ({{ "confirmed" if cause.confirmed else "possible" }})</h3>
 <p>Checks: {{ cause.checks | join(", ") }}</p></section>
 {% endfor %}
+{% if report.coming %}
+<h2><code>envctl up</code> will do this</h2>
+<ul class="coming">{% for line in report.coming | map("up") | unique(case_sensitive=true) %}<li><code>{{ line | clean }}</code></li>{% endfor %}</ul>
+{% endif %}
 {% for title, findings in groups if findings %}
 <h2>{{ title }}</h2>
 {% for item in findings %}
@@ -65,10 +70,13 @@ def render_html(*reports: DoctorReport) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["clean"] = printable
     environment.filters["short"] = short_resource
+    environment.filters["up"] = up_line
     pages = [(report, _groups(report)) for report in reports]
     return environment.from_string(_PAGE).render(pages=pages) + "\n"
 
 
 def _groups(report: DoctorReport) -> tuple[tuple[str, list[Finding]], ...]:
-    failed = [item for item in report.findings if item.status is Status.FAILED and not item.accepted]
-    return ("To fix", failed), ("Not known", [item for item in report.findings if item.status is Status.UNKNOWN])
+    return ("To fix", list(report.failed)), (
+        "Not known",
+        [item for item in report.findings if item.status is Status.UNKNOWN],
+    )

@@ -27,7 +27,7 @@ def finding_document(finding: Finding) -> dict[str, Any]:
     """One finding; texts that do not apply are null."""
     return {
         "id": finding.id,
-        "status": finding.status.value,
+        "status": "coming" if finding.coming else finding.status.value,
         "severity": finding.severity.value,
         "principal": finding.principal or None,
         "resource": finding.resource or None,

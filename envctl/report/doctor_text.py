@@ -24,14 +24,12 @@ def render_doctor(report: DoctorReport, style: Style = PLAIN, *, verbose: bool =
     lines = [*_head(report, style), ""]
     for cause in report.causes:
         lines += [*_cause(cause, style), ""]
-    failed = [item for item in report.findings if item.status is Status.FAILED and not item.accepted]
-    coming = _coming(report)
-    rest = [item for item in failed if item not in coming]
+    rest, coming = report.failed, report.coming
     lines += _section("Fix this first", [item for item in rest if item.severity is Severity.ERROR], style, "red")
     lines += _section("Look at this", [item for item in rest if item.severity is not Severity.ERROR], style, "yellow")
     if coming:
         lines += [style("`envctl up` will do this", "bold"), ""]
-        lines += [f"  {style(line, 'green')}" for line in dict.fromkeys(printable(_up_line(item)) for item in coming)]
+        lines += [f"  {style(line, 'green')}" for line in dict.fromkeys(printable(up_line(item)) for item in coming)]
         lines.append("")
     lines += _unknown(report, style)
     accepted = [item for item in report.findings if item.accepted]
@@ -59,8 +57,8 @@ def _head(report: DoctorReport, style: Style) -> Iterator[str]:
         word = style("nothing known to fix", "bold", "yellow")
     else:
         word = style("nothing to fix", "bold", "green")
-    coming = len(_coming(report))
-    look = counts["failed"] - errors - coming
+    coming = counts["coming"]
+    look = counts["failed"] - errors
     parts = [
         word,
         f"{look} to look at" if look else "",
@@ -74,15 +72,6 @@ def _head(report: DoctorReport, style: Style) -> Iterator[str]:
         yield style(f"facts: {printable(report.facts)}; predefined roles of {report.roles_date}", "dim")
     else:
         yield style("no facts: only what the file alone can tell; add --facts FILE or sign in", "dim")
-
-
-def _coming(report: DoctorReport) -> list[Finding]:
-    """What the next `up` will do by itself."""
-    return [
-        item
-        for item in report.findings
-        if item.status is Status.FAILED and not item.accepted and item.severity is Severity.NOTE and _up_line(item)
-    ]
 
 
 def _section(title: str, findings: list[Finding], style: Style, color: str) -> list[str]:
@@ -135,7 +124,8 @@ def short_resource(resource: str) -> str:
     return f"{kind} {parts[-1]}"
 
 
-def _up_line(item: Finding) -> str:
+def up_line(item: Finding) -> str:
+    """What `envctl up` will make of a finding, as a line of a diff; empty when it is left to somebody else."""
     return next((fix.text for fix in item.fixes if fix.kind is FixKind.UP), "").partition("   (")[0]
 
 
@@ -177,7 +167,7 @@ def _foot(report: DoctorReport) -> Iterator[str]:
     if report.unknown:
         number = len(report.unknown)
         yield f"{number} of what is not known would be {'an error' if number == 1 else 'errors'}: let them be read, or go on with --allow-unknown."
-    first = next((item for item in report.findings if item.status is Status.FAILED and not item.accepted), None)
+    first = next(iter((*report.failed, *(item for item in report.findings if item.status is Status.UNKNOWN))), None)
     if first is not None:
         yield f"More about any id: envctl explain {first.id}"
     elif report.causes:

@@ -75,7 +75,7 @@ def test_a_fresh_project_needs_nothing_but_up(prod: Loaded, cloud: SandboxCloud)
     report = diagnose(DiagnoseRequest(loaded=prod, transport=cloud.transport(), caller=caller_of(cloud), now=NOW))
     assert report.operations == ("create",)
     assert report.failing(Severity.ERROR) == ()
-    assert {item.id for item in report.failing(Severity.NOTE)} >= {"env.worker", "api.composer"}
+    assert {item.id for item in report.coming} >= {"env.worker", "api.composer"}
     assert exit_code(report) is ExitCode.DONE
     assert exit_code(report, Severity.NOTE) is ExitCode.NEGATIVE
 

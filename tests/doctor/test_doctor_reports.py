@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
-from doctor_patients import GEN2, RICH, case, environment, grants, healthy
+from doctor_patients import GEN2, ME, RICH, case, environment, grants, healthy
 
 from envctl.diagnostics import Severity
 from envctl.doctor.baseline import FORMAT, accept, load_baseline
@@ -156,6 +156,54 @@ def test_junit_counts_what_it_holds() -> None:
     assert int(suite.attrib["skipped"]) == len(suite.findall("testcase/skipped"))
 
 
+def before_creation() -> DoctorReport:
+    """A prepared person and an empty project: everything that is missing is what `up` will do."""
+    spec = environment()
+    answers = healthy(spec, exists=False, rows=[row for row in grants(spec) if row[2] == ME])
+    answers[Subject.SERVICES, "acme-data"] = Known([])
+    return DoctorReport("prod", ("create",), examine(case(spec, answers, "create")), (), "t", "2026-08-22")
+
+
+@pytest.mark.parametrize("form", DoctorFormat)
+def test_what_up_will_do_fails_in_no_format(form: DoctorFormat) -> None:
+    report = before_creation()
+    text = write_doctor(report, form)
+    coming = len(report.coming)
+    assert coming > 5
+    match form:
+        case DoctorFormat.TEXT:
+            assert text.splitlines()[0].startswith(f"prod: before create: nothing to fix, {coming} that")
+        case DoctorFormat.JSON:
+            document = json.loads(text)
+            assert (document["summary"]["failed"], document["summary"]["coming"]) == (0, coming)
+            assert [row["status"] for row in document["findings"]].count("coming") == coming
+            jsonschema.validate(document, SCHEMA)
+        case DoctorFormat.SARIF:
+            results = json.loads(text)["runs"][0]["results"]
+            assert {(row["kind"], row["level"]) for row in results} == {("informational", "none")}
+        case DoctorFormat.JUNIT:
+            suite = ET.fromstring(text)[0]
+            assert (suite.attrib["failures"], suite.attrib["errors"]) == ("0", "0")
+            assert any("+ composer.googleapis.com" in row.attrib["message"] for row in suite.iter("skipped"))
+        case DoctorFormat.MARKDOWN:
+            assert f"0 failed, {coming} that `envctl up` will do, 0 unknown" in text
+            assert "| note |" not in text
+            assert "gcloud" not in text
+        case DoctorFormat.HTML:
+            assert "<strong>0 failed</strong>" in text
+            assert "<h2>To fix</h2>" not in text
+            assert "<code>+ composer.googleapis.com</code>" in text
+
+
+def test_an_unknown_fails_in_junit_only_when_it_would_be_an_error() -> None:
+    rows = [Finding("a", Status.UNKNOWN, weight, "w", evidence=("e",)) for weight in Severity]
+    suite = ET.fromstring(write_doctor(DoctorReport("p", ("create",), tuple(rows)), DoctorFormat.JUNIT))[0]
+    assert (suite.attrib["errors"], suite.attrib["skipped"]) == ("1", "2")
+    assert [row.tag for row in suite.iter() if row.tag in {"error", "skipped"}] == [
+        "error" if weight is Severity.ERROR else "skipped" for weight in Severity
+    ]
+
+
 def test_a_baseline_accepts_what_is_known_and_nothing_new(tmp_path: Path) -> None:
     report = sick()
     path = tmp_path / "baseline.json"
@@ -173,7 +221,9 @@ def test_a_baseline_accepts_what_is_known_and_nothing_new(tmp_path: Path) -> Non
 def test_an_earlier_report_is_a_baseline_too(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text(write_doctor(sick(), DoctorFormat.JSON))
-    assert not [f for f in accept(sick().findings, load_baseline(path)) if f.status is Status.FAILED and not f.accepted]
+    after = DoctorReport("prod", ("create",), accept(sick().findings, load_baseline(path)))
+    assert after.failed == ()
+    assert after.coming == sick().coming  # what `up` will do needs no excuse, and none remains when it is drift
 
 
 @pytest.mark.parametrize(
