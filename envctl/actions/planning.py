@@ -130,7 +130,7 @@ def prepare(
         changes=program.in_order(folded.changes),
         steps=steps,
         drift=folded.drift,
-        gates=run_gates(workspace, loaded, events, offline=options.offline) if options.gates else (),
+        gates=run_gates(workspace, loaded, events, offline=options.offline) if options.gates and options.mode is Mode.APPLY else (),
         warnings=(
             *_live_warnings(workspace, loaded, options, folded),
             *folded.warnings,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envctl.actions.clouds import Cloud, CloudName, open_cloud
+from envctl.errors import EnvctlError, RefusedError
 from envctl.operations.airflow import SettingsRecord
 from envctl.operations.journal import Journal
 from envctl.spec.loader import Loaded, load, load_all
@@ -55,7 +56,38 @@ class Workspace:
         Raises:
             InvalidInputError: with every problem of the file and of what it extends.
         """
+        if environment not in self.project.files and environment in self.orphans():
+            raise RefusedError(
+                f"The file of {environment} is gone, and its stack is still there",
+                detail=f"environments/{environment}.yaml does not exist; what it declared still runs.",
+                hints=(
+                    "bring the file back (from git, or from its new name), then destroy what it declares",
+                    f"look at what the stack holds with\n    envctl state list {environment} --cloud {self.cloud.name.value}",
+                ),
+                code="stack-without-file",
+            )
         return load(self.project, environment)
+
+    def orphans(self) -> list[str]:
+        """Stacks that were applied from here and have no file any more: renamed, or deleted without a destroy.
+
+        Only stacks whose states lie in this folder can be seen.
+        """
+        folder = self.directory / ("stacks" if self.engine_name is EngineName.EMBEDDED else "pulumi")
+        if not folder.is_dir():
+            return []
+        if self.engine_name is EngineName.EMBEDDED:
+            names = [path.stem for path in folder.glob("*.json")]
+        else:
+            names = [path.name for path in folder.iterdir() if path.is_dir() and path.name != "backend"]
+        return sorted(name for name in names if name not in self.project.files and self._holds_resources(name))
+
+    def _holds_resources(self, stack: str) -> bool:
+        try:
+            rows = self.engine(stack).export_state()["deployment"].get("resources") or []
+        except EnvctlError:
+            return True  # unreadable is not empty
+        return any(row.get("custom") and not row["type"].startswith("pulumi:") for row in rows)
 
     def names(self) -> list[str]:
         """Every environment and foundation of the project, foundations first.
@@ -103,10 +135,13 @@ class Workspace:
         from envctl.provider.spec import Settings
         from envctl.provider.translator import SandboxProvider
 
-        spec = self.load(stack).spec
+        settings = Settings()  # a stack without a file: its state says where everything is
+        if stack in self.project.files:
+            spec = self.load(stack).spec
+            settings = Settings(project=spec.project, region=spec.region)
         return SandboxProvider(
             self.cloud.transport(),
-            Settings(project=spec.project, region=spec.region),
+            settings,
             RealSleeper() if self.cloud.poll_seconds else NoWait(),
         )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -28,12 +28,14 @@ from envctl.commands.options import (
     Refresh,
     Yes,
 )
-from envctl.errors import EnvctlError, ExitCode, UsageError, gravest
+from envctl.errors import EnvctlError, ExitCode, RefusedError, UsageError, gravest
 
 if TYPE_CHECKING:
     from envctl.actions.planning import PlanOptions, Prepared
     from envctl.actions.workspace import Workspace
     from envctl.plan.model import Plan
+
+T = TypeVar("T")
 
 
 def register(app: typer.Typer) -> None:
@@ -84,6 +86,8 @@ def preview(
         elif expect_no_changes and not plan.empty:
             codes.append(ExitCode.PENDING)
     _write_plans(plans, format_, output)
+    if all_ or not environments:
+        _name_orphans(workspace)
     if out is not None and plans:
         if plans[0].incomplete:
             CONSOLE.warn(f"{out} was not written: an incomplete plan cannot be applied.")
@@ -105,6 +109,14 @@ def up(
     yes: Yes = False,
     refresh: Refresh = True,
     parallel: Parallel = 8,
+    confirm: Annotated[
+        str | None,
+        typer.Option(
+            "--confirm",
+            metavar="ENV",
+            help="The environment that may be replaced or deleted; --yes alone is not enough.",
+        ),
+    ] = None,
     allow_unknown: AllowUnknown = False,
     cloud: Cloud = CloudChoice.GCP,
     engine: EngineOption = None,
@@ -118,17 +130,23 @@ def up(
         if environment is not None or all_:
             raise UsageError("A saved plan names its environment itself", hints=("leave ENV out",))
         prepared = load_saved(workspace, plan_file, options)
-        return _apply(prepared, yes=True, allow_unknown=allow_unknown)
+        return _apply(prepared, yes=True, confirm=confirm, allow_unknown=allow_unknown)
     if not environment and not all_:
         raise UsageError("Which environment?", hints=("envctl up ENV", "envctl up --all"))
     names = _names(workspace, [environment] if environment else None, all_=all_)
     if len(names) == 1:
-        return _apply(_prepare(workspace, names[0], options), yes=yes, allow_unknown=allow_unknown)
-    return _up_all(workspace, names, options, yes=yes, allow_unknown=allow_unknown)
+        return _apply(_prepare(workspace, names[0], options), yes=yes, confirm=confirm, allow_unknown=allow_unknown)
+    return _up_all(workspace, names, options, yes=yes, confirm=confirm, allow_unknown=allow_unknown)
 
 
 def _up_all(
-    workspace: Workspace, names: list[str], options: PlanOptions, *, yes: bool, allow_unknown: bool
+    workspace: Workspace,
+    names: list[str],
+    options: PlanOptions,
+    *,
+    yes: bool,
+    confirm: str | None,
+    allow_unknown: bool,
 ) -> ExitCode:
     """One after the other, foundations first; ends with a table. What builds on a failed foundation is not tried."""
     from envctl.commands.applied import render_summary
@@ -136,7 +154,7 @@ def _up_all(
     ended: dict[str, ExitCode | None] = dict.fromkeys(names)
     for name in names:
         try:
-            code = _apply(_prepare(workspace, name, options), yes=yes, allow_unknown=allow_unknown)
+            code = _apply(_prepare(workspace, name, options), yes=yes, confirm=confirm, allow_unknown=allow_unknown)
         except EnvctlError as error:
             _show_error(name, error)
             code = error.exit_code
@@ -163,7 +181,7 @@ def destroy(
     workspace = open_workspace_of(cloud, engine)
     check_destroyable(workspace.load(environment))
     options = _options(refresh=refresh, parallel=parallel, destroying=True)
-    return _apply(_prepare(workspace, environment, options), yes=yes, allow_unknown=True)
+    return _apply(_prepare(workspace, environment, options), yes=yes, confirm=environment, allow_unknown=True)
 
 
 def drift(
@@ -181,13 +199,15 @@ def drift(
     from envctl.report.drift_report import dump_drift, render_drift
 
     workspace = open_workspace_of(cloud, engine)
-    found = [find_drift(workspace, name) for name in _names(workspace, environments, all_=not environments)]
+    names = _names(workspace, environments, all_=not environments)
+    found, codes = _each(names, lambda name: find_drift(workspace, name))
     if format_ is PlanFormat.JSON:
         CONSOLE.emit_json(dump_drift(found), output)
     else:
         CONSOLE.emit(render_drift(found, CONSOLE.style()), output)
-    pending = expect_no_changes and any(each.drift for each in found)
-    return ExitCode.PENDING if pending else ExitCode.DONE
+    if expect_no_changes and any(each.drift for each in found):
+        codes.append(ExitCode.PENDING)
+    return gravest(codes)
 
 
 def status(
@@ -202,12 +222,15 @@ def status(
     from envctl.report.status_report import dump_status, render_status
 
     workspace = open_workspace_of(cloud, engine)
-    found = [read_status(workspace, name) for name in _names(workspace, environments, all_=not environments)]
+    names = _names(workspace, environments, all_=not environments)
+    found, codes = _each(names, lambda name: read_status(workspace, name))
     if format_ is PlanFormat.JSON:
         CONSOLE.emit_json(dump_status(found), output)
     else:
         CONSOLE.emit(render_status(found, CONSOLE.style()), output)
-    return ExitCode.DONE
+    if not environments:
+        _name_orphans(workspace)
+    return gravest(codes)
 
 
 def history(
@@ -252,6 +275,29 @@ def _names(workspace: Workspace, environments: list[str] | None, *, all_: bool) 
     if environments:
         return environments
     return workspace.names()
+
+
+def _each(names: list[str], ask: Callable[[str], T]) -> tuple[list[T], list[ExitCode]]:
+    """What is known of each; an environment that cannot be asked is named, and hides none of the others."""
+    found: list[T] = []
+    codes: list[ExitCode] = []
+    for name in names:
+        try:
+            found.append(ask(name))
+        except EnvctlError as error:
+            if len(names) == 1:
+                raise
+            _show_error(name, error)
+            codes.append(error.exit_code)
+    return found, codes
+
+
+def _name_orphans(workspace: Workspace) -> None:
+    for name in workspace.orphans():
+        CONSOLE.warn(
+            f"warning: {name}: its file is gone, and its stack is still there. Bring environments/{name}.yaml back and "
+            f"destroy it; `envctl state list {name}` shows what it holds."
+        )
 
 
 def _is_foundation(workspace: Workspace, name: str) -> bool:
@@ -300,7 +346,7 @@ def _save(path: Path, document: dict[str, object]) -> None:
     CONSOLE.say(f"Saved the plan in {path}. Apply it with\n    envctl up --plan {path}")
 
 
-def _apply(prepared: Prepared, *, yes: bool, allow_unknown: bool) -> ExitCode:
+def _apply(prepared: Prepared, *, yes: bool, confirm: str | None, allow_unknown: bool) -> ExitCode:
     from envctl.actions.apply import apply, check_applicable
     from envctl.commands.applied import exit_code, render_applied
     from envctl.plan.model import Mode
@@ -313,8 +359,8 @@ def _apply(prepared: Prepared, *, yes: bool, allow_unknown: bool) -> ExitCode:
     if plan.empty and not plan.incomplete and not prepared.awaits:
         return ExitCode.DONE
     check_applicable(prepared, allow_unknown=allow_unknown)
-    if not yes and not plan.empty:
-        _confirm(plan)
+    if not plan.empty:
+        _confirm(plan, yes=yes, named=confirm)
     verb = "Destroying" if plan.mode is Mode.DESTROY else "Applying"
     CONSOLE.say(f"{verb} {plan.environment} ...")
     with (
@@ -326,20 +372,26 @@ def _apply(prepared: Prepared, *, yes: bool, allow_unknown: bool) -> ExitCode:
     return exit_code(applied)
 
 
-def _confirm(plan: Plan) -> None:
-    """A plan that deletes or replaces the environment asks for its name, every other one for `yes`."""
-    from envctl.plan.model import Action, Mode
+def _confirm(plan: Plan, *, yes: bool, named: str | None) -> None:
+    """A plan that deletes or replaces a working environment wants its name, every other one a `yes`."""
+    from envctl.plan.model import Mode
 
-    loses = plan.mode is Mode.DESTROY or any(
-        change.type == "gcp:composer/environment:Environment"
-        and (change.action is Action.DELETE or change.action.replaces)
-        for change in plan.pending
-    )
     question = f"Apply this to {plan.environment} (project {plan.project}, cloud {plan.cloud})?"
-    if loses:
+    if plan.mode is not Mode.DESTROY and not plan.loses_environment:
+        if not yes:
+            CONSOLE.confirm(question)
+        return
+    if named is not None and named != plan.environment:
+        raise UsageError(f"--confirm names {named}, and the plan is for {plan.environment}")
+    if yes and named is None and not sys.stdin.isatty():
+        raise RefusedError(
+            f"The plan replaces or deletes {plan.environment}; nothing was changed",
+            detail="Its Airflow database, its history and the address of its UI are lost.",
+            hints=(f"when that is meant, add `--confirm {plan.environment}`; `--yes` is not enough for it",),
+            code="confirmation-name",
+        )
+    if not (yes and named):
         CONSOLE.confirm(f"{question} It deletes what is running there.", expected=plan.environment)
-    else:
-        CONSOLE.confirm(question)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envctl.diagnostics import SourceSpan
 from envctl.engine.embedded.urns import is_default_provider
@@ -19,9 +19,20 @@ from envctl.engine.events import (
     SummaryEvent,
 )
 from envctl.plan.impact import impact_of
-from envctl.plan.model import Action, Change, Drift, DriftKind, Mode, PropertyAction, PropertyChange, Reason
+from envctl.plan.model import (
+    Action,
+    Change,
+    Drift,
+    DriftKind,
+    Impact,
+    Mode,
+    PropertyAction,
+    PropertyChange,
+    Reason,
+)
 from envctl.plan.property_diff import diff_properties
 from envctl.plan.values import JsonValue
+from envctl.provider.mapping import UNMADE
 
 SourceOf = Callable[[str, str], SourceSpan | None]
 """The YAML place that a URN (and a property path, "" for the resource) comes from."""
@@ -128,7 +139,7 @@ def _fold_resource(group: Sequence[StepEvent], mode: Mode, source_of: SourceOf) 
         action=action,
         reason=_reason(group, action, mode, properties),
         properties=properties,
-        impact=impact_of(step.type, engine_action, properties),
+        impact=_impact(step.type, engine_action, properties, old),
         group=state.parent if state and state.parent and "pulumi:pulumi:Stack" not in state.parent else None,
         id=old.id if old else None,
         component=bool(state and not state.custom),
@@ -148,6 +159,13 @@ def _protection(action: Action, old: ResourceState | None, new: ResourceState | 
     if old.protect == new.protect:
         return ()
     return (PropertyChange("protect", PropertyAction.CHANGE, old.protect, new.protect),)
+
+
+def _impact(type_: str, action: Action, properties: Sequence[PropertyChange], old: ResourceState | None) -> Impact:
+    if action.replaces and old is not None and UNMADE in old.outputs:
+        made = impact_of(type_, Action.CREATE)
+        return replace(made, note="its creation failed: nothing is lost")
+    return impact_of(type_, action, properties)
 
 
 def _before(group: Sequence[StepEvent]) -> ResourceState | None:

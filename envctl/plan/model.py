@@ -219,6 +219,14 @@ class Plan:
         return tuple(c for c in self.changes if c.action not in {Action.NO_OP, Action.READ} and not c.component)
 
     @property
+    def loses_environment(self) -> bool:
+        """Whether a Composer environment that was made whole is deleted or replaced: its database goes with it."""
+        return any(
+            Effect.DATA_LOST in change.impact.effects and change.type == "gcp:composer/environment:Environment"
+            for change in self.pending
+        )
+
+    @property
     def empty(self) -> bool:
         """Whether applying the plan would do nothing."""
         return not self.pending and not self.steps

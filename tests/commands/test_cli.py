@@ -287,3 +287,43 @@ def test_what_builds_on_a_failed_foundation_is_not_tried(envctl, project):
         ["shared", "failed"],
         ["dev", "not tried"],
     ]
+
+
+def test_yes_alone_does_not_replace_an_environment(envctl, project):
+    assert envctl("up", "dev", "--yes")[0] == 0
+    path = project / "environments" / "dev.yaml"
+    path.write_text(path.read_text().replace("europe-west1", "europe-west3"))
+    code, out, err = envctl("up", "dev", "--yes")
+    assert code == 5
+    assert "to replace" in out
+    assert "--confirm dev" in err
+    assert envctl("up", "dev", "--yes", "--confirm", "prod")[0] == 2
+    assert envctl("up", "dev", "--yes", "--confirm", "dev")[0] == 0
+
+
+def test_a_stack_whose_file_is_gone_is_not_forgotten(envctl, project):
+    assert envctl("up", "dev", "--yes")[0] == 0
+    file = project / "environments" / "dev.yaml"
+    file.rename(project / "environments" / "devel.yaml")
+    code, out, err = envctl("status")
+    assert code == 0
+    assert "devel" in out
+    assert "dev: its file is gone" in err
+    assert "dev: its file is gone" in envctl("preview", "--all")[2]
+    code, _, err = envctl("destroy", "dev", "--yes")
+    assert code == 5
+    assert "stack-without-file" in err
+    code, out, _ = envctl("state", "list", "dev")
+    assert code == 0
+    assert "composer.Environment" in out
+
+
+def test_one_damaged_state_does_not_hide_the_others(envctl, project):
+    (project / "environments" / "qa.yaml").write_text(DEV.replace("composer-dev", "composer-qa"))
+    assert envctl("up", "--all", "--yes")[0] == 0
+    (project / ".envctl" / "sandbox" / "stacks" / "dev.json").write_text("{")
+    for verb in ("status", "drift"):
+        code, out, err = envctl(verb)
+        assert code == 5, verb
+        assert "qa" in out
+        assert "state-invalid" in err
