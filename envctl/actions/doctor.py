@@ -72,7 +72,7 @@ def diagnose(request: DiagnoseRequest) -> DoctorReport:
         operations=tuple(_short(name) for name in case.operations),
         findings=findings,
         causes=causes,
-        facts=describe(facts) if facts else "",
+        facts=describe(facts, request.facts) if facts else "",
         roles_date=roles_date(),
     )
 
@@ -134,9 +134,10 @@ def collect(request: DiagnoseRequest) -> str:
     return render_bundle(facts)
 
 
-def describe(facts: Facts) -> str:
-    """Where facts come from and of when they are."""
-    return f"{facts.origin}, {facts.collected_at.astimezone(UTC).strftime('%Y-%m-%d %H:%M UTC')}"
+def describe(facts: Facts, file: Path | None = None) -> str:
+    """Where facts come from and of when they are; `file` is the bundle or folder that they were taken from."""
+    origin = facts.origin if file is None or facts.origin == file.name else f"{file} (collected {facts.origin})"
+    return f"{origin}, {facts.collected_at.astimezone(UTC).strftime('%Y-%m-%d %H:%M UTC')}"
 
 
 def exit_code(report: DoctorReport, fail_on: Severity = Severity.ERROR, *, allow_unknown: bool = False) -> ExitCode:

@@ -23,8 +23,10 @@ def load_baseline(path: Path) -> frozenset[str]:
     """
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as problem:
-        raise _refusal(path, str(problem)) from problem
+    except OSError as problem:
+        raise _refusal(path, f"{path}: {problem.strerror or problem}.") from problem
+    except (ValueError, RecursionError) as problem:
+        raise _refusal(path, f"{path} is not JSON: {problem}.") from problem
     if (
         isinstance(document, Mapping)
         and document.get("format") == FORMAT
@@ -39,7 +41,10 @@ def load_baseline(path: Path) -> frozenset[str]:
                 for row in rows
                 if isinstance(row, Mapping) and row.get("status") == Status.FAILED.value
             )
-    raise _refusal(path, f'A baseline says "format": "{FORMAT}" and lists what is accepted.')
+    wanted = f'A baseline says "format": "{FORMAT}" and lists what is accepted; an earlier report (--format json) is one too.'
+    if isinstance(document, Mapping) and str(document.get("format", "")).startswith("envctl.facts/"):
+        raise _refusal(path, f"{path} is a bundle of facts: give it as --facts {path}. {wanted}")
+    raise _refusal(path, wanted)
 
 
 def accept(findings: Iterable[Finding], baseline: frozenset[str]) -> tuple[Finding, ...]:

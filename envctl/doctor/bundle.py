@@ -142,6 +142,8 @@ def load_facts(path: Path) -> Facts:
         return load_folder(path)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise _refusal("The facts cannot be read", str(problem), path) from problem
+    except OSError as problem:
+        raise _refusal("The facts cannot be read", f"{path}: {problem.strerror or problem}.", path) from problem
+    except UnicodeDecodeError as problem:
+        raise _refusal("The facts cannot be read", f"{path} is not UTF-8 text.", path) from problem
     return parse_bundle(text, path)

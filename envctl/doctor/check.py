@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
-from envctl.doctor.facts import Unreadable
+from envctl.doctor.facts import API_OFF, Unreadable
 from envctl.doctor.model import Finding, Fix, FixKind, Status
+
+_API_OFF = re.compile(re.escape(API_OFF).replace("API_NAME", r"[\w.-]+"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,11 @@ class Voice:
         severity: Severity | None = None,
     ) -> Finding:
         """The check cannot be decided; `why` says what would have been looked at."""
-        text = answer if isinstance(answer, str) else f"{answer.cause}; reading it needs {answer.permission}"
+        if isinstance(answer, str):
+            text = answer
+        else:
+            first = "that API on and " if _API_OFF.search(answer.cause) else ""
+            text = f"{answer.cause}; reading it needs {first}{answer.permission}"
         return Finding(self.id, Status.UNKNOWN, severity or self.severity, why, principal, resource, evidence=(text,))
 
     def skipped(self, why: str, *, resource: str = "", principal: str = "") -> Finding:

@@ -8,6 +8,7 @@ from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.model import Finding, Status
 from envctl.doctor.registry import checks
+from envctl.doctor.waiting import without_waiting
 
 _STATUS = {Status.FAILED: 0, Status.UNKNOWN: 1, Status.SKIPPED: 2, Status.OK: 3}
 _SEVERITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
@@ -30,7 +31,7 @@ def examine(case: Case, only: Iterable[str] | None = None) -> tuple[Finding, ...
             continue
         if case.has_facts or check.offline:
             found += [item for item in check.run(case) if wanted is None or item.id in wanted]
-    return in_order(found)
+    return in_order(without_waiting(case, found))
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -87,6 +87,10 @@ READERS: Final[Mapping[Subject, str]] = {
 """The permission that answers a question."""
 
 NOT_ASKED: Final = "not in the facts"
+API_OFF: Final = "the API API_NAME is off in the project that is asked"
+"""Why an answer could not be read, where the cloud said that the API is not switched on."""
+BUNDLE_ONLY: Final = "never read live: perimeters, access boundaries, custom constraints; a bundle can hold them"
+"""What is said, once, of questions that only a bundle answers."""
 
 
 @dataclass(frozen=True, slots=True)

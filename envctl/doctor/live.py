@@ -6,6 +6,7 @@ emulator, and the emulator in this process (docs/decisions: one way to live fact
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,7 +16,7 @@ from urllib.parse import quote
 
 from envctl.doctor.case import Case
 from envctl.doctor.evaluate import policy_reader
-from envctl.doctor.facts import READERS, Absent, Answer, Facts, Known, Subject, Unreadable, field_of, objects
+from envctl.doctor.facts import API_OFF, READERS, Absent, Answer, Facts, Known, Subject, Unreadable, field_of, objects
 from envctl.doctor.questions import Question, first_questions, further_questions, last_questions, tested_permissions
 from envctl.doctor.resources import split_name
 from envctl.errors import OutsideError
@@ -286,7 +287,7 @@ def _answer(reply: Reply, permission: str) -> Answer:
     if 200 <= reply.status < 300:
         return Known(reply.body if reply.body is not None else {})
     if api := _switched_off(reply):
-        return Unreadable(permission, f"the API {api} is off in the project that is asked")
+        return Unreadable(permission, API_OFF.replace("API_NAME", api))
     message = str(field_of(reply.body, "error", "message") or "").strip()
     return Unreadable(permission, f"HTTP {reply.status}{': ' + message[:200] if message else ''}")
 
@@ -298,7 +299,8 @@ def _switched_off(reply: Reply) -> str | None:
             return str(field_of(detail, "metadata", "service") or "asked")
     for item in objects(field_of(reply.body, "error", "errors")):
         if item.get("reason") == "accessNotConfigured":  # the older form, of Storage and Compute
-            return "asked"
+            link = re.search(r"/apis?/(?:api/|library/)?([\w-]+\.googleapis\.com)", str(item.get("message")))
+            return link[1] if link else "asked"
     return None
 
 

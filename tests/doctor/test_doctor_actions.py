@@ -67,7 +67,7 @@ def test_collected_facts_say_the_same_as_live_ones(prod: Loaded, cloud: SandboxC
     bundle.write_text(collect(request))
     offline = diagnose(DiagnoseRequest(loaded=prod, operations=("create",), facts=bundle, now=NOW))
     assert offline.findings == live.findings
-    assert offline.facts.startswith("live, ")
+    assert offline.facts.startswith(f"{bundle} (collected live), ")
     assert load_facts(bundle).answers
 
 

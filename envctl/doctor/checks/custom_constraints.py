@@ -14,7 +14,7 @@ from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check, Voice
 from envctl.doctor.conditions import Truth, evaluate_over
-from envctl.doctor.facts import Absent, Subject, Unreadable, objects, texts
+from envctl.doctor.facts import BUNDLE_ONLY, NOT_ASKED, Absent, Subject, Unreadable, objects, texts
 from envctl.doctor.model import Finding
 
 _VOICE = Voice("constraint.custom", Severity.ERROR)
@@ -42,6 +42,11 @@ def _wanted(case: Case) -> dict[str, Any]:
 
 def _run(case: Case) -> Iterator[Finding]:
     answer = case.facts.ask(Subject.CUSTOM_CONSTRAINTS, case.project)
+    if isinstance(answer, Unreadable) and answer.cause == NOT_ASKED:
+        yield _VOICE.unknown(
+            BUNDLE_ONLY, "custom constraints on environments", resource=case.project, severity=Severity.NOTE
+        )
+        return
     if isinstance(answer, Unreadable):
         yield _VOICE.unknown(
             answer, "custom constraints on environments", resource=case.project, severity=Severity.WARNING

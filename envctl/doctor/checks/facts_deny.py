@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check, Voice, command
-from envctl.doctor.facts import Subject, Unreadable
+from envctl.doctor.facts import BUNDLE_ONLY, NOT_ASKED, Subject, Unreadable
 from envctl.doctor.model import Finding
 from envctl.doctor.observed import deny_rules
 from envctl.doctor.resources import project_resource
@@ -40,10 +40,10 @@ def _run(case: Case) -> Iterator[Finding]:
             yield _VOICE.ok("no deny policy", resource=place)
         else:
             yield _VOICE.ok(f"{len(found.rules)} deny rules, counted", resource=place)
-    if isinstance(case.facts.ask(Subject.BOUNDARIES, case.project), Unreadable):
+    if isinstance(answer := case.facts.ask(Subject.BOUNDARIES, case.project), Unreadable):
         voice = Voice(_VOICE.id, Severity.NOTE)
         yield voice.unknown(
-            "not in the facts; reading it needs iam.principalaccessboundarypolicies.searchPolicyBindings",
+            BUNDLE_ONLY if answer.cause == NOT_ASKED else answer,
             "principal access boundaries; answers assume that there are none",
             resource=f"boundaries of {case.project}",
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check, Voice, spec_change
-from envctl.doctor.facts import Absent, Known, Subject, Unreadable, field_of, objects, texts
+from envctl.doctor.facts import BUNDLE_ONLY, NOT_ASKED, Absent, Known, Subject, Unreadable, field_of, objects, texts
 from envctl.doctor.model import Finding
 
 _VOICE = Voice("net.vpcsc", Severity.ERROR)
@@ -27,6 +27,9 @@ _TOGETHER = (
 
 def _run(case: Case) -> Iterator[Finding]:
     match case.facts.ask(Subject.PERIMETERS, case.project):
+        case Unreadable(_, cause) if cause == NOT_ASKED:
+            voice = Voice(_VOICE.id, Severity.NOTE)
+            yield voice.unknown(BUNDLE_ONLY, "whether a perimeter holds the project", resource=case.project)
         case Unreadable() as answer:
             voice = Voice(_VOICE.id, Severity.WARNING)
             yield voice.unknown(answer, "whether a perimeter holds the project", resource=case.project)
