@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from envctl.actions.live import LiveOperation, read_environment
-from envctl.operations.journal import Run
+from envctl.operations.journal import Outcome, Run
 from envctl.spec.model import Environment
 
 if TYPE_CHECKING:
@@ -59,6 +59,6 @@ def read_status(workspace: Workspace, environment: str) -> Status:
         live=live.state if live else None,
         operations=live.operations if live else (),
         problem=live.problem if live else None,
-        last_run=runs[-1] if runs else None,
+        last_run=next((run for run in reversed(runs) if run.outcome is not Outcome.REFUSED), None),
         outputs=engine.outputs() if serial else {},
     )

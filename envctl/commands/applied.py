@@ -23,6 +23,7 @@ _PAST = {
 _EXIT = {
     Outcome.SUCCEEDED: ExitCode.DONE,
     Outcome.FAILED: ExitCode.OUTSIDE,
+    Outcome.REFUSED: ExitCode.REFUSED,
     Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
     Outcome.DETACHED: ExitCode.DETACHED,
     Outcome.KILLED: ExitCode.BUG,
@@ -49,6 +50,7 @@ def render_applied(applied: Applied, style: Style) -> str:
     titles = {
         Outcome.SUCCEEDED: style(f"{verb} {plan.environment}", "green", "bold"),
         Outcome.FAILED: style(f"{plan.environment} failed", "red", "bold"),
+        Outcome.REFUSED: style(f"{plan.environment} was refused", "yellow", "bold"),
         Outcome.INTERRUPTED: style(f"{plan.environment} was interrupted", "yellow", "bold"),
         Outcome.DETACHED: style(f"{plan.environment}: an operation goes on in the cloud", "yellow", "bold"),
         Outcome.KILLED: plan.environment,

@@ -10,6 +10,7 @@ import typer
 from envctl.commands.console import CONSOLE
 from envctl.commands.lifecycle import open_workspace_of
 from envctl.commands.options import Cloud, CloudChoice, EngineOption, EnvironmentName, Output, Yes
+from envctl.errors import UsageError
 
 Resource = Annotated[str, typer.Argument(metavar="RESOURCE", help="Logical name, or URN.")]
 
@@ -69,6 +70,8 @@ def import_(
     """Replace the state by an exported one."""
     from envctl.actions.state import import_state
 
+    if not file.is_file():
+        raise UsageError("The file is not there", detail=str(file))
     if not yes:
         CONSOLE.confirm(f"Replace the state of {environment} by {file}?")
     count = import_state(open_workspace_of(cloud, engine), environment, file)

@@ -26,6 +26,8 @@ class Outcome(StrEnum):
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    REFUSED = "refused"
+    """Nothing was begun: locked, or the cloud changed since the plan was shown."""
     INTERRUPTED = "interrupted"
     DETACHED = "detached"
     KILLED = "killed"
@@ -45,6 +47,9 @@ class Run:
     outcome: Outcome
     message: str
     changes: Mapping[str, int]
+    """What was changed, by action; nothing is known of a killed run."""
+    planned: Mapping[str, int]
+    """What the plan showed."""
     operations: tuple[str, ...]
     """Operations that were started and whose end the journal does not know."""
 
@@ -116,9 +121,9 @@ class RunWriter:
         """A step of envctl's own, such as the packages."""
         self.write("step", name=name, state=state)
 
-    def close(self, outcome: Outcome, message: str = "") -> None:
-        """Ends the run."""
-        self.write("closed", outcome=outcome.value, message=message)
+    def close(self, outcome: Outcome, message: str = "", done: Mapping[str, int] | None = None) -> None:
+        """Ends the run; `done` counts what was really changed."""
+        self.write("closed", outcome=outcome.value, message=message, done=dict(done or {}))
 
     def write(self, event: str, **fields: Any) -> None:
         """One line, on disk when this returns."""
@@ -146,7 +151,8 @@ def _read_run(run: str, lines: list[dict[str, Any]]) -> Run:
         commit=opened.get("commit"),
         outcome=Outcome(closed["outcome"]) if closed else Outcome.KILLED,
         message=closed.get("message", "") if closed else "",
-        changes=opened.get("changes", {}),
+        changes=closed.get("done", {}) if closed else {},
+        planned=opened.get("changes", {}),
         operations=tuple(name for name, state in states.items() if state not in {"SUCCEEDED", "DONE", "FAILED"}),
     )
 

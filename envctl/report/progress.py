@@ -95,6 +95,8 @@ class Progress:
                     self._step(event)
                 case OperationEvent():
                     self._operation(event)
+                case MessageEvent(severity="error", urn=str()):
+                    return  # its step has failed: the last lines of the run give the reason once
                 case MessageEvent(severity="warning" | "error"):
                     color = "red" if event.severity == "error" else "yellow"
                     name = f"{name_of(event.urn)}: " if event.urn else ""

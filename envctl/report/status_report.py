@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _COLORS = {
     Outcome.SUCCEEDED: "green",
     Outcome.FAILED: "red",
+    Outcome.REFUSED: "yellow",
     Outcome.INTERRUPTED: "yellow",
     Outcome.DETACHED: "yellow",
     Outcome.KILLED: "red",
@@ -112,5 +113,6 @@ def _dump_run(run: Run) -> dict[str, Any]:
         "outcome": run.outcome.value,
         "message": run.message,
         "changes": dict(run.changes),
+        "planned": dict(run.planned),
         "operations": list(run.operations),
     }

@@ -69,6 +69,8 @@ def find_root(start: Path) -> Path:
         UsageError: there is none.
     """
     start = start.resolve()
+    if not start.is_dir():
+        raise UsageError("There is no such folder", detail=str(start), code="no-project")
     for folder in (start, *start.parents):
         if (folder / PROJECT_FILE).is_file():
             return folder

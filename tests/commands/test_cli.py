@@ -327,3 +327,25 @@ def test_one_damaged_state_does_not_hide_the_others(envctl, project):
         assert code == 5, verb
         assert "qa" in out
         assert "state-invalid" in err
+
+
+def test_history_counts_what_was_done_and_tells_refusals_apart(envctl, project):
+    from envctl.engine.embedded.lock import stack_lock
+    from envctl.engine.embedded.store import now_utc
+
+    fault = {"kind": "fail", "method": "storage.buckets.insert", "status": "PERMISSION_DENIED", "message": "no"}
+    envctl("sandbox", "fault", json.dumps(fault))
+    assert envctl("up", "dev", "--yes")[0] == 4
+    assert envctl("up", "dev", "--yes")[0] == 0
+    path = project / "environments" / "dev.yaml"
+    path.write_text(path.read_text().replace("team: data", "team: other"))
+    with stack_lock(project / ".envctl" / "sandbox" / "locks" / "dev.json", "dev", now_utc):
+        code, _, err = envctl("up", "dev", "--yes")
+    assert code == 5
+    assert "stack-locked" in err
+    runs = json.loads(envctl("history", "dev", "--format", "json")[1])["runs"]
+    assert [run["outcome"] for run in runs] == ["failed", "succeeded", "refused"]
+    assert runs[0]["planned"] == {"create": 19}
+    assert runs[0]["changes"]["create"] + runs[1]["changes"]["create"] == 19
+    assert runs[2]["changes"] == {}
+    assert "succeeded" in envctl("status", "dev")[1]

@@ -46,11 +46,13 @@ def test_failures_and_messages_are_told():
         io.StringIO(),
         step(Phase.PRE, Op.CREATE, "new"),
         step(Phase.FAILED, Op.CREATE, "new"),
-        MessageEvent("error", "no \x1b[2Jrights", urn(ENVIRONMENT, "new")),
+        MessageEvent("error", "no rights", urn(ENVIRONMENT, "new")),
+        MessageEvent("error", "no \x1b[2Jnetwork"),
         MessageEvent("info", "nothing of interest"),
     )
     assert "✗ composer.Environment new: failed" in text
-    assert "error: new: no \\u001b[2Jrights" in text
+    assert "error: no \\u001b[2Jnetwork" in text
+    assert "rights" not in text  # the last lines of the run say it
     assert "interest" not in text
 
 
