@@ -146,11 +146,13 @@ def _conflict(conflict: Conflict, style: Style) -> list[str]:
 def _fixes(fixes: Sequence[Fix], style: Style) -> list[str]:
     lines: list[str] = []
     for number, fix in enumerate(fixes[:2]):
-        word = style("fix" if number == 0 else "or ", "green", "bold")
+        word = style(
+            "or " if number else "fix" if fix.verified else "try", "green" if fix.verified else "yellow", "bold"
+        )
         if fix.kind is FixKind.OTHER_IMAGE:
             lines.append(f"  {word}  take {fix.image}: the list works there as it is")
             continue
-        if fix.kind is FixKind.OPERATOR and number:
+        if fix.kind is FixKind.OPERATOR and number and fixes[number - 1].kind is FixKind.OPERATOR:
             continue
         if len(fix.edit) > 2:
             lines.append(f"  {word}  {len(fix.edit)} edits: {edit_text(fix.edit[0])}, ...")

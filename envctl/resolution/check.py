@@ -17,6 +17,7 @@ from envctl.resolution.solution import Impossible, Solved, TooDeep
 from envctl.resolution.universe import IndexUnavailableError, Universe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     from envctl.resolution.catalogue import ImageChoice
@@ -118,11 +119,17 @@ class _Check:
             finder = FixFinder(judge, self._packages)
             conflicts = tuple(self._accepted(one) for one in finder.conflicts(explained))
             fix = finder.whole(conflicts)
-            if any(isinstance(judge.judge(one.wanted).outcome, Impossible) for one in explained):
+            if any(_is_impossible(judge, one.wanted) for one in explained):
                 # a part of the list has no solution, so the whole has none, however long pip would look for it
                 verdict = Verdict.CONFLICT
             if conflicts and all(one.accepted for one in conflicts):
                 verdict = Verdict.OVERRIDE
+            if judge.unreached is not None:
+                text = (
+                    f"The clash is certain, but not every way out could be tried: the index {judge.unreached.host} "
+                    f"gave no answer: {judge.unreached.cause}."
+                )
+                notices.append(Notice("fixes-incomplete", text))
         if self._image.record.resolver is ResolverKind.LEGACY and len(self._wanted) > 1:
             other = self._other_order(judgement)
             if other is not None:
@@ -224,8 +231,8 @@ class _Check:
         orders = [list(reversed(self._wanted))]
         orders.extend([one, *(two for two in self._wanted if two is not one)] for one in self._wanted[1:_MOST_ORDERS])
         for order in orders:
-            other = self._judge.judge(order)
-            if other.works != judgement.works:
+            other = self._judge.reach(lambda order=order: self._judge.judge(order))
+            if other is not None and other.works != judgement.works:
                 text = (
                     "The verdict depends on the order of the list: this image's pip lets the first requirement "
                     f"win. With {order[0]} first it is `{other.verdict}`."
@@ -258,10 +265,16 @@ class _Check:
                 continue
             if not one.dependency.specifiers or not one.dependency.specifiers.contains(present.version):
                 continue
-            without = self._judge.judge([two for two in self._wanted if two.name != one.name])
-            if without.works and _installed(without) == _installed(judgement):
+            rest = [two for two in self._wanted if two.name != one.name]
+            without = self._judge.reach(lambda rest=rest: self._judge.judge(rest))
+            if without is not None and without.works and _installed(without) == _installed(judgement):
                 found.append(f"{one.text} ({place(one.span)})" if one.span else one.text)
         return tuple(found)
+
+
+def _is_impossible(judge: Judge, wanted: Sequence[Dependency]) -> bool:
+    judgement = judge.reach(lambda: judge.judge(wanted))
+    return judgement is not None and isinstance(judgement.outcome, Impossible)
 
 
 def _installed(judgement: Judgement) -> set[tuple[str, str]]:

@@ -38,7 +38,8 @@ def minimal_lines(judge: Judge, packages: Sequence[Requested]) -> tuple[Requeste
     """The fewest packages of a failing list that fail by themselves: dropping any one makes them fit."""
 
     def fails(some: Sequence[Requested]) -> bool:
-        return judge.judge([one.dependency for one in some]).fails
+        judgement = judge.reach(lambda: judge.judge([one.dependency for one in some]))
+        return judgement is not None and judgement.fails
 
     # most clashes are one line against the image, and one line is judged fast where the whole list is not
     for one in packages:

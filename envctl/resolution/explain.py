@@ -54,10 +54,13 @@ def explain(judge: Judge, packages: Sequence[Requested]) -> tuple[Explained, ...
     remaining = list(packages)
     found: list[Explained] = []
     while len(found) < _MOST_CONFLICTS and not judge.out_of_time():
-        if not judge.judge([one.dependency for one in remaining]).fails:
+        wanted = [one.dependency for one in remaining]
+        judgement = judge.reach(lambda wanted=wanted: judge.judge(wanted))
+        if judgement is None or not judgement.fails:
             break
         core = minimal_lines(judge, remaining)
-        found.append(_Explainer(judge, core).explained())
+        explainer = _Explainer(judge, core)
+        found.append(judge.reach(explainer.explained) or explainer.unexplained())
         if not core:
             break
         remaining = [one for one in remaining if one not in core]
@@ -84,6 +87,10 @@ class _Explainer:
         if not isinstance(outcome, Impossible):
             return self._answer(PackageName(""), [], None, None, "The search for versions that fit does not end.")
         return self._from_causes(outcome.causes, outcome.links)
+
+    def unexplained(self) -> Explained:
+        """The answer where the index does not tell what the reason rests on."""
+        return self._answer(PackageName(""), [], None, None, "The index does not tell what the reason rests on.")
 
     def _against_image(self) -> Explained | None:
         """The reason with preinstalled packages held; packages that may move are let go one after another."""

@@ -1,25 +1,32 @@
-"""Ways out of a clash. Every edit that is offered has been solved with; what could not be is not offered."""
+"""Ways out of a clash. Every edit that is offered has been solved with; what could not be is not offered.
+
+The one exception is said: where a package of the list tells its requirements only when it is built, no list with
+it can be proved to work. The first edit that removes the clash is then offered, marked as not verified.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from envctl.resolution.dependency import Dependency
-from envctl.resolution.findings import Conflict, Edit, Fix, FixKind
+from envctl.resolution.findings import Conflict, Edit, Fix, FixKind, Verdict
 from envctl.resolution.image import ResolverKind
 from envctl.resolution.requirements import Requested
+from envctl.resolution.series import newest_of_series
 from envctl.resolution.snippets import kubernetes_snippet, virtualenv_snippet
-from envctl.resolution.solution import Solved
+from envctl.resolution.solution import Impossible, Solved
 from envctl.resolution.specifiers import specifiers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from envctl.resolution.explain import Explained
-    from envctl.resolution.judgement import Judge
-    from envctl.resolution.protocol import PackageName
+    from envctl.resolution.judgement import Judge, Judgement
+    from envctl.resolution.protocol import Candidate, PackageName
 
 _MOST_TRIES = 12
+_MOST_SERIES = 24
+"""Older minor and major series of which the newest release is tried."""
 
 
 class FixFinder:
@@ -30,17 +37,24 @@ class FixFinder:
         self._all = list(packages)
         self._packages = judge.universe.image.packages
         self._legacy = judge.universe.image.record.resolver is ResolverKind.LEGACY
+        self._unproven: list[Fix] = []
+        self._tried: dict[PackageName, int] = {}
+        self._hopeless: set[PackageName] = set()
 
     def conflicts(self, explained: Sequence[Explained]) -> tuple[Conflict, ...]:
         """The clashes with their ways out, each verified on the list without the lines of the other clashes."""
         contexts = [self._context(one, explained) for one in explained]
         # what the image already satisfies is found at once: for every clash before anything that searches
-        quick = [self._dropped(one, context) for one, context in zip(explained, contexts, strict=True)]
+        quick: list[tuple[list[Fix], list[Fix]]] = []
+        for one, context in zip(explained, contexts, strict=True):
+            self._unproven = []
+            quick.append((self._dropped(one, context), self._unproven))
         found: list[Conflict] = []
-        for one, context, ways in zip(explained, contexts, quick, strict=True):
+        for one, context, (ways, unproven) in zip(explained, contexts, quick, strict=True):
+            self._unproven = unproven
             fixes = ways if ways and len(one.lines) == 1 else [*ways, *self._searched(one, context)]
             if not any(fix.edit for fix in fixes):
-                fixes = self._last_resorts(one, context)
+                fixes = [*self._unproven[:1], *self._last_resorts(one, context)]
             found.append(one.conflict._replace(fixes=tuple(dict.fromkeys(fixes))))
         return tuple(found)
 
@@ -90,39 +104,61 @@ class FixFinder:
     def _drop_pin(self, line: Requested, version: str, context: Sequence[Requested]) -> Fix | None:
         bare = Dependency(line.name, line.dependency.extras, specifiers("")) if line.dependency.extras else None
         edits = _edits(line, None if bare is None else str(bare))
-        if not self._works(apply_edits(context, edits)):
-            return None
         why = f"Without {'the pin' if bare else 'it'} the image keeps {line.name} {version}."
-        return Fix(FixKind.DROP_PIN, edits, verified=True, why=why)
+        return self._proved(Fix(FixKind.DROP_PIN, edits, why=why), context)
 
     def _newest(self, line: Requested, context: Sequence[Requested]) -> Fix | None:
-        free = Dependency(line.name, line.dependency.extras, specifiers(""))
-        tried: list[str] = []
-        for version in self._versions(free, line, context):
+        """The first release that fits: the newest where the newest are tried one by one, then series by series."""
+        tried: set[str] = set()
+        newest = True
+        for version, one_by_one in self._versions(line, context):
             if version in tried or line.dependency.specifiers.text == f"=={version}":
                 continue
-            tried.append(version)
+            if self._judge.out_of_time():
+                break
+            tried.add(version)
+            self._tried[line.name] = len(tried)
             pinned = str(Dependency(line.name, line.dependency.extras, specifiers(f"=={version}")))
-            edits = _edits(line, pinned)
-            if self._works(apply_edits(context, edits)):
-                return Fix(
-                    FixKind.NEWEST_FIT, edits, verified=True, why=f"The newest {line.name} that fits is {version}."
-                )
+            newest = newest and one_by_one and self._judge.unreached is None
+            why = (
+                f"The newest {line.name} that fits is {version}."
+                if newest
+                else f"{line.name} {version} fits; of the newer releases none that was tried does."
+            )
+            fix = self._proved(Fix(FixKind.NEWEST_FIT, _edits(line, pinned), why=why), context)
+            if fix is not None:
+                return fix
         return None
 
-    def _versions(self, free: Dependency, line: Requested, context: Sequence[Requested]) -> list[str]:
-        """Versions worth trying: what fits beside everything preinstalled, what pip would take, then the newest."""
+    def _versions(self, line: Requested, context: Sequence[Requested]) -> Iterator[tuple[str, bool]]:
+        """Versions worth trying, and whether all newer ones came before.
+
+        First what fits beside everything preinstalled and what pip would take, then the newest one by one, then
+        the newest of each older minor and major series, unless pip's own search over all releases found none.
+        """
+        free = Dependency(line.name, line.dependency.extras, specifiers(""))
         listed = [free if one.name == line.name else one.dependency for one in context]
-        found: list[str] = []
         if not self._legacy:
             named = {one.name for one in context}
             pins = {name: specifiers(f"=={one.version}") for name, one in self._packages.items() if name not in named}
-            held = self._judge.judge_within(listed, pins)
-            found.extend(_version_in(held.outcome, line.name))
-        found.extend(_version_in(self._judge.judge(listed).outcome, line.name))
-        candidates = self._judge.universe.applicable(line.name, frozenset())
-        found.extend(one.version for one in candidates.first(_MOST_TRIES))
-        return found
+            held = self._judge.reach(lambda: self._judge.judge_within(listed, pins))
+            for version in _version_in(held, line.name):
+                yield version, True
+        unbound = self._judge.reach(lambda: self._judge.judge(listed))
+        for version in _version_in(unbound, line.name):
+            yield version, True
+        candidates = self._releases(line.name)
+        for one in candidates[:_MOST_TRIES]:
+            yield one.version, True
+        if unbound is not None and not self._legacy and isinstance(unbound.outcome, Impossible):
+            self._hopeless.add(line.name)
+            return
+        older = [one.version for one in candidates[_MOST_TRIES:]]
+        for version in newest_of_series(older, _MOST_SERIES):
+            yield version, False
+
+    def _releases(self, name: PackageName) -> tuple[Candidate, ...]:
+        return self._judge.reach(lambda: tuple(self._judge.universe.applicable(name, frozenset()))) or ()
 
     def _pin(self, one: Explained, context: Sequence[Requested]) -> Fix | None:
         """A pin to add where a version satisfies everybody and pip would not look for it by itself."""
@@ -130,8 +166,9 @@ class FixFinder:
             return None
         if any(line.name == one.package for line in one.lines):
             return None
-        candidates = self._judge.universe.applicable(one.package, frozenset({one.demand, one.hold}))
-        for candidate in candidates.first(3):
+        package, clauses = one.package, frozenset({one.demand, one.hold})
+        found = self._judge.reach(lambda: self._judge.universe.applicable(package, clauses).first(3))
+        for candidate in found or ():
             edits = (Edit(add=f"{one.package}=={candidate.version}"),)
             if self._works(apply_edits(context, edits)):
                 why = f"{one.package} {candidate.version} satisfies everybody; pip does not look for it by itself."
@@ -144,12 +181,12 @@ class FixFinder:
             Dependency(one.name, one.dependency.extras, specifiers("")) if one.name in named else one.dependency
             for one in context
         ]
-        judgement = self._judge.judge(listed)
-        if not judgement.works or not isinstance(judgement.outcome, Solved):
+        judgement = self._judge.reach(lambda: self._judge.judge(listed))
+        if judgement is None or not judgement.works:
             return None
         edits: list[Edit] = []
         for line in lines:
-            for version in _version_in(judgement.outcome, line.name):
+            for version in _version_in(judgement, line.name):
                 pinned = Dependency(line.name, line.dependency.extras, specifiers(f"=={version}"))
                 edits.extend(_edits(line, str(pinned)))
         if not self._works(apply_edits(context, tuple(edits))):
@@ -158,13 +195,16 @@ class FixFinder:
 
     def _none_fits(self, line: Requested) -> str:
         """That no release was found; where not all were tried, that too."""
-        tried = self._judge.universe.applicable(line.name, frozenset()).first(_MOST_TRIES + 1)
-        if len(tuple(tried)) > _MOST_TRIES:
+        name, apart = line.name, "run the tasks that need it apart"
+        if name in self._hopeless:
+            return f"No release of {name} fits (pip's search over all of them finds none): {apart}."
+        tried, known = self._tried.get(name, 0), len(self._releases(name))
+        if tried and known > tried + 1:
             return (
-                f"No release of {line.name} was found that fits (the {_MOST_TRIES} newest were tried one by one): "
-                "try an older one, or run the tasks that need it apart."
+                f"No release of {name} was found that fits ({tried} of {known} were tried, of older series the "
+                f"newest): try another one, or {apart}."
             )
-        return f"No release of {line.name} was found that fits: run the tasks that need it apart."
+        return f"No release of {name} was found that fits: {apart}."
 
     def _last_resorts(self, one: Explained, context: Sequence[Requested]) -> list[Fix]:
         fixes: list[Fix] = []
@@ -190,8 +230,26 @@ class FixFinder:
                 break
         return fixes
 
+    def _proved(self, fix: Fix, context: Sequence[Requested]) -> Fix | None:
+        """The fix when the edited list works; kept as unproven when only unknown requirements stand against it."""
+        judgement = self._judged(apply_edits(context, fix.edit))
+        if judgement is None:
+            return None
+        if judgement.works:
+            return fix._replace(verified=True)
+        outcome = judgement.outcome
+        if judgement.verdict is Verdict.UNKNOWN and isinstance(outcome, Solved) and not judgement.broken:
+            unread = ", ".join(f"{node.name} {node.version}" for node in judgement.unread)
+            why = f"{fix.why} That removes this clash; what {unread} requires stays unknown, so it is not verified."
+            self._unproven.append(fix._replace(why=why))
+        return None
+
     def _works(self, packages: Sequence[Requested]) -> bool:
-        return self._judge.judge([one.dependency for one in packages]).works
+        judgement = self._judged(packages)
+        return judgement is not None and judgement.works
+
+    def _judged(self, packages: Sequence[Requested]) -> Judgement | None:
+        return self._judge.reach(lambda: self._judge.judge([one.dependency for one in packages]))
 
 
 def apply_edits(packages: Sequence[Requested], edits: Sequence[Edit]) -> list[Requested]:
@@ -230,7 +288,8 @@ def _edits(line: Requested, add: str | None) -> tuple[Edit, ...]:
     )
 
 
-def _version_in(outcome: object, name: PackageName) -> list[str]:
+def _version_in(judgement: Judgement | None, name: PackageName) -> list[str]:
+    outcome = judgement.outcome if judgement is not None else None
     if not isinstance(outcome, Solved) or name not in outcome.pins:
         return []
     return [outcome.pins[name].version]

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from envctl.resolution.consistency import Broken, Dependents, find_broken
 from envctl.resolution.findings import Verdict
 from envctl.resolution.image import ResolverKind
 from envctl.resolution.resolver import Limits, resolve
 from envctl.resolution.solution import Impossible, Outcome, Solved, TooDeep
-from envctl.resolution.universe import Universe
+from envctl.resolution.universe import IndexUnavailableError, Universe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from envctl.resolution.dependency import Dependency
     from envctl.resolution.graph import IndexNode
-    from envctl.resolution.protocol import PackageName
+    from envctl.resolution.protocol import IndexFailure, PackageName
     from envctl.resolution.specifiers import Specifiers
+
+T = TypeVar("T")
 
 
 class Judgement(NamedTuple):
@@ -46,7 +48,11 @@ class Judgement(NamedTuple):
 
 
 class Judge:
-    """Judges lists for one image against one index, within one bound of time; remembers what it judged."""
+    """Judges lists for one image against one index, within one bound of time; remembers what it judged.
+
+    Attributes:
+        unreached: the last failure of the index in `reach`.
+    """
 
     def __init__(
         self,
@@ -63,6 +69,7 @@ class Judge:
         self._dependents = dependents
         self._known: dict[tuple[str, ...], Judgement] = known if known is not None else {}
         self._without_unread: Judge | None = None
+        self.unreached: IndexFailure | None = None
 
     @property
     def dependents(self) -> Dependents:
@@ -107,6 +114,17 @@ class Judge:
             dependents=self.dependents,
             known={key: one for key, one in self._known.items() if not isinstance(one.outcome, TooDeep)},
         )
+
+    def reach(self, ask: Callable[[], T]) -> T | None:
+        """The answer; None where the index gives none.
+
+        For questions that no verdict depends on: a way out less, a cause less, but what is known stands.
+        """
+        try:
+            return ask()
+        except IndexUnavailableError as error:
+            self.unreached = error.failure
+            return None
 
     def out_of_time(self) -> bool:
         """Whether the bound on time is used up."""

@@ -392,7 +392,7 @@ clash about jinja: who asks for what
   list   a==1.0 -> b==1.0 requires jinja>=4  (r.txt:1)
   image  apache-airflow==2.10.5+composer -> web==1.0 requires jinja<4
 
-  No release of a was found that fits: run the tasks that need it apart.
+  No release of a fits (pip's search over all of them finds none): run the tasks that need it apart.
 
     from airflow.operators.python import PythonVirtualenvOperator
 
@@ -409,7 +409,7 @@ clash about jinja: who asks for what
         system_site_packages=False,
     )
 
-  No release of a was found that fits: run the tasks that need it apart.
+  No release of a fits (pip's search over all of them finds none): run the tasks that need it apart.
 
     from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 
