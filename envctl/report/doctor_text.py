@@ -53,6 +53,8 @@ def _head(report: DoctorReport, style: Style) -> Iterator[str]:
     errors = len(report.failing(Severity.ERROR))
     if errors:
         word = style(f"{errors} to fix", "bold", "red")
+    elif not report.facts:
+        word = style("only the file was looked at: nothing to fix in it", "bold", "yellow")
     elif report.unknown:
         word = style("nothing known to fix", "bold", "yellow")
     else:

@@ -108,6 +108,15 @@ def test_an_error_text_alone_ends_with_where_to_go() -> None:
     ]
 
 
+def test_a_look_at_the_file_alone_is_not_called_healthy() -> None:
+    report = DoctorReport("prod", ("create",), examine(case(environment(), {}, "create")))
+    assert report.failed == ()
+    first = render_doctor(report, Style(color=True)).splitlines()[0]
+    assert "only the file was looked at: nothing to fix in it" in first
+    assert "\x1b[33m" in first or "\x1b[1;33m" in first
+    assert "32m" not in first
+
+
 def test_what_could_not_be_told_is_never_called_fine() -> None:
     spec = environment()
     answers = dict(list(healthy(spec).items())[:1])
