@@ -43,9 +43,10 @@ def render_applied(applied: Applied, style: Style) -> str:
     for change in applied.done:
         if change.action in _PAST:
             counts[_PAST[change.action]] = counts.get(_PAST[change.action], 0) + 1
-    did = ", ".join(f"{count} {word}" for word, count in counts.items()) or "no resource changed"
-    if applied.steps_done:
-        did += f"; {', '.join(applied.steps_done)} done"
+    titles_of_steps = {step.id: step.title for step in plan.steps}
+    told = [f"{count} {word}" for word, count in counts.items()]
+    told += [f"done: {titles_of_steps[step]}" for step in applied.steps_done]
+    did = "; ".join(told) or "nothing was changed"
     verb = "Destroyed" if plan.mode is Mode.DESTROY else "Applied"
     titles = {
         Outcome.SUCCEEDED: style(f"{verb} {plan.environment}", "green", "bold"),
@@ -73,7 +74,7 @@ def render_applied(applied: Applied, style: Style) -> str:
 
 def _rest(applied: Applied, style: Style) -> list[str]:
     todo = [f"{short_type(c.type)} {printable(c.name)}" for c in applied.not_done]
-    todo += list(applied.steps_not_done)
+    todo += [step.title for step in applied.plan.steps if step.id in applied.steps_not_done]
     lines: list[str] = []
     if todo:
         shown = todo[:_LISTED] + ([f"and {len(todo) - _LISTED} more"] if len(todo) > _LISTED else [])

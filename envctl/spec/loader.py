@@ -139,8 +139,9 @@ class _Run:
 
     def must_exist(self, name: str) -> None:
         if name not in self.project.files:
-            close = nearest(name, self.project.files)
-            known = ", ".join(self.project.files) or "none"
+            there = self.concrete()
+            close = nearest(name, there)
+            known = ", ".join(there) or "none"
             hints = (f"did you mean `{close}`?",) if close else (f"there are: {known}",)
             raise UsageError(
                 f"There is no environment {name}",
