@@ -17,7 +17,7 @@ from envctl.dependencies import Acceptance, Catalogue, CheckOptions, Report, Req
 from envctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from envctl.dependencies import EditedFile
     from envctl.resolution.comparisons import Matrix, Upgrade
@@ -92,8 +92,8 @@ class _Subject(NamedTuple):
     pip_config: Path | None = None
 
 
-def check_dependencies(request: CheckRequest) -> Report:
-    """The answers for every list of a request.
+def check_dependencies(request: CheckRequest, progress: Callable[[str], None] | None = None) -> Report:
+    """The answers for every list of a request; `progress` gets a line before anything that takes minutes.
 
     Raises:
         InvalidInputError: an environment file is wrong.
@@ -103,7 +103,7 @@ def check_dependencies(request: CheckRequest) -> Report:
     results: list[Result] = []
     for subject in _subjects(request):
         with _source(request.index, subject) as source:
-            results.extend(_check(request, subject, catalogue, source))
+            results.extend(_check(request, subject, catalogue, source, progress))
     return Report(tuple(results))
 
 
@@ -208,7 +208,13 @@ def sent_by(loaded: Loaded) -> dict[str, str]:
     return dependencies.sent_packages(whole, subject.image) if whole.lines or whole.diagnostics else {}
 
 
-def _check(request: CheckRequest, subject: _Subject, catalogue: Catalogue, source: PackageSource) -> list[Result]:
+def _check(
+    request: CheckRequest,
+    subject: _Subject,
+    catalogue: Catalogue,
+    source: PackageSource,
+    progress: Callable[[str], None] | None = None,
+) -> list[Result]:
     options = _options(request, subject)
     results: list[Result] = []
     if not subject.bundles or subject.given.lines:
@@ -238,7 +244,8 @@ def _check(request: CheckRequest, subject: _Subject, catalogue: Catalogue, sourc
         from envctl.resolution.certification import certified
 
         choice = catalogue.choose(subject.image, nearest=request.nearest)
-        results = [certified(one, subject.given, choice, request.index.index_url) for one in results[:1]] + results[1:]
+        index_url = request.index.index_url
+        results[:1] = [certified(one, subject.given, choice, index_url, progress=progress) for one in results[:1]]
     return results
 
 

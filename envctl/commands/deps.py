@@ -87,7 +87,7 @@ def check(
     from envctl.report.deps_formats import write_report
 
     request = _request(environments, files, image, bundle, as_of, index_url, offline, nearest, certify=certify)
-    report = check_dependencies(request)
+    report = check_dependencies(request, CONSOLE.say)
     CONSOLE.emit(write_report(report, Writer(format_.value), CONSOLE.style()), output)
     return report.exit_code(allow_unknown=allow_unknown)
 

@@ -6,23 +6,45 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envctl.errors import OutsideError
-from envctl.resolution.certify import PipAnswer, ask_pip, build_environment
+from envctl.resolution.certify import PipAnswer, PipTooSlowError, ask_pip, build_environment
 from envctl.resolution.findings import Notice, Result, Verdict
 from envctl.resolution.image import ResolverKind
 from envctl.resolution.requirements import requested
 from envctl.resolution.resolver import airflow_pin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from envctl.resolution.catalogue import ImageChoice
     from envctl.resolution.requirements import RequirementsInput
 
+CERTIFY_SECONDS = 120.0
+"""Time limit of asking the image's pip: for lists that it would search through for hours."""
 
-def certified(result: Result, given: RequirementsInput, choice: ImageChoice, index_url: str | None) -> Result:
+
+def certified(
+    result: Result,
+    given: RequirementsInput,
+    choice: ImageChoice,
+    index_url: str | None,
+    *,
+    progress: Callable[[str], None] | None = None,
+    seconds: float = CERTIFY_SECONDS,
+) -> Result:
     """The result with a notice that says whether the image's pip agrees. Strict images only.
+
+    Args:
+        result: what envctl says.
+        given: the list.
+        choice: the image.
+        index_url: index that pip asks; its own when None.
+        progress: gets one line before pip is asked.
+        seconds: time limit; a pip that needs longer leaves the result uncertified, with a notice.
 
     Raises:
         OutsideError: pip, or the image's Python, is not to be had.
@@ -34,14 +56,20 @@ def certified(result: Result, given: RequirementsInput, choice: ImageChoice, ind
         text = f"pip {image.record.pip} of this image cannot plan without installing; nothing was certified."
         return _with(result, Notice("certify-impossible", text))
     python = find_python(image.record.target.python_minor)
+    if progress is not None:
+        progress(f"Asking pip {image.record.pip} about {result.subject}, for at most {seconds:.0f} s.")
+    end = time.monotonic() + seconds
     folder = Path(tempfile.mkdtemp(prefix="envctl-certify-"))
     try:
-        pip = fetch_pip(image.record.pip, folder, index_url)
+        pip = fetch_pip(image.record.pip, folder, index_url, seconds)
         environment = build_environment(image, folder / "environment", python)
         pin = airflow_pin(image)
         wanted = [one.text for one in requested(given, image.record.target).packages]
         options = ("--index-url", index_url) if index_url else ()
-        answer = ask_pip(pip, environment, [*([str(pin)] if pin else []), *wanted], options)
+        answer = ask_pip(pip, environment, [*([str(pin)] if pin else []), *wanted], options, end - time.monotonic())
+    except PipTooSlowError:
+        text = f"pip {image.record.pip} gave no answer within {seconds:.0f} s; nothing was certified."
+        return _with(result, Notice("certify-impossible", text))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return _with(result, _compare(result, answer, image.record.pip))
@@ -65,16 +93,22 @@ def find_python(minor: str) -> Path:
     return Path(found)
 
 
-def fetch_pip(version: str, folder: Path, index_url: str | None) -> Path:
+def fetch_pip(version: str, folder: Path, index_url: str | None, seconds: float = CERTIFY_SECONDS) -> Path:
     """That very version of pip, unpacked below `folder`; returns what Python runs.
 
     Raises:
+        PipTooSlowError: the download took longer than `seconds`.
         OutsideError: it could not be downloaded.
     """
     target = folder / "pip"
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
     command += ["--disable-pip-version-check", *(["--index-url", index_url] if index_url else []), f"pip=={version}"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (no shell)
+    try:
+        answer = subprocess.run(  # noqa: S603  (our own command line, no shell)
+            command, capture_output=True, text=True, timeout=max(seconds, 0.0), check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PipTooSlowError(f"pip {version} could not be downloaded within {seconds:.0f} s") from error
     if answer.returncode:
         raise OutsideError(
             f"pip {version} could not be downloaded", detail=answer.stderr.strip()[-500:], code="certify-pip-missing"
@@ -83,17 +117,25 @@ def fetch_pip(version: str, folder: Path, index_url: str | None) -> Path:
 
 
 def _compare(result: Result, answer: PipAnswer, pip: str) -> Notice:
+    if result.verdict is Verdict.UNKNOWN:
+        said = f"pip {pip} says that the list {_said(answer)}"
+        return Notice("certify-unjudged", f"{said}; envctl itself has no verdict to compare with.")
     works = result.verdict in (Verdict.OK, Verdict.OVERRIDE)
     if answer.works != works:
-        said = "works" if answer.works else "fails"
-        reason = answer.message.splitlines()[-1:] or list(answer.broken[:1])
-        return Notice("certify-disagrees", f"pip {pip} says that the list {said}: {' '.join(reason)}".strip())
+        return Notice("certify-disagrees", f"pip {pip} says that the list {_said(answer)}.")
     planned = {(one.name, one.version) for one in result.installs}
     planned |= {(one.name, one.after) for one in result.changes}
     if works and planned != set(answer.installs):
         listed = ", ".join(f"{name} {version}" for name, version in sorted(set(answer.installs) ^ planned)[:6])
         return Notice("certify-disagrees", f"pip {pip} agrees on the verdict and differs about {listed}.")
     return Notice("certified", f"pip {pip} says the same.")
+
+
+def _said(answer: PipAnswer) -> str:
+    if answer.works:
+        return "works"
+    reason = answer.message.splitlines()[-1:] or list(answer.broken[:1])
+    return f"fails: {' '.join(reason)}".rstrip(" .:")
 
 
 def _with(result: Result, notice: Notice) -> Result:

@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from envctl.resolution.image import Image
+
+
+class PipTooSlowError(OutsideError):
+    """pip gave no answer within its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +110,13 @@ def ask_pip(
         environment: of `build_environment`.
         requirements: the list, Composer's pin of Airflow first.
         options: index options.
-        seconds: time limit.
+        seconds: time limit of everything that pip is asked.
 
     Raises:
-        OutsideError: pip could not be run, or took too long.
+        PipTooSlowError: pip took longer.
+        OutsideError: pip could not be run.
     """
+    end = time.monotonic() + seconds
     list_file = environment / "envctl-requirements.txt"
     list_file.write_text("\n".join(requirements) + "\n", encoding="utf-8")
     command = [str(environment / "bin" / "python"), str(pip), "install", "--dry-run", "--report", "-", "--quiet"]
@@ -123,11 +130,11 @@ def ask_pip(
         raise OutsideError("pip's report cannot be read", detail=answer.stdout[:500]) from error
     planned = [one["metadata"] for one in report["install"]]
     installs = tuple(sorted((_normal(one["name"]), one["version"]) for one in planned))
-    broken = _check(pip, environment, planned, seconds) if planned else ()
+    broken = _check(pip, environment, planned, end) if planned else ()
     return PipAnswer(not broken, installs, broken)
 
 
-def _check(pip: Path, environment: Path, planned: list[dict[str, Any]], seconds: float) -> tuple[str, ...]:
+def _check(pip: Path, environment: Path, planned: list[dict[str, Any]], end: float) -> tuple[str, ...]:
     """What `pip check` objects to after the planned metadata is in place, and not before."""
     after = environment.with_name(environment.name + "-after")
     shutil.rmtree(after, ignore_errors=True)
@@ -145,16 +152,16 @@ def _check(pip: Path, environment: Path, planned: list[dict[str, Any]], seconds:
             lines.extend(f"Provides-Extra: {text}" for text in metadata.get("provides_extra", ()))
             lines.extend(f"Requires-Dist: {text}" for text in metadata.get("requires_dist", ()))
             (folder / "METADATA").write_text("\n".join(lines) + "\n\n", encoding="utf-8")
-        objections = _objections(pip, after, seconds)
-        before: set[str] = set(_objections(pip, environment, seconds)) if objections else set()
+        objections = _objections(pip, after, end)
+        before: set[str] = set(_objections(pip, environment, end)) if objections else set()
         return tuple(line for line in objections if line not in before)
     finally:
         shutil.rmtree(after, ignore_errors=True)
 
 
-def _objections(pip: Path, environment: Path, seconds: float) -> list[str]:
+def _objections(pip: Path, environment: Path, end: float) -> list[str]:
     command = [str(environment / "bin" / "python"), str(pip), "check", "--disable-pip-version-check"]
-    answer = _run(command, seconds)
+    answer = _run(command, end - time.monotonic())
     lines = answer.stdout.strip().splitlines()
     return [line for line in lines if " requires " in line or " has requirement " in line]
 
@@ -168,9 +175,9 @@ def _normal(name: str) -> str:
 def _run(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(  # noqa: S603  (our own command line, no shell)
-            command, capture_output=True, text=True, timeout=seconds, check=False
+            command, capture_output=True, text=True, timeout=max(seconds, 0.0), check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise OutsideError(f"pip took longer than {seconds:.0f} s", detail=" ".join(command[:3])) from error
+        raise PipTooSlowError(f"pip took longer than {seconds:.0f} s", detail=" ".join(command[:3])) from error
     except OSError as error:
         raise OutsideError("pip could not be run", detail=str(error)) from error

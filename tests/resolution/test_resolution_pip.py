@@ -14,7 +14,7 @@ from envctl.dependencies import open_source, parse_requirements
 from envctl.resolution.certification import certified
 from envctl.resolution.certify import PipAnswer, ask_pip, build_environment
 from envctl.resolution.check import CheckOptions, check_list
-from envctl.resolution.findings import Verdict
+from envctl.resolution.findings import Result, Verdict
 
 NEW = {"yaml": {"5.4": [], "6.1": []}, "new": {"1.0": ["yaml<6"], "2.0": ["yaml>=6", 'extra-one ; extra == "x"']}}
 
@@ -70,12 +70,37 @@ def test_pip_on_an_environment_of_empty_distributions_says_the_same(tmp_path, pi
 
 def test_a_certified_result_says_where_pip_disagrees():
     from envctl.resolution.certification import _compare
-    from envctl.resolution.findings import Install, Result
+    from envctl.resolution.findings import Install
 
     result = Result("x", "image", Verdict.OK, None, installs=(Install("new", "1.0"),))
     assert _compare(result, PipAnswer(True, (("new", "1.0"),)), "23.2.1").code == "certified"
     assert _compare(result, PipAnswer(True, (("new", "2.0"),)), "23.2.1").code == "certify-disagrees"
     assert _compare(result, PipAnswer(False, message="ERROR: no"), "23.2.1").code == "certify-disagrees"
+
+
+def test_pip_has_nothing_to_agree_with_where_envctl_has_no_verdict():
+    from envctl.resolution.certification import _compare
+
+    result = Result("x", "image", Verdict.UNKNOWN, None)
+    fails = _compare(result, PipAnswer(False, message="ERROR: no"), "23.2.1")
+    assert fails.code == "certify-unjudged"
+    assert fails.text == "pip 23.2.1 says that the list fails: ERROR: no; envctl itself has no verdict to compare with."
+    works = _compare(result, PipAnswer(True), "23.2.1")
+    assert works.code == "certify-unjudged"
+
+
+def test_a_pip_without_time_leaves_the_result_uncertified_and_says_so():
+    version = ".".join(map(str, sys.version_info[:3]))
+    given = parse_requirements("new==1.0\n", Path("requirements.txt"), {})
+    choice = choice_of(image_of({}, python=version))
+    result = Result("x", "image", Verdict.OK, None)
+    said: list[str] = []
+    late = certified(result, given, choice, "http://127.0.0.1:9/", progress=said.append, seconds=0.0)
+    assert late.verdict is Verdict.OK
+    assert [(one.code, one.text) for one in late.warnings] == [
+        ("certify-impossible", "pip 23.2.1 gave no answer within 0 s; nothing was certified.")
+    ]
+    assert said == ["Asking pip 23.2.1 about x, for at most 0 s."]
 
 
 @pytest.mark.online
