@@ -9,35 +9,46 @@ says that agents come "at some point after you activate and use the API". That t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from envctl.errors import EnvctlError
+from envctl.stacks.identities import asked_api_of
+from envctl.stacks.preparation import Preparation
 
 if TYPE_CHECKING:
     from envctl.provider.transport import Answer, Transport
     from envctl.stacks.declaration import StackProgram
 
 _REFUSED_FROM = 400
+_TRIES = 12
+"""How often an agent is asked for while its API, just enabled, is still said to be off: Google says "a few minutes"."""
 _SERVICES = {
-    "gs-project-accounts.iam.gserviceaccount.com": ("storage/storage/v1", "Cloud Storage"),
-    "bigquery-encryption.iam.gserviceaccount.com": ("bigquery/bigquery/v2", "BigQuery"),
+    "api-storage": ("storage/storage/v1", "Cloud Storage"),
+    "api-bigquery": ("bigquery/bigquery/v2", "BigQuery"),
 }
-"""Domain of the agent's address: prefix of the API that makes it on `GET projects/PROJECT/serviceAccount`."""
+"""Logical name of the API: its prefix, whose `GET projects/PROJECT/serviceAccount` makes the agent, and its title."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentRequest:
-    """One agent to ask for; `project` is an id or, for the project of somebody else, a number."""
+    """One agent to ask for; `project` is an id or, for the project of somebody else, a number.
+
+    `after` holds the stack's own resource that enables the API, if there is one.
+    """
 
     service: str
     project: str
     title: str
+    after: tuple[str, ...] = ()
 
 
-def agents_to_ask(program: StackProgram, project: str, number: str, names: Iterable[str]) -> tuple[AgentRequest, ...]:
-    """The agents that the memberships of these logical names give a right, each once.
+def agents_to_ask(
+    program: StackProgram, project: str, number: str, names: Iterable[str]
+) -> dict[AgentRequest, tuple[str, ...]]:
+    """The agents that the memberships of these logical names give a right, each with its memberships.
 
     Args:
         program: the declared resources.
@@ -46,32 +57,62 @@ def agents_to_ask(program: StackProgram, project: str, number: str, names: Itera
         names: the memberships that are about to be created.
     """
     wanted = set(names)
-    found: dict[AgentRequest, None] = {}
+    declared = {resource.name for resource in program.resources}
+    found: dict[AgentRequest, tuple[str, ...]] = {}
     for resource in program.resources:
         member = resource.inputs.get("member")
         if resource.name not in wanted or not isinstance(member, str):
             continue
-        account, _, domain = member.partition(":")[2].partition("@")
-        if domain in _SERVICES:
-            service, title = _SERVICES[domain]
-            owner = account.rpartition("-")[2]
-            found[AgentRequest(service, project if owner == number else owner, title)] = None
-    return tuple(found)
+        api = asked_api_of(member)
+        if api is None:
+            continue
+        service, title = _SERVICES[api]
+        owner = member.partition("@")[0].rpartition("-")[2]
+        after = (api,) if owner == number and api in declared else ()
+        request = AgentRequest(service, project if owner == number else owner, title, after)
+        found[request] = (*found.get(request, ()), resource.name)
+    return found
 
 
-def ask_for(transport: Transport, requests: Iterable[AgentRequest]) -> Iterator[str]:
-    """Asks for each agent, and gives a warning for each that cannot be asked for.
+def agent_preparations(
+    transport: Transport, wanted: Mapping[AgentRequest, tuple[str, ...]], pause: Callable[[], bool]
+) -> tuple[Preparation, ...]:
+    """Each agent asked for when its API is on, before the first membership that names it.
+
+    `pause` waits between two tries, and says whether to give up.
+    """
+    return tuple(
+        Preparation(request.after, frozenset(memberships), partial(ask_for, transport, request, pause))
+        for request, memberships in wanted.items()
+    )
+
+
+def ask_for(transport: Transport, request: AgentRequest, pause: Callable[[], bool]) -> Iterator[str]:
+    """Asks for an agent, and gives a warning when it cannot be asked for.
 
     An agent may exist all the same, so a refusal is no error: the membership itself fails when it does not.
     """
-    for request in requests:
-        try:
-            answer = transport.call("GET", request.service, f"projects/{request.project}/serviceAccount")
-        except EnvctlError as error:
-            yield _warning(request, f"{error.summary} {error.detail}".strip())
-            continue
-        if answer.status >= _REFUSED_FROM:
-            yield _warning(request, _message(answer))
+    try:
+        answer = _answer(transport, request)
+        tries = _TRIES if request.after else 1
+        while _still_off(answer) and (tries := tries - 1) and not pause():
+            answer = _answer(transport, request)
+    except EnvctlError as error:
+        yield _warning(request, f"{error.summary} {error.detail}".strip())
+        return
+    if answer.status >= _REFUSED_FROM:
+        yield _warning(request, _message(answer))
+
+
+def _answer(transport: Transport, request: AgentRequest) -> Answer:
+    return transport.call("GET", request.service, f"projects/{request.project}/serviceAccount")
+
+
+def _still_off(answer: Answer) -> bool:
+    """Whether Google says that the API is not enabled, in the words of `google.rpc.ErrorInfo`."""
+    error = answer.body.get("error") if isinstance(answer.body, dict) else None
+    details = error.get("details") or () if isinstance(error, dict) else ()
+    return any(detail.get("reason") == "SERVICE_DISABLED" for detail in details)
 
 
 def _warning(request: AgentRequest, reason: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envctl.actions.agents import agents_to_ask, ask_for
+from envctl.actions.agents import agent_preparations, agents_to_ask
 from envctl.actions.planning import PlanOptions, Prepared, prepare
 from envctl.engine.events import EngineEvent, MessageEvent, Op, OperationEvent, Phase, StepEvent
 from envctl.engine.fold import name_of, type_of
@@ -23,6 +24,7 @@ from envctl.spec.model import Environment, Profile
 if TYPE_CHECKING:
     from envctl.actions.workspace import Workspace
     from envctl.spec.loader import Loaded
+    from envctl.stacks.preparation import Preparation
 
 Watch = Callable[[EngineEvent], None]
 
@@ -256,8 +258,8 @@ def _apply(prepared: Prepared, watch: Watch, cancel: threading.Event, run: RunWr
     elif plan.mode is Mode.DESTROY:
         result = prepared.engine.destroy(prepared.program.run, options, sink, preview=False)
     else:
-        _ask_for_agents(prepared, sink)
-        result = prepared.engine.up(prepared.program.run, options, sink)
+        program = prepared.program.prepared_by(_agent_preparations(prepared, cancel))
+        result = prepared.engine.up(program, options, sink)
     steps_done: list[str] = []
     error: EnvctlError | None = None
     if result.ok and not cancel.is_set():
@@ -265,13 +267,13 @@ def _apply(prepared: Prepared, watch: Watch, cancel: threading.Event, run: RunWr
     return _summarise(prepared, result, events, steps_done, error)
 
 
-def _ask_for_agents(prepared: Prepared, sink: Watch) -> None:
-    """Makes the agents exist that the memberships of this plan need; a preview asks for nothing."""
+def _agent_preparations(prepared: Prepared, cancel: threading.Event) -> tuple[Preparation, ...]:
+    """Asking for the agents that the memberships of this plan name."""
     program = prepared.program
     created = [c.name for c in prepared.plan.pending if c.action is Action.CREATE or c.action.replaces]
     wanted = agents_to_ask(program.declared, program.loaded.spec.project, program.project_number, created)
-    for warning in ask_for(prepared.workspace.cloud.transport(), wanted):
-        sink(MessageEvent("warning", warning))
+    cloud = prepared.workspace.cloud
+    return agent_preparations(cloud.transport(), wanted, partial(cancel.wait, cloud.poll_seconds))
 
 
 def _run_steps(

@@ -6,8 +6,9 @@ import hashlib
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from envctl import __version__
@@ -26,6 +27,7 @@ from envctl.stacks import (
     shared_bindings,
 )
 from envctl.stacks.adoption import adoptable
+from envctl.stacks.preparation import Preparation
 from envctl.stacks.provenance import spec_path
 
 if TYPE_CHECKING:
@@ -41,13 +43,15 @@ _FORBIDDEN = 403
 class Program:
     """What one stack declares, ready to run.
 
-    `declared` is the program as data, `run` registers it with the engine that calls it, `digest` is SHA-256 over
-    the declarations, `project_number` names the agents of the file's project.
+    `declared` is the program as data, `run` registers it with the engine that calls it, `prepared_by` gives the same
+    with something to do in between, `digest` is SHA-256 over the declarations, `project_number` names the agents of
+    the file's project.
     """
 
     loaded: Loaded
     declared: StackProgram
     run: Callable[[], None]
+    prepared_by: Callable[[Sequence[Preparation]], Callable[[], None]]
     digest: str
     project_number: str
 
@@ -115,14 +119,21 @@ def build_program(workspace: Workspace, loaded: Loaded) -> Program:
         context = replace(context, adopted=adopted)
         declared = _declare(loaded, context)
 
-    def run() -> None:
+    def run(preparations: Sequence[Preparation] = ()) -> None:
         from importlib.metadata import version
 
         from envctl.stacks.register import register
 
-        register(declared, context.secrets, version("pulumi-gcp"))
+        register(declared, context.secrets, version("pulumi-gcp"), preparations)
 
-    return Program(loaded, declared, run, hashlib.sha256(repr(declared).encode()).hexdigest(), context.project_number)
+    return Program(
+        loaded=loaded,
+        declared=declared,
+        run=run,
+        prepared_by=lambda preparations: partial(run, preparations),
+        digest=hashlib.sha256(repr(declared).encode()).hexdigest(),
+        project_number=context.project_number,
+    )
 
 
 def _declare(loaded: Loaded, context: ProgramContext) -> StackProgram:

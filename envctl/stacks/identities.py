@@ -14,7 +14,7 @@ ACCOUNT = "service-account"
 """Logical name of the environment's service account."""
 
 # Agents that Google makes on request ("services identity create"). Others appear when their API is enabled
-# (compute, container) or at first use (storage), and cannot be asked for here.
+# (compute, container), and those of `_ASKED_APIS` have no resource type to ask with.
 _AGENT_APIS = {
     "cloudcomposer-accounts": "composer",
     "dataflow-service-producer-prod": "dataflow",
@@ -22,6 +22,9 @@ _AGENT_APIS = {
     "gcp-sa-pubsub": "pubsub",
     "gcp-sa-secretmanager": "secretmanager",
 }
+
+_ASKED_APIS = {"bigquery-encryption": "bigquery", "gs-project-accounts": "storage"}
+"""Agents that exist only after a call of their own API has asked for them."""
 
 _SERVICE_AGENT_DOMAINS = frozenset(
     {
@@ -78,6 +81,12 @@ def identity_of(member: str) -> str | None:
     domain = _agent_domain(member)
     api = _AGENT_APIS.get(domain) if domain else None
     return None if api is None else f"identity-{api}"
+
+
+def asked_api_of(member: str) -> str | None:
+    """Logical name of the API that makes an agent when asked for it; None for every other member."""
+    api = _ASKED_APIS.get(_agent_domain(member) or "")
+    return None if api is None else f"api-{api}"
 
 
 def identity_resources(scope: Scope, members: Iterable[str]) -> list[Resource]:

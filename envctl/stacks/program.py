@@ -30,7 +30,7 @@ from envctl.stacks.encryption import KEY, key_name, key_resources
 from envctl.stacks.environment import ENVIRONMENT, environment_resource
 from envctl.stacks.exports import environment_exports, foundation_exports
 from envctl.stacks.foundation_access import foundation_bindings
-from envctl.stacks.identities import account_email, account_resources, identity_resources
+from envctl.stacks.identities import account_email, account_resources, asked_api_of, identity_resources
 from envctl.stacks.naming import named_environment, named_foundation
 from envctl.stacks.network import NetworkLinks, existing_links, foundation_links, network_resources, own_links
 from envctl.stacks.node_pools import node_pool_resources
@@ -306,16 +306,24 @@ def _after_key_users(owned: Iterable[Resource], key_users: Iterable[Resource]) -
     return [waiting(resource) for resource in owned]
 
 
+def _agent_api(scope: Scope, resource: Resource) -> str | None:
+    """The API that makes the agent of this project that a membership names, when it does so on request."""
+    member = resource.inputs.get("member")
+    if not isinstance(member, str) or f"-{scope.context.project_number}@" not in member:
+        return None
+    return asked_api_of(member)
+
+
 def _assembled(scope: Scope, resources: list[Resource], exports: dict[str, Input]) -> StackProgram:
     """The program: every resource after its API, adopted where it exists, in the tree."""
     context = scope.context
     declared = {resource.name for resource in resources}
     finished: list[Resource] = []
     for resource in resources:
-        api = api_of(resource.type)
         options = replace(resource.options, import_id=context.adopted.get(resource.name))
-        if api in declared and api not in options.depends_on:
-            options = replace(options, depends_on=(api, *options.depends_on))
+        for api in (_agent_api(scope, resource), api_of(resource.type)):
+            if api in declared and api not in options.depends_on:
+                options = replace(options, depends_on=(api, *options.depends_on))
         finished.append(replace(resource, options=options))
     arguments = context.provider
     provider: dict[str, Input] = {"project": scope.project, "region": scope.region, **arguments.endpoints}

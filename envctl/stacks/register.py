@@ -6,39 +6,55 @@ Resources are declared by type token: the SDK's generated classes would cost 2.5
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 
 from envctl.errors import RefusedError
-from envctl.stacks.declaration import CallerSecret, Input, Options, Ref, Resource, StackProgram, needed_outputs
+from envctl.stacks.declaration import CallerSecret, Input, Ref, Resource, StackProgram, needed_outputs
+from envctl.stacks.preparation import Preparation
 
 PROVIDER = "google"
 """Logical name of the explicit provider resource."""
 
 
-def register(program: StackProgram, secrets: Mapping[str, str], provider_version: str) -> None:
+def register(
+    program: StackProgram,
+    secrets: Mapping[str, str],
+    provider_version: str,
+    preparations: Sequence[Preparation] = (),
+) -> None:
     """Registers every resource of a program with the engine that runs it.
 
     Args:
         program: what to declare.
         secrets: values of the environment variables that the declarations name.
         provider_version: of the Google Cloud provider plugin.
+        preparations: what to do in between; a preview leaves it out.
 
     Raises:
         RefusedError: a named environment variable has no value.
     """
-    _Registration(program, secrets, provider_version).run()
+    _Registration(program, secrets, provider_version, preparations).run()
 
 
 class _Registration:
-    def __init__(self, program: StackProgram, secrets: Mapping[str, str], provider_version: str) -> None:
+    def __init__(
+        self,
+        program: StackProgram,
+        secrets: Mapping[str, str],
+        provider_version: str,
+        preparations: Sequence[Preparation],
+    ) -> None:
         self.program = program
         self.secrets = secrets
         self.provider_version = provider_version
+        self.preparations = () if pulumi.runtime.is_dry_run() else preparations
+        self.prepared: dict[int, pulumi.Output[None]] = {}
         self.outputs = needed_outputs(program)
         # Two name spaces: a component and the resource it is named after may share a name.
         self.components: dict[str, pulumi.ComponentResource] = {}
@@ -65,15 +81,15 @@ class _Registration:
         # The SDK keeps the outputs that it knows by name: an input without value announces one.
         outputs = self.outputs.get(resource.name, frozenset())
         announced = dict.fromkeys(sorted(outputs - inputs.keys() - {"id", "urn"}))
-        options = self.options(resource.options, resource.parent, provider)
+        options = self.options(resource, provider)
         return pulumi.CustomResource(resource.type, resource.name, {**inputs, **announced}, options)
 
-    def options(self, options: Options, parent: str, provider: pulumi.ProviderResource) -> pulumi.ResourceOptions:
-        timeouts = options.timeouts
+    def options(self, resource: Resource, provider: pulumi.ProviderResource) -> pulumi.ResourceOptions:
+        options, timeouts = resource.options, resource.options.timeouts
         return pulumi.ResourceOptions(
-            parent=self.components[parent],
+            parent=self.components[resource.parent],
             provider=provider,
-            depends_on=[self.resources[name] for name in options.depends_on],
+            depends_on=[*(self.resources[name] for name in options.depends_on), *self.preparing(resource.name)],
             protect=options.protect or None,
             retain_on_delete=options.retain_on_delete or None,
             delete_before_replace=options.delete_before_replace or None,
@@ -85,6 +101,26 @@ class _Registration:
                 create=_minutes(timeouts.create), update=_minutes(timeouts.update), delete=_minutes(timeouts.delete)
             ),
         )
+
+    def preparing(self, name: str) -> list[Any]:
+        """Outputs without a value, to be waited for: what must be done before the resource begins.
+
+        Waiting happens in the program, so the order holds on every engine; an engine's events come too late for it.
+        """
+        waiting: list[Any] = []
+        for index, preparation in enumerate(self.preparations):
+            if name in preparation.before:
+                if index not in self.prepared:
+                    self.prepared[index] = self.prepare(preparation)
+                waiting.append(self.prepared[index])
+        return waiting
+
+    def prepare(self, preparation: Preparation) -> pulumi.Output[None]:
+        async def act(_: object) -> None:
+            for warning in await asyncio.to_thread(lambda: tuple(preparation.act())):
+                pulumi.log.warn(warning)
+
+        return pulumi.Output.all(*(self.resources[name].urn for name in preparation.after)).apply(act)
 
     def resolve(self, value: Input) -> Any:
         """The value as the SDK takes it: references become outputs."""

@@ -161,6 +161,14 @@ def test_what_survives_a_destroy_is_what_cannot_or_must_not_go() -> None:
     }
 
 
+def test_an_agent_that_must_be_asked_for_gets_its_role_after_its_api() -> None:
+    program = environment_declarations(load_environment(EVERYTHING_3), CONTEXT)
+    row = "encryption.key/cloudkms.cryptoKeyEncrypterDecrypter/{}"
+    assert "api-storage" in program.resource(row.format("gs-project-accounts")).options.depends_on
+    assert "api-bigquery" in program.resource(row.format("bigquery-encryption")).options.depends_on
+    assert "api-storage" not in program.resource(row.format("compute-system")).options.depends_on
+
+
 def test_two_environments_of_one_project_share_no_object_that_a_destroy_takes() -> None:
     shared = load_foundation(FOUNDATION)
     people = {

@@ -7,6 +7,7 @@ from stacks_recording import CONTEXT, load_environment, run_program
 
 from envctl.errors import RefusedError
 from envctl.stacks import environment_declarations, environment_program
+from envctl.stacks.preparation import Preparation
 
 THIN = {"buckets": {"staging": {"access": {"objectAdmin": ["environment"]}}}}
 
@@ -97,3 +98,33 @@ def test_a_workload_secret_without_its_variable_is_refused_by_name() -> None:
     loaded = load_environment({"userWorkloads": {"secrets": {"crm": {"data": {"token": {"env": "CRM_TOKEN"}}}}}})
     with pytest.raises(RefusedError, match="CRM_TOKEN is not set"):
         run_program(environment_program(loaded, CONTEXT))
+
+
+def test_a_preparation_is_done_once_between_what_it_names_and_never_in_a_preview() -> None:
+    from envctl.stacks.register import register
+
+    declared = environment_declarations(load_environment(THIN), CONTEXT)
+    members = frozenset({"project/composer.worker/environment", "buckets.staging/storage.objectAdmin/environment"})
+    done: list[str] = []
+
+    def act() -> list[str]:
+        done.append("asked")
+        return ["mind the gap"]
+
+    preparation = Preparation(("api-storage",), members, act)
+    recording = run_program(lambda: register(declared, {}, "9.9.9", [preparation]))
+    assert done == ["asked"]
+    storage = recording.named("api-storage").urn
+    assert all(storage in recording.named(name).dependencies for name in members)
+    run_program(lambda: register(declared, {}, "9.9.9", [preparation]), preview=True)
+    assert done == ["asked"]
+
+
+def test_a_preparation_without_predecessors_is_done_too() -> None:
+    from envctl.stacks.register import register
+
+    declared = environment_declarations(load_environment(THIN), CONTEXT)
+    done: list[str] = []
+    register_now = Preparation((), frozenset({"environment"}), lambda: done.append("asked") or ())
+    run_program(lambda: register(declared, {}, "9.9.9", [register_now]))
+    assert done == ["asked"]
