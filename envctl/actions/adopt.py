@@ -18,8 +18,8 @@ from envctl.actions.adopt_neighbours import Left, live_environments
 from envctl.actions.planning import PlanOptions, prepare
 from envctl.actions.program import Program, build_program, given_secrets
 from envctl.engine.events import EngineEvent, MessageEvent, Op, Phase, StepEvent
-from envctl.engine.fold import name_of
 from envctl.engine.protocol import ExpectedStep, RunOptions
+from envctl.engine.urns import name_of
 from envctl.errors import OutsideError, RefusedError, UsageError
 from envctl.spec.project import ENVIRONMENTS, load_project
 from envctl.stacks.adoption import taking_over, without

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from envctl.actions.agents import agent_preparations, agents_to_ask
 from envctl.actions.planning import PlanOptions, Prepared, prepare
 from envctl.engine.events import EngineEvent, MessageEvent, Op, OperationEvent, Phase, StepEvent
-from envctl.engine.fold import name_of, type_of
 from envctl.engine.protocol import RunOptions, RunResult
+from envctl.engine.urns import name_of, type_of
 from envctl.errors import DetachedError, EnvctlError, NegativeVerdictError, RefusedError
 from envctl.operations.composer_api import Waiter
 from envctl.operations.journal import Outcome, RunWriter

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from envctl.diagnostics import Severity
 from envctl.engine.events import EngineEvent, Op, Phase, StepEvent
-from envctl.engine.fold import name_of
+from envctl.engine.urns import name_of
 from envctl.plan.model import GateResult, GateStatus
 from envctl.spec.model import Environment
 

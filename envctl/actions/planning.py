@@ -16,6 +16,7 @@ from envctl.actions.gate import run_gates
 from envctl.actions.live import read_environment, warnings_of
 from envctl.actions.program import Program, build_program
 from envctl.diagnostics import SourceSpan
+from envctl.engine.digests import inputs_digest
 from envctl.engine.events import EngineEvent, Op, Phase, StepEvent
 from envctl.engine.fold import Folded, fold_events
 from envctl.engine.protocol import Engine, ExpectedStep, RunOptions
@@ -130,7 +131,9 @@ def prepare(
         changes=program.in_order(folded.changes),
         steps=steps,
         drift=folded.drift,
-        gates=run_gates(workspace, loaded, events, offline=options.offline) if options.gates and options.mode is Mode.APPLY else (),
+        gates=run_gates(workspace, loaded, events, offline=options.offline)
+        if options.gates and options.mode is Mode.APPLY
+        else (),
         warnings=(
             *_live_warnings(workspace, loaded, options, folded),
             *folded.warnings,
@@ -169,8 +172,6 @@ def _live_warnings(workspace: Workspace, loaded: Loaded, options: PlanOptions, f
 
 def expected_steps(events: Sequence[EngineEvent]) -> tuple[ExpectedStep, ...]:
     """What an apply of the shown plan may do, down to the inputs; everything else stops it."""
-    from envctl.engine.embedded.expected import inputs_digest
-
     return tuple(
         ExpectedStep(
             event.urn,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from envctl import __version__
 from envctl.diagnostics import SourceSpan
-from envctl.engine.fold import name_of
+from envctl.engine.urns import name_of
 from envctl.errors import OutsideError
 from envctl.plan.model import Action, Change, Plan
 from envctl.provider.protocol import CallContext, ProviderError

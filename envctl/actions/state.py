@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envctl.engine.fold import name_of
+from envctl.engine.urns import name_of
 from envctl.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from envctl.diagnostics import SourceSpan
-from envctl.engine.embedded.urns import is_default_provider
 from envctl.engine.events import (
     EngineEvent,
     MessageEvent,
@@ -18,6 +17,7 @@ from envctl.engine.events import (
     StepEvent,
     SummaryEvent,
 )
+from envctl.engine.urns import is_default_provider, name_of, type_of
 from envctl.plan.impact import impact_of
 from envctl.plan.model import (
     Action,
@@ -107,16 +107,6 @@ def _drifted(old: ResourceState, new: ResourceState, event: StepEvent) -> tuple[
         return ()
     paths = [path for path in event.detailed_diff if not path.startswith("__")]
     return diff_properties(old.inputs, new.inputs, changed_paths=paths)
-
-
-def type_of(urn: str) -> str:
-    """The type token of a URN, without its parents' types."""
-    return urn.split("::")[2].rsplit("$", 1)[-1]
-
-
-def name_of(urn: str) -> str:
-    """The logical name of a URN."""
-    return urn.split("::", 3)[3]
 
 
 def _fold_resource(group: Sequence[StepEvent], mode: Mode, source_of: SourceOf) -> Change:

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from envctl.engine.events import EngineEvent, MessageEvent, Op, OperationEvent, Phase, StepEvent
-from envctl.engine.fold import name_of, type_of
+from envctl.engine.urns import name_of, type_of
 from envctl.plan.model import Plan
 from envctl.report.plan_text import describe_minutes, short_type
 from envctl.report.style import Style, printable

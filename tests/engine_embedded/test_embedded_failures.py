@@ -11,7 +11,7 @@ from conftest import Bench
 from memory_cloud import THING
 from programs import Thing
 
-from envctl.engine.embedded.expected import inputs_digest
+from envctl.engine.digests import inputs_digest
 from envctl.engine.events import MessageEvent, Op, Phase
 from envctl.engine.protocol import ExpectedStep
 from envctl.errors import DetachedError, OutsideError, RefusedError

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import Group, Thing
 
-from envctl.engine.embedded.expected import inputs_digest
-from envctl.engine.embedded.urns import name_of
+from envctl.engine.digests import inputs_digest
 from envctl.engine.events import Op, Phase, SummaryEvent
 from envctl.engine.protocol import ExpectedStep
+from envctl.engine.urns import name_of
 
 NAMES = "abcdef"
 

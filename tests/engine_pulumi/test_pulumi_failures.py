@@ -14,12 +14,12 @@ import pytest
 from pulumi_resources import account, bucket
 from pulumi_twins import STACK, Side, Twins, collect_quietly, needs_cli, normal_state, use_cli
 
-from envctl.engine.fold import name_of
 from envctl.engine.protocol import RunOptions, StackRef
 from envctl.engine.pulumi_cli.command import find_command
 from envctl.engine.pulumi_cli.engine import PulumiEngine, PulumiSettings
 from envctl.engine.pulumi_cli.failures import translate_text
 from envctl.engine.pulumi_cli.locks import read_checkpoint
+from envctl.engine.urns import name_of
 from envctl.errors import EnvctlError, ExitCode
 
 OPTIONS = RunOptions(refresh=False)

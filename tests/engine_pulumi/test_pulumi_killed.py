@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cut_off import engine_in, program
 
 from envctl.engine.events import EngineEvent, MessageEvent, Op, Phase, StepEvent
-from envctl.engine.fold import name_of
 from envctl.engine.protocol import RunOptions
 from envctl.engine.pulumi_cli.engine import PulumiEngine
+from envctl.engine.urns import name_of
 from envctl.errors import RefusedError
 from envctl.sandbox.cloud import Cloud
 

@@ -10,9 +10,10 @@ import pytest
 from pulumi.automation import EngineEvent as PulumiEvent
 
 from envctl.engine.events import EngineEvent, MessageEvent, OutputsEvent, Phase, StepEvent
-from envctl.engine.fold import fold_events, name_of
+from envctl.engine.fold import fold_events
 from envctl.engine.pulumi_cli.engine import outputs_of
 from envctl.engine.pulumi_cli.translation import translate_event
+from envctl.engine.urns import name_of
 from envctl.plan.model import Mode
 
 HERE = Path(__file__).parent / "recordings"

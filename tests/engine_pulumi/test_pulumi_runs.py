@@ -21,8 +21,8 @@ from envctl.actions.clouds import CloudName
 from envctl.actions.planning import PlanOptions
 from envctl.actions.workspace import EngineName, open_workspace
 from envctl.commands.lifecycle import interruptible
-from envctl.engine.fold import name_of
 from envctl.engine.protocol import RunOptions
+from envctl.engine.urns import name_of
 from envctl.errors import RefusedError
 from envctl.operations.journal import Outcome
 from envctl.plan.wire import dump_plan

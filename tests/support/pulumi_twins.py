@@ -23,9 +23,10 @@ from envctl.engine.embedded.checkpoint import salt_of
 from envctl.engine.embedded.engine import EmbeddedEngine
 from envctl.engine.embedded.secrets import PassphraseManager
 from envctl.engine.events import EngineEvent, MessageEvent, Op, Phase, StepEvent
-from envctl.engine.fold import Folded, fold_events, name_of, type_of
+from envctl.engine.fold import Folded, fold_events
 from envctl.engine.protocol import Engine, RunOptions, RunResult, StackRef
 from envctl.engine.pulumi_cli.engine import PulumiEngine, PulumiSettings
+from envctl.engine.urns import name_of, type_of
 from envctl.plan.model import Mode
 from envctl.provider.protocol import CallContext
 from envctl.provider.session import NoWait

@@ -15,9 +15,9 @@ from typing import Any, cast
 
 from envctl.engine.embedded.resource import Resource, from_json, to_json
 from envctl.engine.embedded.secrets import PassphraseManager
-from envctl.engine.embedded.urns import is_provider, provider_urn, stack_prefix
 from envctl.engine.embedded.values import Reference, Secret, Value, rewrite
 from envctl.engine.protocol import StackRef
+from envctl.engine.urns import is_provider, provider_urn, stack_prefix
 from envctl.errors import RefusedError
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"

@@ -26,10 +26,10 @@ from envctl.engine.embedded.resource import Resource
 from envctl.engine.embedded.run import Run, StoppedError
 from envctl.engine.embedded.secrets import find_passphrase
 from envctl.engine.embedded.store import StateStore, now_utc
-from envctl.engine.embedded.urns import STACK_TYPE, make_urn
 from envctl.engine.embedded.values import mask
 from envctl.engine.events import OutputsEvent
 from envctl.engine.protocol import EventSink, Program, RunOptions, RunResult, StackRef
+from envctl.engine.urns import STACK_TYPE, make_urn
 from envctl.errors import EnvctlError, RefusedError
 from envctl.provider.protocol import Provider
 

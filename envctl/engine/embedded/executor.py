@@ -13,9 +13,9 @@ from envctl.engine.embedded.resource import Resource
 from envctl.engine.embedded.run import Run, StoppedError
 from envctl.engine.embedded.steps import Row, Step
 from envctl.engine.embedded.store import Change
-from envctl.engine.embedded.urns import UNKNOWN_ID, is_default_provider, is_provider
 from envctl.engine.embedded.values import Value, mark_keys, mark_like, plain
 from envctl.engine.events import MessageEvent, Op, OperationEvent, Phase
+from envctl.engine.urns import UNKNOWN_ID, is_default_provider, is_provider
 from envctl.provider.protocol import CallContext, Live, OperationDetached, ProviderError
 
 UNCERTAIN = frozenset(

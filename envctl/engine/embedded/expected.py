@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from envctl.engine.digests import inputs_digest
 from envctl.engine.embedded.steps import Step
-from envctl.engine.embedded.urns import is_provider
-from envctl.engine.embedded.values import has_unknown
 from envctl.engine.events import Op
 from envctl.engine.protocol import ExpectedStep
+from envctl.engine.urns import is_provider
 from envctl.errors import RefusedError
-from envctl.plan.values import JsonValue, Opaque
 
 _REPLACEMENT = frozenset(
     {
@@ -31,22 +28,6 @@ class LeavesPlanError(RefusedError):
     """The apply would take a step that the plan did not show."""
 
     code = "plan-left"
-
-
-def inputs_digest(inputs: Mapping[str, JsonValue]) -> str | None:
-    """SHA-256 over the canonical JSON of inputs as events carry them; None when something is known only after apply.
-
-    A secret counts as a secret: its payload is in no event.
-    """
-    if has_unknown(inputs):
-        return None
-    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_masked)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _masked(value: object) -> JsonValue:
-    assert value is Opaque.SECRET
-    return {"envctl:masked": "secret"}
 
 
 class Expectations:

@@ -18,8 +18,8 @@ from envctl.engine.embedded.goal import Goal
 from envctl.engine.embedded.registrar import Registered, Registrar
 from envctl.engine.embedded.registration import UnsupportedError, read_goal
 from envctl.engine.embedded.run import Run, StoppedError
-from envctl.engine.embedded.urns import UNKNOWN_ID
 from envctl.engine.embedded.wire import WireError, read_struct, write_struct
+from envctl.engine.urns import UNKNOWN_ID
 
 _FEATURES = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,

@@ -14,10 +14,10 @@ from envctl.engine.embedded.graph import dependents_of
 from envctl.engine.embedded.paths import PathError, contains, keep_old, parse_path
 from envctl.engine.embedded.resource import Resource
 from envctl.engine.embedded.steps import Row, Step
-from envctl.engine.embedded.urns import is_provider, make_urn, package_of, provider_urn, type_of
 from envctl.engine.embedded.values import Value, has_unknown, mark_like, plain
 from envctl.engine.events import Op, PropertyDiffKind
 from envctl.engine.protocol import StackRef
+from envctl.engine.urns import is_provider, make_urn, package_of, provider_urn, type_of
 from envctl.plan.values import Opaque
 from envctl.provider.protocol import CheckFailure, Provider
 

@@ -11,9 +11,9 @@ from envctl.engine.embedded.refresh import read_live, seen_as
 from envctl.engine.embedded.resource import Resource
 from envctl.engine.embedded.run import Run
 from envctl.engine.embedded.store import Change
-from envctl.engine.embedded.urns import is_provider
 from envctl.engine.embedded.values import plain
 from envctl.engine.events import MessageEvent, OperationEvent
+from envctl.engine.urns import is_provider
 from envctl.errors import DetachedError, RefusedError
 from envctl.provider.protocol import Live, Locator, OperationDetached, ProviderError
 

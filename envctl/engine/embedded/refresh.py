@@ -10,9 +10,9 @@ from envctl.engine.embedded.resource import Resource
 from envctl.engine.embedded.run import Run
 from envctl.engine.embedded.steps import Row
 from envctl.engine.embedded.store import Change
-from envctl.engine.embedded.urns import is_provider
 from envctl.engine.embedded.values import Value, mark_keys, mark_like, plain
 from envctl.engine.events import Op, OperationEvent, Phase, PropertyDiffKind, StepEvent
+from envctl.engine.urns import is_provider
 from envctl.provider.protocol import Live, ProviderError
 
 _OPPOSITE = {

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from envctl.engine.embedded.goal import Alias, Goal
 from envctl.engine.embedded.paths import PathError, parse_path
-from envctl.engine.embedded.urns import is_provider
 from envctl.engine.embedded.wire import WireError, read_struct, read_value
+from envctl.engine.urns import is_provider
 
 if TYPE_CHECKING:
     from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from envctl.engine.embedded.urns import provider_urn
 from envctl.engine.embedded.values import Value, mask
 from envctl.engine.events import ResourceState
+from envctl.engine.urns import provider_urn
 
 Encode = Callable[[Value], Value]
 

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from envctl.engine.embedded.expected import Expectations
 from envctl.engine.embedded.store import StateStore
-from envctl.engine.embedded.urns import is_default_provider
 from envctl.engine.events import EngineEvent, MessageEvent, Op, SummaryEvent
 from envctl.engine.protocol import EventSink, RunOptions, RunResult, StackRef
+from envctl.engine.urns import is_default_provider
 from envctl.provider.protocol import CallContext, Provider
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from envctl.engine.embedded.checkpoint import Checkpoint, Pending
 from envctl.engine.embedded.graph import without_needs
 from envctl.engine.embedded.resource import Resource
-from envctl.engine.embedded.urns import is_provider, provider_id, provider_urn, qualified_type_of, type_of
 from envctl.engine.embedded.values import Reference, rewrite
+from envctl.engine.urns import is_provider, provider_id, provider_urn, qualified_type_of, type_of
 from envctl.errors import RefusedError
 
 

@@ -9,8 +9,8 @@ from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct
 from google.protobuf.struct_pb2 import Value as WireValue
 
 from envctl.engine.embedded.checkpoint import REFERENCE, SECRET, SIGNATURE
-from envctl.engine.embedded.urns import UNKNOWN_ID
 from envctl.engine.embedded.values import Reference, Secret, Value, secret
+from envctl.engine.urns import UNKNOWN_ID
 from envctl.plan.values import Opaque
 
 _OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"

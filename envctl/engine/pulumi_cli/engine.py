@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envctl.engine.embedded.urns import STACK_TYPE, type_of
 from envctl.engine.events import (
     EngineEvent,
     MessageEvent,
@@ -33,6 +32,7 @@ from envctl.engine.pulumi_cli.failures import translated_failures
 from envctl.engine.pulumi_cli.locks import PulumiLock, read_checkpoint, read_locks
 from envctl.engine.pulumi_cli.pending import pending_of, settle_pending, without_pending
 from envctl.engine.pulumi_cli.translation import mask, translate_event
+from envctl.engine.urns import STACK_TYPE, type_of
 from envctl.errors import EnvctlError, RefusedError
 from envctl.provider.protocol import CallContext
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from envctl.engine.fold import type_of
+from envctl.engine.urns import type_of
 from envctl.errors import DetachedError, RefusedError
 from envctl.provider.protocol import (
     WAIT_GIVEN_UP,
