@@ -55,6 +55,11 @@ GOOGLE_PRINCIPALS: Final = frozenset(_AGENTS)
 """Principals of the table that Google creates and runs."""
 
 
+def google_address(principal: str) -> str | None:
+    """The address of an account that Google creates and runs, with `${projectNumber}`; None for other principals."""
+    return _AGENTS.get(principal)
+
+
 def members_of(principal: str, setting: Setting) -> tuple[str, ...]:
     """IAM members that a principal of the table stands for here; `${caller}` for whoever runs envctl."""
     access = setting.spec.access

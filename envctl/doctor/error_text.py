@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from envctl.doctor.case import Case
+from envctl.doctor.check import command
 from envctl.doctor.examine import examine
-from envctl.doctor.model import Cause, Finding, Status
+from envctl.doctor.model import Cause, Finding, Fix, Status
 from envctl.doctor.registry import check_ids
+from envctl.doctor.repair import fixes_for
+from envctl.doctor.words import command_of_row, filled
 from envctl.iam_roles import load_operations, load_table
 
 _PERMISSION = re.compile(r"\b[a-z][a-zA-Z]+\.[a-zA-Z]+\.[a-zA-Z]+\b")
+_ACCOUNT = re.compile(r"\b(?:(?:service-|bq-)?(\d+)(?:-compute)?|[\w.-]{1,100})@[\w.-]{0,100}gserviceaccount\.com\b")
+_NUMBER = re.compile(r"\bproject (\d{6,20})\b")
+_API = re.compile(r"\b[a-z][\w-]{1,60}\.googleapis\.com\b")
+_PROJECT_NUMBER = re.compile(r"project (\d+)")
 _ANY_BINDING = "any-binding"
 _LONG_WORD = re.compile(r"[\w.\-]{300,}")
 LONGEST_TEXT = 200_000
@@ -32,18 +40,32 @@ def causes_of(text: str, case: Case | None = None) -> tuple[Cause, ...]:
     found: list[Cause] = []
     for place, row in enumerate(load_table("signatures")["rows"]):
         pattern = re.compile(row["regex"], re.MULTILINE)
-        match = next((match for piece in pieces if (match := pattern.search(piece))), None)
-        if match is None:
+        matched = next(((match, piece) for piece in pieces if (match := pattern.search(piece))), None)
+        if matched is None:
             continue
-        groups = tuple(group for group in match.groups() if group and not group.rstrip().endswith(":"))
+        match, piece = matched
+        taken = [group for group in match.groups() if group and not group.rstrip().endswith(":")]
+        groups = tuple(dict.fromkeys((*taken, *_named(row, piece))))
         found.append(Cause(row["id"], row["means"], place, groups, _checks(row, groups)))
     found += _named_permissions(pieces, found)
     if case is not None:
         found = [_decide(cause, case) for cause in found]
+    found = [replace(cause, fixes=tuple(_fixes(cause, case))) for cause in found]
     return tuple(
         replace(cause, rank=rank)
         for rank, cause in enumerate(sorted(found, key=lambda c: (not c.confirmed, c.rank)), start=1)
     )
+
+
+def _named(row: Mapping[str, Any], piece: str) -> Iterator[str]:
+    """Whom a line names: accounts of Google's projects, numbers of projects, and the APIs that are off."""
+    for match in _ACCOUNT.finditer(piece):
+        yield match[0]
+        if match[1]:
+            yield f"project {match[1]}"
+    yield from (f"project {number}" for number in _NUMBER.findall(piece))
+    if row["id"].startswith("api."):
+        yield from _API.findall(piece)
 
 
 def _checks(row: Mapping[str, Any], groups: tuple[str, ...]) -> tuple[str, ...]:
@@ -108,6 +130,36 @@ def _named_permissions(pieces: list[str], found: Iterable[Cause]) -> list[Cause]
         )
         for place, name in enumerate(names)
     ]
+
+
+def _fixes(cause: Cause, case: Case | None) -> Iterator[Fix]:
+    """What repairs a cause, where no failed finding already says so: that of the first row which is not fine."""
+    if cause.signature == "build.conflict":
+        yield command(f"envctl deps fix {case.name if case else 'ENV'}")
+        return
+    if any(item.status is Status.FAILED for item in cause.decided):
+        if not cause.confirmed and case is not None:  # nothing failed but what `up` has still to do
+            yield command(f"envctl up {case.name}")
+        return
+    settled = {item.id for item in cause.decided} - {item.id for item in cause.decided if item.status is Status.UNKNOWN}
+    tables = {row["id"]: row for name in ("bindings", "preconditions") for row in load_table(name)["rows"]}
+    project = shlex.quote(case.project) if case else "PROJECT"
+    number = next((found[1] for group in cause.groups if (found := _PROJECT_NUMBER.fullmatch(group))), None)
+    for row in (tables[identifier] for identifier in cause.checks if identifier not in settled):
+        if row.get("kind") == "api":
+            yield command(f"gcloud services enable {row['subject']} --project={project}")
+        elif row["id"] == "env.agent-exists":
+            yield command(f"gcloud beta services identity create --service=composer.googleapis.com --project={project}")
+        elif "role" in row and case is not None:
+            known = next((item for item in case.bindings if row["id"] in item.ids and item.resource), None)
+            if known is None:
+                continue
+            yield from fixes_for(known, filled(known.member), case.name, case.project)
+        elif "role" in row and (text := command_of_row(row, number)):
+            yield command(text)
+        else:
+            continue
+        return
 
 
 def _decide(cause: Cause, case: Case) -> Cause:

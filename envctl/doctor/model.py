@@ -86,11 +86,13 @@ class Cause:
     decided: tuple[Finding, ...] = ()
     needs: tuple[str, ...] = ()
     """Facts that would decide what is still open."""
+    fixes: tuple[Fix, ...] = ()
+    """What repairs it where no failed finding says so: placeholders in capitals where no environment was named."""
 
     @property
     def confirmed(self) -> bool:
-        """True when a check of this cause failed."""
-        return any(item.status is Status.FAILED for item in self.decided)
+        """True when a check of this cause failed; what `up` has still to do proves nothing."""
+        return any(item.status is Status.FAILED and not item.coming for item in self.decided)
 
 
 @dataclass(frozen=True, slots=True)

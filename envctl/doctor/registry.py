@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from envctl.doctor.check import Check
 from envctl.doctor.model import Page
+from envctl.doctor.words import PRINCIPALS, command_of_row, where, who
 from envctl.iam_roles import load_table
 
 MODULES: Final = (
@@ -96,7 +97,7 @@ def page_of(identifier: str) -> Page | None:
 def _title(table: str, row: Mapping[str, Any]) -> str:
     match table:
         case "bindings":
-            return f"{row['principal']} holds {row['role']} on {row['resource']}"
+            return f"{_capital(PRINCIPALS[row['principal']])} holds {row['role']} on {where(row['resource'])}"
         case "preconditions":
             return f"{row['subject']}: {row['expect']}"
         case _:
@@ -108,6 +109,7 @@ def _row_text(table: str, row: Mapping[str, Any]) -> str:
     match table:
         case "bindings":
             parts = [
+                ("Who", who(row["principal"])),
                 ("Needed for", row["why"]),
                 ("When", row["condition"]),
                 ("Permissions tested", ", ".join(row["permissions"])),
@@ -136,4 +138,10 @@ def _row_text(table: str, row: Mapping[str, Any]) -> str:
     titles = load_table("bindings")["sources"]
     parts.append(("Source", "; ".join(titles.get(key, key) for key in source) if isinstance(source, list) else source))
     parts.append(("Confidence", row["confidence"]))
-    return "\n".join(f"{name}: {text}" for name, text in parts if text)
+    page = "\n".join(f"{name}: {text}" for name, text in parts if text)
+    command = command_of_row(row) if table == "bindings" else None
+    return f"{page}\n\nGranted by hand with:\n\n    {command}" if command else page
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

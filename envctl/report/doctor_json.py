@@ -50,4 +50,5 @@ def _cause(cause: Cause) -> dict[str, Any]:
         "checks": list(cause.checks),
         "decided": [finding_document(item) for item in cause.decided],
         "needs": list(cause.needs),
+        "fixes": [{"kind": fix.kind.value, "text": fix.text} for fix in cause.fixes],
     }

@@ -186,8 +186,10 @@ def _cause(cause: Cause, style: Style) -> Iterator[str]:
     if cause.groups:
         yield f"   the text names: {printable(', '.join(cause.groups))}"
     for item in cause.decided:
-        if item.status is Status.FAILED:
+        if item.status is Status.FAILED and not item.coming:
             yield from (f"   {line}" for line in _finding(item, style, "red"))
+    for line in dict.fromkeys(up_line(item) for item in cause.decided if item.coming):
+        yield f"   `envctl up` will do: {printable(line)}"
     fine = [item.id for item in cause.decided if item.status is Status.OK]
     if fine:
         yield f"   fine: {', '.join(dict.fromkeys(fine))}"
@@ -195,3 +197,7 @@ def _cause(cause: Cause, style: Style) -> Iterator[str]:
         yield f"   would decide it: {printable(text)}"
     if not cause.decided and cause.checks:
         yield f"   look at: {', '.join(cause.checks[:8])}"
+    if cause.fixes:
+        yield "   to repair it:"
+        yield ""
+        yield from (f"       {style(printable(line), 'cyan')}" for fix in cause.fixes for line in fix.text.splitlines())

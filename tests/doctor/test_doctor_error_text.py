@@ -107,6 +107,82 @@ def test_a_very_long_log_is_read_from_its_end_in_little_time(filler: str) -> Non
     assert time.process_time() - started < 5
 
 
+AGENT = "service-123456789@cloudcomposer-accounts.iam.gserviceaccount.com"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (f"Error 400: Service account {AGENT} does not exist., badRequest", (AGENT, "project 123456789")),
+        (
+            f"Composer API Service Agent role is missing. Please bind roles/composer.serviceAgent back on {AGENT}, x",
+            (AGENT, "project 123456789"),
+        ),
+        (
+            "User not authorized to act as service account '1st@p.iam.gserviceaccount.com'",
+            ("1st@p.iam.gserviceaccount.com",),
+        ),
+        (
+            "X API has not been used in project 123456789012 before or it is disabled: /apis/api/dns.googleapis.com/x",
+            ("X", "project 123456789012", "dns.googleapis.com"),
+        ),
+    ],
+)
+def test_accounts_and_projects_are_taken_out_of_the_text(text: str, named: tuple[str, ...]) -> None:
+    assert causes_of(text)[0].groups == named
+
+
+@pytest.mark.parametrize(
+    ("identifier", "expected"),
+    [
+        ("agent.not-provisioned", "gcloud beta services identity create --service=composer.googleapis.com"),
+        ("agent.v2ext-new", "--role=roles/composer.ServiceAgentV2Ext"),
+        ("api.missing", "gcloud services enable container.googleapis.com --project=PROJECT"),
+        ("build.conflict", "envctl deps fix ENV"),
+        ("svpc.host-agent", "gcloud projects add-iam-policy-binding HOST_PROJECT "),
+    ],
+)
+def test_a_cause_ends_with_what_repairs_it(identifier: str, expected: str) -> None:
+    (fix,) = causes_of(SIGNATURES[identifier]["example"])[0].fixes
+    assert expected in fix.text
+
+
+def test_what_up_will_grant_confirms_no_cause() -> None:
+    spec = environment()
+    answers = healthy(spec, exists=False, rows=[])
+    cause = causes_of(SIGNATURES["env.no-error"]["example"], case(spec, answers, "create"))[0]
+    assert "env.worker" in {item.id for item in cause.decided if item.coming}
+    assert not cause.confirmed
+    assert [fix.text for fix in cause.fixes] == ["envctl up prod"]
+    later = causes_of(SIGNATURES["env.no-error"]["example"], case(spec, healthy(spec, rows=[]), "update"))[0]
+    assert later.confirmed
+    assert later.fixes == ()  # the failed finding has its own
+
+
+def test_the_repair_of_an_open_cause_names_the_environments_own_objects() -> None:
+    spec = environment()
+    answers = healthy(spec)
+    answers[Subject.POLICY, "//cloudresourcemanager.googleapis.com/projects/acme-data"] = Unreadable("a.b.c", "403")
+    cause = causes_of(SIGNATURES["agent.role-missing"]["example"], case(spec, answers, "create"))[0]
+    assert "gcloud projects add-iam-policy-binding acme-data " in cause.fixes[-1].text
+    assert "service-123@cloudcomposer-accounts" in cause.fixes[-1].text
+
+
+def test_pages_say_who_a_row_is_about_and_how_it_is_granted() -> None:
+    page = page_of("agent.v2ext-project")
+    assert page is not None
+    assert page.title == "Composer's service agent holds roles/composer.ServiceAgentV2Ext on the project"
+    assert "composer_agent" not in page.text
+    assert (
+        "    gcloud projects add-iam-policy-binding PROJECT --member=serviceAccount:service-PROJECT_NUMBER@"
+        in page.text
+    )
+    for row in load_table("bindings")["rows"]:
+        found = page_of(row["id"])
+        assert found is not None
+        assert "_" not in found.title.replace(row["role"], "")
+
+
 def test_a_disabled_key_explains_a_denied_key() -> None:
     spec = environment(RICH)
     answers = healthy(spec)

@@ -97,11 +97,16 @@ def test_the_first_lines_say_what_to_do() -> None:
 
 def test_an_error_text_alone_ends_with_where_to_go() -> None:
     report = DoctorReport("error text", (), (), causes_of("Please bind roles/composer.serviceAgent back"))
+    agent = "service-PROJECT_NUMBER@cloudcomposer-accounts.iam.gserviceaccount.com"
+    tail = f"--member=serviceAccount:{agent} --role=roles/composer.serviceAgent --condition=None"
     assert render_doctor(report).splitlines() == [
         "error text: 1 possible cause, none confirmed",
         "",
         "1. the service agent lost its project role  (possible) [agent.role-missing]",
         "   look at: agent.base",
+        "   to repair it:",
+        "",
+        f"       gcloud projects add-iam-policy-binding PROJECT {tail}",
         "",
         "To have these checked, name the environment: envctl doctor ENV --error TEXT",
         "More about any id: envctl explain agent.base",
