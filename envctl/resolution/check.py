@@ -15,6 +15,7 @@ from envctl.resolution.requirements import RequestedList, place, requested
 from envctl.resolution.resolver import Limits
 from envctl.resolution.solution import Impossible, Solved, TooDeep
 from envctl.resolution.universe import IndexUnavailableError, Universe
+from envctl.resolution.unneeded import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from envctl.resolution.catalogue import ImageChoice
     from envctl.resolution.dependency import Dependency
     from envctl.resolution.protocol import PackageSource
-    from envctl.resolution.requirements import RequirementsInput
+    from envctl.resolution.requirements import Requested, RequirementsInput
 
 _MOST_ORDERS = 8
 _ABANDONED_YEARS = 6
@@ -259,22 +260,30 @@ class _Check:
     def _unneeded(self, judgement: Judgement) -> tuple[str, ...]:
         """Lines without which exactly the same would be installed."""
         found: list[str] = []
+        reach = Reach(judgement.outcome) if isinstance(judgement.outcome, Solved) else None
         for one in self._packages:
             present = self._image.packages.get(one.name)
             if present is None or one.dependency.extras:
                 continue
             if not one.dependency.specifiers or not one.dependency.specifiers.contains(present.version):
                 continue
+            if reach is not None and reach.changes_nothing(one.name):
+                found.append(_placed(one))
+                continue
             rest = [two for two in self._wanted if two.name != one.name]
             without = self._judge.reach(lambda rest=rest: self._judge.judge(rest))
             if without is not None and without.works and _installed(without) == _installed(judgement):
-                found.append(f"{one.text} ({place(one.span)})" if one.span else one.text)
+                found.append(_placed(one))
         return tuple(found)
 
 
 def _is_impossible(judge: Judge, wanted: Sequence[Dependency]) -> bool:
     judgement = judge.reach(lambda: judge.judge(wanted))
     return judgement is not None and isinstance(judgement.outcome, Impossible)
+
+
+def _placed(one: Requested) -> str:
+    return f"{one.text} ({place(one.span)})" if one.span else one.text
 
 
 def _installed(judgement: Judgement) -> set[tuple[str, str]]:

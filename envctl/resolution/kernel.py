@@ -36,10 +36,11 @@ Matches = Iterable["Node"]
 class Criterion:
     """Everything known about one node: who asks what of it, what is left, what was ruled out.
 
-    `loosened` says that a requirement was taken back and `matches` are still those from before.
+    `loosened` says that a requirement was taken back and `matches` are still those from before. `preference` is
+    the sort key among open nodes, remembered for the stretch of the search between two conflicts (`epoch`).
     """
 
-    __slots__ = ("incompatibilities", "information", "loosened", "matches")
+    __slots__ = ("epoch", "incompatibilities", "information", "loosened", "matches", "preference")
 
     def __init__(
         self,
@@ -53,6 +54,8 @@ class Criterion:
         self.information = information
         self.incompatibilities = incompatibilities
         self.loosened = loosened
+        self.epoch = -1
+        self.preference: tuple[Any, ...] = ()
 
 
 class Provider(Protocol):
@@ -132,7 +135,7 @@ class Search:
         self._provider = provider
         self._out_of_time = out_of_time
         self._states: list[State] = []
-        self._preferences: dict[str, tuple[Criterion, tuple[Any, ...], tuple[Any, ...]]] = {}
+        self._epoch = 0
         self.watch = Watch()
 
     def run(self, requirements: Iterable[Requirement], max_rounds: int) -> State:
@@ -163,7 +166,7 @@ class Search:
             if conflicts:
                 causes = [one for criterion in conflicts for one in criterion.information]
                 self._backjump(causes)
-                self._preferences.clear()
+                self._epoch += 1
                 self._states[-1].causes = _names(causes)
             else:
                 self._push()
@@ -175,15 +178,16 @@ class Search:
 
     def _most_preferred(self, state: State) -> str:
         """The open node to decide next; the parts of a preference that rounds do not change are remembered."""
-        criteria, causes, known = state.criteria, state.causes, self._preferences
+        criteria, causes, epoch = state.criteria, state.causes, self._epoch
         best, best_key = "", None
         for name in state.open:
             criterion = criteria[name]
-            found = known.get(name)
-            if found is None or found[0] is not criterion:
+            key = criterion.preference
+            if criterion.epoch != epoch:
                 first, *rest = self._provider.preference(name, criterion.information)
-                found = known[name] = (criterion, (first, True, *rest), (first, False, *rest))
-            key = found[2] if name in causes else found[1]
+                # the causes of the last conflict stay the same within an epoch
+                key = criterion.preference = (first, name not in causes, *rest)
+                criterion.epoch = epoch
             if best_key is None or key < best_key:
                 best, best_key = name, key
         return best

@@ -103,7 +103,8 @@ def _solved(universe: Universe, state: State, watch: Watch) -> Solved:
         if identifier in reached and identifier != PYTHON
         for requirement, parent in criterion.information
     )
-    return Solved(pins, tuple(installs), edges, _links(watch), watch.rounds)
+    straight = not watch.rejected and watch.rounds == len(state.pins)
+    return Solved(pins, tuple(installs), edges, _links(watch), watch.rounds, straight)
 
 
 def _reached(state: State) -> set[str]:

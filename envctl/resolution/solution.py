@@ -59,6 +59,7 @@ class Solved(NamedTuple):
         edges: every requirement of the solution with who asks for it.
         links: who led to whom.
         rounds: decisions taken.
+        straight: whether no candidate was given up and no package decided twice.
     """
 
     pins: Mapping[PackageName, InstalledNode | IndexNode]
@@ -66,6 +67,7 @@ class Solved(NamedTuple):
     edges: tuple[Edge, ...]
     links: Links
     rounds: int
+    straight: bool = False
 
     def asking(self, name: PackageName) -> Iterator[Edge]:
         """Who asks for a package in the solution, extras and exact pins of own extras aside."""
