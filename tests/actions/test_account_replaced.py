@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from projects import bring_up, plan, workspace_of, write_project
+from pulumi_twins import collect_quietly, needs_cli, use_cli
 
+from envctl.actions.clouds import CloudName
+from envctl.actions.workspace import EngineName, open_workspace
 from envctl.operations.journal import Outcome
 from envctl.plan.model import Action
 
@@ -11,9 +15,8 @@ ACCOUNT = "iam.projects.serviceAccounts"
 ENVIRONMENT = "composer.projects.locations.environments"
 
 
-def test_the_new_account_comes_first_and_the_old_one_goes_last(tmp_path):
-    root = write_project(tmp_path)
-    workspace = workspace_of(root)
+def replace_account(root, workspace):
+    """What became of account and environment, in order."""
     bring_up(workspace, "dev")
     path = root / "environments" / "dev.yaml"
     path.write_text(path.read_text().replace("composer-dev", "composer-next"))
@@ -24,9 +27,22 @@ def test_the_new_account_comes_first_and_the_old_one_goes_last(tmp_path):
     emulator.forget_requests()
     assert bring_up(workspace, "dev").outcome is Outcome.SUCCEEDED
     watched = {f"{kind}.{verb}" for kind in (ACCOUNT, ENVIRONMENT) for verb in ("create", "delete")}
-    assert [request["method"] for request in emulator.requests if request["method"] in watched] == [
-        f"{ACCOUNT}.create",
-        f"{ENVIRONMENT}.delete",
-        f"{ENVIRONMENT}.create",
-        f"{ACCOUNT}.delete",
-    ]
+    return [request["method"] for request in emulator.requests if request["method"] in watched]
+
+
+SAFE = [f"{ACCOUNT}.create", f"{ENVIRONMENT}.delete", f"{ENVIRONMENT}.create", f"{ACCOUNT}.delete"]
+
+
+def test_the_new_account_comes_first_and_the_old_one_goes_last(tmp_path):
+    root = write_project(tmp_path)
+    assert replace_account(root, workspace_of(root)) == SAFE
+
+
+@pytest.mark.pulumi
+@needs_cli[1]
+def test_so_it_does_with_pulumi(tmp_path, monkeypatch):
+    use_cli(monkeypatch, tmp_path / "home")
+    root = write_project(tmp_path)
+    order = replace_account(root, open_workspace(root, CloudName.SANDBOX, EngineName.PULUMI))
+    collect_quietly()
+    assert order == SAFE
