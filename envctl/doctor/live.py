@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -77,6 +78,8 @@ class _Reader:
         self.caller = UNNAMED_CALLER
         self.replies = 0
         self.unreachable: OutsideError | None = None
+        self._above: dict[tuple[object, object], Reply] = {}
+        self._asking = Lock()
 
     def answer(self, question: Question) -> Answer:
         """The answer to one question."""
@@ -157,8 +160,8 @@ class _Reader:
         found = _answer(self._call("GET", "crm/v1", f"projects/{name}"), READERS[Subject.PROJECT])
         if not isinstance(found, Known) or not isinstance(found.value, Mapping):
             return found
-        above = self._call("POST", "crm/v1", f"projects/{name}:getAncestry", body={})
         value = dict(found.value)
+        above = self._ancestry(name, (field_of(value, "parent", "type"), field_of(value, "parent", "id")))
         if above.status == 200:
             value["ancestors"] = [
                 f"//cloudresourcemanager.googleapis.com/{field_of(item, 'resourceId', 'type')}s/{field_of(item, 'resourceId', 'id')}"
@@ -166,6 +169,16 @@ class _Reader:
                 if field_of(item, "resourceId", "type") != "project"
             ]
         return Known(value)
+
+    def _ancestry(self, name: str, parent: tuple[object, object]) -> Reply:
+        """What stands above a project; asked once for all projects of the same folder."""
+        with self._asking:
+            reply = self._above.get(parent)
+            if reply is None or reply.status != 200:
+                reply = self._call("POST", "crm/v1", f"projects/{name}:getAncestry", body={})
+                if all(isinstance(part, str) and part for part in parent):
+                    self._above[parent] = reply
+            return reply
 
     def _policy(self, resource: str) -> Answer:
         service, relative = split_name(resource)

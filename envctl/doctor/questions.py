@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from envctl.doctor.case import Case
+from envctl.doctor.checks.constraints import needless
 from envctl.doctor.checks.permissions import bindings_of, wanted_permissions
 from envctl.doctor.facts import Facts, Subject, field_of, texts
 from envctl.doctor.resources import own_chain, project_resource
@@ -77,7 +78,7 @@ def _constraints(case: Case) -> Iterator[Question]:
         name = row["subject"].removeprefix("constraints/")
         if row["kind"] != "org_policy" or "left_out" in row or row["id"] == "constraint.custom":
             continue
-        if applies(row["generations"], row["when"], case.setting):
+        if applies(row["generations"], row["when"], case.setting) and not needless(case, row["id"]):
             project = (
                 case.setting.account_project if name == "iam.disableCrossProjectServiceAccountUsage" else case.project
             )

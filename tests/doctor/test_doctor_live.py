@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from doctor_patients import GEN2, GEN3, environment, grants, policies
+from doctor_patients import GEN2, GEN3, RICH, environment, grants, policies
 
 from envctl.actions.clouds import InProcessTransport
 from envctl.doctor.evaluate import Evaluator, State
@@ -25,7 +25,7 @@ from envctl.provider.transport import Answer, Transport
 from envctl.sandbox import control
 from envctl.sandbox.cloud import Cloud
 from envctl.sandbox.server import RunningServer, serve
-from envctl.spec.model import Environment
+from envctl.spec.model import Environment, Integration
 
 ME = "user:dev@example.com"
 PROJECT = "//cloudresourcemanager.googleapis.com/projects/acme-data"
@@ -113,6 +113,31 @@ def test_a_prepared_project_is_found_healthy_with_few_calls_and_in_little_time(i
     assert len(transport.calls) == len(set(transport.calls))
     assert facts.value(Subject.PROJECT, "acme-data")["projectNumber"] == "123"
     assert {f.status for f in found if f.role} <= {Status.OK, Status.SKIPPED}
+
+
+def test_shared_vpc_keys_and_every_integration_keep_to_the_number_of_calls() -> None:
+    spec = environment(
+        imageVersion=GEN2,
+        network=RICH["network"],
+        encryption=RICH["encryption"],
+        integrations=[item.value for item in Integration],
+    )
+    cloud = seeded(spec)
+    folder = {"type": "folder", "id": "1"}
+    host = {"id": "acme-net", "number": "456", "apis": ["container.googleapis.com"], "parent": folder}
+    control.seed(cloud, {"projects": [host], "settings": {"enforce": False, "caller": ME}})
+    transport = Counting(InProcessTransport(cloud))
+    facts, found = look(spec, transport)
+    assert len(transport.calls) <= 40, "\n".join(sorted(transport.calls))
+    assert sum("getAncestry" in call for call in transport.calls) == 1  # both projects lie in one folder
+    above = [facts.value(Subject.PROJECT, name)["ancestors"] for name in ("acme-data", "acme-net")]
+    assert above[0] == above[1] != []
+    skipped = {item.id for item in found if item.status is Status.SKIPPED}
+    assert skipped >= {
+        "constraint.iam.automaticIamGrantsForDefaultServiceAccounts",
+        "constraint.gcp.restrictNonCmekServices",
+        "constraint.cloudbuild.disableCreateDefaultServiceAccount",
+    }
 
 
 def test_what_is_taken_away_in_the_cloud_is_missed() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check, Voice, command
-from envctl.doctor.facts import Subject, Unreadable, field_of, texts
+from envctl.doctor.facts import NOT_ASKED, Subject, Unreadable, field_of, texts
 from envctl.doctor.model import Finding
 from envctl.doctor.org_policy import constraint_rules
 from envctl.iam_conditions import applies
@@ -64,12 +64,15 @@ def _not_enforced(_: Case, rules: Rules) -> str | None:
 
 def _own_account(case: Case, rules: Rules) -> str | None:
     enforced = any(rule.get("enforce") is True for rule in rules)
-    default = case.setting.account_email.endswith("-compute@developer.gserviceaccount.com")
     return (
         "it is enforced and the environment runs as the default account, which gets no Editor"
-        if enforced and default
+        if enforced and _default_account(case)
         else None
     )
+
+
+def _default_account(case: Case) -> bool:
+    return case.setting.account_email.endswith("-compute@developer.gserviceaccount.com")
 
 
 def _known(_: Case, rules: Rules) -> str | None:
@@ -183,6 +186,21 @@ _JUDGES: Final[Mapping[str, Callable[[Case, Rules], str | None]]] = {
     "constraint.cloudbuild.useBuildServiceAccount": _known,
     "constraint.cloudbuild.disableCreateDefaultServiceAccount": _known,
 }
+
+
+def needless(case: Case, row_id: str) -> str | None:
+    """Why the value of a constraint decides nothing here, so that no call is spent on it; None where it matters."""
+    match row_id:
+        case "constraint.iam.automaticIamGrantsForDefaultServiceAccounts":
+            return None if _default_account(case) else "The environment does not run as the default account."
+        case "constraint.gcp.restrictNonCmekServices":
+            return "The environment uses a customer-managed key." if case.setting.uses_key else None
+        case "constraint.cloudbuild.disableCreateDefaultServiceAccount":
+            return "The two other constraints on Cloud Build's accounts decide which one builds."
+        case _:
+            return None
+
+
 _WARNS = frozenset({"constraint.iam.allowedPolicyMemberDomains", "constraint.compute.restrictVpcPeering"})
 _MILD = frozenset(name for name, judge in _JUDGES.items() if judge is _known)
 
@@ -204,6 +222,9 @@ def _run(case: Case) -> Iterator[Finding]:
         if rules is None:
             answer = case.facts.ask(Subject.CONSTRAINT, f"{project}/constraints/{name}")
             assert isinstance(answer, Unreadable)
+            if answer.cause == NOT_ASKED and (reason := needless(case, row_id)):
+                yield voice.skipped(reason, resource=project)
+                continue
             yield voice.unknown(answer, f"constraints/{name} on {project}", resource=project, severity=Severity.WARNING)
         elif any(rule.get("condition") for rule in rules):
             yield voice.unknown(
