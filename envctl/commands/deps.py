@@ -164,7 +164,7 @@ def matrix(
     format_: Annotated[TableFormat, typer.Option("--format", help="How to write it.")] = TableFormat.TEXT,
     output: Output = None,
 ) -> int:
-    """One table: requirement files (or all environments) against images, and the first image that works."""
+    """One table: requirement files (or all environments) against images, and the newest image that works."""
     from envctl.actions.deps import matrix_dependencies
     from envctl.report.deps_formats import matrix_document, render_matrix
 

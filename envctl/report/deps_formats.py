@@ -104,10 +104,12 @@ def render_junit(report: Report) -> str:
 
 def render_matrix(matrix: Matrix, style: Style = PLAIN) -> str:
     """One line per image, one column per list; `+n` new packages, `~n` preinstalled ones that move."""
+    as_of = next((one.as_of for row in matrix.rows for one in row.results if one.as_of), None)
     subjects = [row.subject for row in matrix.rows]
     width = max((len(name) for name in matrix.images), default=5)
     columns = [max(len(subject), 18) for subject in subjects]
-    lines = [
+    lines = [f"index as of {as_of.isoformat()}", ""] if as_of else []
+    lines += [
         " ".join(
             ["image".ljust(width), *(printable(s).ljust(c) for s, c in zip(subjects, columns, strict=True))]
         ).rstrip()
@@ -117,8 +119,9 @@ def render_matrix(matrix: Matrix, style: Style = PLAIN) -> str:
         lines.append(" ".join([image.ljust(width), *cells]).rstrip())
     lines.append("")
     for row in matrix.rows:
-        found = row.first or "none of these images"
-        lines.append(f"{style('first that works', 'bold')} for {printable(row.subject)}: {found}")
+        found = row.newest or "none of these images"
+        since = f" (the oldest: {row.oldest})" if row.oldest != row.newest else ""
+        lines.append(f"{style('newest that works', 'bold')} for {printable(row.subject)}: {found}{since}")
     return "\n".join(lines) + "\n"
 
 
@@ -130,7 +133,13 @@ def matrix_document(matrix: Matrix) -> dict[str, object]:
         "format": "envctl.deps-matrix/v1",
         "images": list(matrix.images),
         "rows": [
-            {"subject": row.subject, "first": row.first, "results": [result_document(one) for one in row.results]}
+            {
+                "subject": row.subject,
+                "first": row.first,
+                "newest": row.newest,
+                "oldest": row.oldest,
+                "results": [result_document(one) for one in row.results],
+            }
             for row in matrix.rows
         ],
     }

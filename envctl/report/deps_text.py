@@ -130,6 +130,8 @@ def _image(result: Result) -> str:
             facts += f", only {record.packages} packages known"
         case Basis.EXACT | None:
             pass
+    if result.as_of is not None:
+        facts += f", index as of {result.as_of.isoformat()}"
     return f"{printable(result.image)} ({facts})"
 
 

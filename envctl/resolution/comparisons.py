@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from envctl.resolution.catalogue import image_order
 from envctl.resolution.check import CheckOptions, check_list
 from envctl.resolution.findings import Fix, FixKind, Notice, Result, Verdict
 from envctl.resolution.image_changes import ImageChanges, image_changes
@@ -26,11 +27,21 @@ _QUICK_SECONDS = 1.5
 
 @dataclass(frozen=True, slots=True)
 class MatrixRow:
-    """One list against every image; `first` is the first image, in the order given, on which it works."""
+    """One list against every image.
+
+    Attributes:
+        subject: name of the list.
+        results: one per image.
+        first: the first image, in the order given, on which the list works.
+        newest: the newest image on which it works, whatever the order given.
+        oldest: the oldest one.
+    """
 
     subject: str
     results: tuple[Result, ...]
     first: str | None
+    newest: str | None
+    oldest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +72,9 @@ def make_matrix(
     rows: list[MatrixRow] = []
     for subject, given in lists.items():
         results = tuple(check_list(subject, given, choice, source, bare) for choice in choices)
-        first = next((one.image for one in results if one.verdict in WORKS), None)
-        rows.append(MatrixRow(subject, results, first))
+        works = [one.image for one in results if one.verdict in WORKS]
+        ages = sorted(works, key=image_order)
+        rows.append(MatrixRow(subject, results, *((works[0], ages[-1], ages[0]) if works else (None, None, None))))
     return Matrix(tuple(choice.name for choice in choices), tuple(rows))
 
 

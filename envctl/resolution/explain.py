@@ -158,6 +158,13 @@ class _Explainer:
         name = min(groups, key=lambda one: (one not in self._core, -len(groups[one]), one))
         first = min(groups[name], key=lambda one: (not one.preinstalled, len(self._path(one.package)), one.package))
         demands = demanding(self._judge, outcome, name)
+        version = first.found
+        if version is not None and demands:
+            kept = self._kept_by_first(outcome, first, demands)
+            if kept is not None:
+                return kept
+            # who brought the version, not who objects to it
+            demands.sort(key=lambda one: not satisfied_by(one.requirement, version))
         causes: list[Cause] = []
         edge = demands[0] if demands else None
         if edge is not None:
@@ -179,6 +186,21 @@ class _Explainer:
         )
         demand = _clauses(edge) if edge else None
         return self._answer(name, causes, demand, first.dependency.specifiers, summary)
+
+    def _kept_by_first(self, outcome: Solved, first: Broken, demands: Sequence[Edge]) -> Explained | None:
+        """The legacy resolver keeps what satisfies the first requirement, whatever later ones ask."""
+        node = outcome.pins.get(first.dependency.name)
+        if node is None or any(satisfied_by(one.requirement, node.version) for one in demands):
+            return None
+        edge = next((one for one in demands if str(one.requirement) == str(first.dependency)), demands[0])
+        winner = outcome.links.first.get(node)
+        causes = [self._cause(edge, outcome.links)]
+        because = ""
+        if winner is not None:
+            causes.append(self._cause(winner, outcome.links))
+            because = f": the first requirement on it decides, and {causes[1].by} asks for {causes[1].requirement}"
+        summary = f"{self._said(edge, causes[0])}, but {node.name} stays at {node.version}{because}."
+        return self._answer(first.dependency.name, causes, _clauses(edge), first.dependency.specifiers, summary)
 
     def _from_causes(self, edges: Iterable[Edge], links: Links) -> Explained:
         groups = _by_package(edges)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -23,7 +24,7 @@ from envctl.actions.deps import (
 from envctl.dependencies import parse_requirements, sent_packages
 from envctl.errors import ExitCode, InvalidInputError, UsageError
 from envctl.report.deps_formats import DepsFormat, matrix_document, render_matrix, write_report
-from envctl.report.deps_text import render_details
+from envctl.report.deps_text import render_details, render_result
 from envctl.resolution.check import CheckOptions, check_list
 from envctl.resolution.comparisons import check_bundles
 from envctl.resolution.findings import Acceptance, Report, Verdict
@@ -143,21 +144,22 @@ def test_a_lock_solves_without_giving_up_a_candidate():
     assert source.read == ["new==1.0"]
 
 
-def test_the_matrix_names_the_first_image_that_works(project):
+def test_the_matrix_names_the_newest_and_the_oldest_image_that_works(project):
     (project / "a.txt").write_text("soda-core==3.5.6\n")
     (project / "b.txt").write_text("google-cloud-core==1.3.0\n")
     images = ["composer-2.6.5-airflow-2.5.3", "composer-2.11.1-airflow-2.10.2", IMAGE]
     matrix = matrix_dependencies(request(project, "a.txt", "b.txt"), images)
     assert matrix.rows[0].first == "composer-2.6.5-airflow-2.5.3"
-    assert matrix.rows[1].first is None
+    assert (matrix.rows[0].newest, matrix.rows[0].oldest) == (IMAGE, "composer-2.6.5-airflow-2.5.3")
+    assert (matrix.rows[1].first, matrix.rows[1].newest, matrix.rows[1].oldest) == (None, None, None)
     assert render_matrix(matrix) == snapshot("""\
 image                          a.txt              b.txt
 composer-2.6.5-airflow-2.5.3   ok +3              conflict
 composer-2.11.1-airflow-2.10.2 ok +3              conflict
 composer-2.13.8-airflow-2.10.5 override +2 ~1     conflict
 
-first that works for a.txt: composer-2.6.5-airflow-2.5.3
-first that works for b.txt: none of these images
+newest that works for a.txt: composer-2.13.8-airflow-2.10.5 (the oldest: composer-2.6.5-airflow-2.5.3)
+newest that works for b.txt: none of these images
 """)
     assert matrix_document(matrix)["images"] == images
     assert len(matrix_dependencies(request(project, "a.txt"), []).images) == 15
@@ -434,3 +436,12 @@ def test_a_check_starts_without_the_heavy_parts():
     root = Path(__file__).parents[2]
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert said.stdout.strip() == "[]"
+
+
+def test_the_date_limit_stands_in_the_header(project):
+    (project / "a.txt").write_text("inflect==7.6.0\n")
+    limited = request(project, "a.txt")
+    limited = replace(limited, index=limited.index._replace(as_of=date(2026, 6, 1)))
+    [result] = check_dependencies(limited).results
+    assert render_result(result).splitlines()[1].endswith("pip 23.2.1, index as of 2026-06-01)")
+    assert render_matrix(matrix_dependencies(limited, [IMAGE])).startswith("index as of 2026-06-01\n\nimage")
