@@ -126,8 +126,12 @@ def read_saved(path: Path) -> Plan:
     """
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RefusedError("The plan cannot be read", detail=f"{path}: {error}", code="plan-unreadable") from error
+    except OSError as error:
+        raise RefusedError(
+            "The plan cannot be read", detail=f"{path}: {error.strerror}", code="plan-unreadable"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RefusedError("The plan cannot be read", detail=f"{path} is no text", code="plan-unreadable") from error
     return parse_plan(text, str(path))
 
 
@@ -230,9 +234,12 @@ def apply(prepared: Prepared, watch: Watch, cancel: threading.Event, *, allow_un
     try:
         applied = _apply(prepared, watch, cancel, run)
     except EnvctlError as error:
-        run.close(Outcome.FAILED, error.summary)
+        run.close(Outcome.REFUSED if isinstance(error, RefusedError) else Outcome.FAILED, error.summary)
         raise
-    run.close(applied.outcome, "; ".join(f"{f.name}: {f.message}" for f in applied.failures))
+    done: dict[str, int] = {}
+    for change in applied.done:
+        done[change.action.value] = done.get(change.action.value, 0) + 1
+    run.close(applied.outcome, "; ".join(f"{f.name}: {f.message}" for f in applied.failures), done)
     return applied
 
 
