@@ -37,6 +37,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="no package index answers"))
         if item.get_closest_marker("pulumi") and not pulumi_is_there():
             item.add_marker(pytest.mark.skip(reason="the Pulumi CLI is not there and Go is not, to build it"))
+        if item.get_closest_marker("browser") and chromium_path() is None:
+            item.add_marker(pytest.mark.skip(reason="no Chromium is found"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -70,3 +72,18 @@ def pulumi_is_there() -> bool:
     """Whether the CLI was built or found. Where Go is, it must have been: the tests run then, and fail."""
     built = ROOT / ".cache" / "pulumi" / "bin" / "pulumi"
     return built.exists() or shutil.which("pulumi") is not None or shutil.which("go") is not None
+
+
+@cache
+def chromium_path() -> str | None:
+    """The Chromium that loads pages without a screen; None where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "headless_shell")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """For tests with the marker `browser`, which are skipped where it is not there."""
+    path = chromium_path()
+    assert path is not None
+    return path

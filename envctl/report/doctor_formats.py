@@ -186,12 +186,22 @@ def render_markdown(report: DoctorReport) -> str:
         f"{counts['coming']} that `envctl up` will do",
         *(f"{counts[name]} {name}" for name in ("unknown", "ok", "skipped")),
     ]
+    if report.causes or not report.operations:
+        parts = [f"{len(report.causes)} possible causes of the error text"]
+    before = f", before {', '.join(report.operations)}" if report.operations else ""
     lines = [
-        f"### envctl doctor: {_cell(report.environment)}, before {', '.join(report.operations)}",
+        f"### envctl doctor: {_cell(report.environment)}{before}",
         "",
         ", ".join(parts) + ".",
         "",
     ]
+    for cause in report.causes:
+        state = "confirmed" if cause.confirmed else "possible"
+        lines.append(f"{cause.rank}. **{_cell(cause.means)}** ({state}) `{cause.signature}`")
+        lines += [f"   - {_cell(sentence(item))}" for item in cause.decided if item.status is Status.FAILED]
+        fixes = [*cause.fixes, *(fix for item in cause.decided if not item.coming for fix in item.fixes)]
+        lines += [f"   - `{printable(fix.text).replace('`', ' ')}`" for fix in fixes if fix.kind.value == "command"]
+        lines.append("")
     if failed:
         lines += ["| | check | principal | finding |", "|---|---|---|---|"]
         lines += [

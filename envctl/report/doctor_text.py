@@ -102,7 +102,7 @@ def _finding(item: Finding, style: Style, color: str) -> Iterator[str]:
     else:
         yield f"{style('x', color)} {printable(item.why)}  [{item.id}]"
     for text in item.evidence[:2]:
-        yield style(f"    seen: {printable(_FULL_NAME.sub(lambda match: short_resource(match[0]), text))}", "dim")
+        yield style(f"    seen: {printable(with_short_names(text))}", "dim")
     for fix in item.fixes:
         match fix.kind:
             case FixKind.COMMAND:
@@ -126,21 +126,34 @@ def short_resource(resource: str) -> str:
     return f"{kind} {parts[-1]}"
 
 
+def with_short_names(text: str) -> str:
+    """A text with every full resource name in fewer words."""
+    return _FULL_NAME.sub(lambda match: short_resource(match[0]), text)
+
+
 def up_line(item: Finding) -> str:
     """What `envctl up` will make of a finding, as a line of a diff; empty when it is left to somebody else."""
     return next((fix.text for fix in item.fixes if fix.kind is FixKind.UP), "").partition("   (")[0]
 
 
-def _unknown(report: DoctorReport, style: Style) -> list[str]:
-    found = [item for item in report.findings if item.status is Status.UNKNOWN]
-    if not found:
-        return []
+def unknown_by_cause(report: DoctorReport) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Why something is not known and the ids that it leaves open, what weighs most first."""
     by_cause: dict[str, list[Finding]] = {}
-    for item in found:
-        by_cause.setdefault(item.evidence[0] if item.evidence else "no reason was given", []).append(item)
+    for item in report.findings:
+        if item.status is Status.UNKNOWN:
+            by_cause.setdefault(item.evidence[0] if item.evidence else "no reason was given", []).append(item)
+    return tuple(
+        (cause, tuple(dict.fromkeys(item.id for item in items)))
+        for cause, items in sorted(by_cause.items(), key=lambda pair: (-_weight(pair[1]), pair[0]))
+    )
+
+
+def _unknown(report: DoctorReport, style: Style) -> list[str]:
+    groups = unknown_by_cause(report)
+    if not groups:
+        return []
     lines = [style("Not known", "bold"), ""]
-    for cause, items in sorted(by_cause.items(), key=lambda pair: (-_weight(pair[1]), pair[0])):
-        ids = list(dict.fromkeys(item.id for item in items))
+    for cause, ids in groups:
         more = f" and {len(ids) - 4} more" if len(ids) > 4 else ""
         lines.append(f"  {style('?', 'yellow')} {printable(cause)}")
         lines.append(style(f"      leaves open: {', '.join(ids[:4])}{more}", "dim"))

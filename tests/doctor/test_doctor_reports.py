@@ -132,6 +132,21 @@ def test_what_could_not_be_told_is_never_called_fine() -> None:
     assert f"{len(report.unknown)} of what is not known would be errors" in render_doctor(report)
 
 
+def test_causes_and_their_repair_reach_pages_and_pull_requests() -> None:
+    spec = environment()
+    text = "Please bind roles/composer.serviceAgent back\nFailed to create environment, but no error was surfaced"
+    causes = causes_of(text, case(spec, healthy(spec, exists=False, rows=[]), "create"))
+    report = DoctorReport("prod", ("create",), (), causes, "t", "2026-08-22")
+    assert [cause.confirmed for cause in causes] == [True, False]
+    for form in (DoctorFormat.HTML, DoctorFormat.MARKDOWN):
+        written = write_doctor(report, form)
+        assert "2 possible causes of the error text" in written
+        assert "0 failed" not in written
+        assert "gcloud projects add-iam-policy-binding acme-data" in written
+        assert "+ roles/composer.worker on project" in written
+        assert "envctl up prod" in written
+
+
 def test_findings_of_one_principal_stand_together() -> None:
     text = render_doctor(sick())
     section = text[text.index("Fix this first") : text.index("Look at this")] if "Look at this" in text else text
@@ -206,7 +221,7 @@ def test_what_up_will_do_fails_in_no_format(form: DoctorFormat) -> None:
         case DoctorFormat.HTML:
             assert "<strong>0 failed</strong>" in text
             assert "<h2>To fix</h2>" not in text
-            assert "<code>+ composer.googleapis.com</code>" in text
+            assert "+ composer.googleapis.com\n" in text
 
 
 def test_an_unknown_fails_in_junit_only_when_it_would_be_an_error() -> None:
