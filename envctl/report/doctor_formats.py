@@ -187,7 +187,8 @@ def render_markdown(report: DoctorReport) -> str:
         *(f"{counts[name]} {name}" for name in ("unknown", "ok", "skipped")),
     ]
     if report.causes or not report.operations:
-        parts = [f"{len(report.causes)} possible causes of the error text"]
+        number = len(report.causes)
+        parts = [f"{number} possible cause{'' if number == 1 else 's'} of the error text"]
     before = f", before {', '.join(report.operations)}" if report.operations else ""
     lines = [
         f"### envctl doctor: {_cell(report.environment)}{before}",

@@ -147,6 +147,12 @@ def test_causes_and_their_repair_reach_pages_and_pull_requests() -> None:
         assert "envctl up prod" in written
 
 
+def test_one_cause_is_said_in_the_singular() -> None:
+    report = DoctorReport("error text", (), (), causes_of("Please bind roles/composer.serviceAgent back"))
+    for form in (DoctorFormat.HTML, DoctorFormat.MARKDOWN):
+        assert "1 possible cause of the error text" in write_doctor(report, form)
+
+
 def test_findings_of_one_principal_stand_together() -> None:
     text = render_doctor(sick())
     section = text[text.index("Fix this first") : text.index("Look at this")] if "Look at this" in text else text
