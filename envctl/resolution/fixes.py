@@ -105,7 +105,7 @@ class FixFinder:
         bare = Dependency(line.name, line.dependency.extras, specifiers("")) if line.dependency.extras else None
         edits = _edits(line, None if bare is None else str(bare))
         why = f"Without {'the pin' if bare else 'it'} the image keeps {line.name} {version}."
-        return self._proved(Fix(FixKind.DROP_PIN, edits, why=why), context)
+        return self._proved(Fix(FixKind.DROP_PIN, edits, why=why), self._judged(apply_edits(context, edits)))
 
     def _newest(self, line: Requested, context: Sequence[Requested]) -> Fix | None:
         """The first release that fits: the newest where the newest are tried one by one, then series by series."""
@@ -117,7 +117,6 @@ class FixFinder:
             if self._judge.out_of_time():
                 break
             tried.add(version)
-            self._tried[line.name] = len(tried)
             pinned = str(Dependency(line.name, line.dependency.extras, specifiers(f"=={version}")))
             newest = newest and one_by_one and self._judge.unreached is None
             why = (
@@ -125,7 +124,11 @@ class FixFinder:
                 if newest
                 else f"{line.name} {version} fits; of the newer releases none that was tried does."
             )
-            fix = self._proved(Fix(FixKind.NEWEST_FIT, _edits(line, pinned), why=why), context)
+            edits = _edits(line, pinned)
+            judgement = self._judged(apply_edits(context, edits))
+            if judgement is not None:
+                self._tried[line.name] = self._tried.get(line.name, 0) + 1
+            fix = self._proved(Fix(FixKind.NEWEST_FIT, edits, why=why), judgement)
             if fix is not None:
                 return fix
         return None
@@ -199,10 +202,11 @@ class FixFinder:
         if name in self._hopeless:
             return f"No release of {name} fits (pip's search over all of them finds none): {apart}."
         tried, known = self._tried.get(name, 0), len(self._releases(name))
-        if tried and known > tried + 1:
+        if known > tried + 1:
+            older = ", of older series the newest" if known > _MOST_TRIES else ""
             return (
-                f"No release of {name} was found that fits ({tried} of {known} were tried, of older series the "
-                f"newest): try another one, or {apart}."
+                f"No release of {name} was found that fits ({tried} of {known} were tried{older}): try another one, "
+                f"or {apart}."
             )
         return f"No release of {name} was found that fits: {apart}."
 
@@ -230,9 +234,8 @@ class FixFinder:
                 break
         return fixes
 
-    def _proved(self, fix: Fix, context: Sequence[Requested]) -> Fix | None:
+    def _proved(self, fix: Fix, judgement: Judgement | None) -> Fix | None:
         """The fix when the edited list works; kept as unproven when only unknown requirements stand against it."""
-        judgement = self._judged(apply_edits(context, fix.edit))
         if judgement is None:
             return None
         if judgement.works:

@@ -68,6 +68,11 @@ class Specifiers:
         return any(_names_prerelease(clause) for clause in self.clauses)
 
     @property
+    def is_legacy(self) -> bool:
+        """Whether there are clauses, and all of them are only comparable the old way."""
+        return bool(self.text) and all(c.version is None and c.operator != "===" for c in self.clauses)
+
+    @property
     def is_pinned(self) -> bool:
         """Whether a clause allows one version only."""
         return self.has_equals and any(c.operator in ("==", "===") and not c.wildcard for c in self.clauses)
@@ -137,14 +142,15 @@ def is_prerelease(version: str) -> bool:
 
 
 def any_allows_prereleases(sets: Iterable[Specifiers]) -> bool | None:
-    """Whether pre-releases are candidates: None when there is no clause at all (then only as a last resort)."""
-    allowed: bool | None = None
-    for one in sets:
-        if one.allows_prereleases:
-            return True
-        if one:
-            allowed = False
-    return allowed
+    """Whether pre-releases are candidates: None when there is no clause at all (then only as a last resort).
+
+    A clause of the old form (`<0.20.*`) reads every version the old way, in which nothing is a pre-release, so
+    it drops none; pre-releases go only when a clause of PEP 440's form stands beside it.
+    """
+    present = [one for one in sets if one]
+    if not present:
+        return None
+    return any(one.allows_prereleases for one in present) or all(one.is_legacy for one in present)
 
 
 def _clause(operator: str, text: str) -> Clause:
