@@ -76,3 +76,11 @@ def test_texts_without_a_meaning_are_refused(text):
 def test_blanks_around_clauses_do_not_matter():
     assert specifiers(" >= 1.0 , < 2 ").contains("1.5")
     assert not specifiers(" >= 1.0 , < 2 ").contains("2.0")
+
+
+def test_clauses_of_the_old_form_alone_drop_no_prerelease():
+    assert any_allows_prereleases([specifiers("<0.20.*")]) is True
+    assert any_allows_prereleases([specifiers("<0.20.*"), specifiers("")]) is True
+    assert any_allows_prereleases([specifiers("<0.20.*,>=0.1")]) is False
+    assert any_allows_prereleases([specifiers("<0.20.*"), specifiers(">=0.1")]) is False
+    assert any_allows_prereleases([specifiers("===dev")]) is False
