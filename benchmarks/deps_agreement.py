@@ -5,7 +5,8 @@
 Each corpus is a small index of empty wheels made from a seed: other versions of preinstalled packages with
 changed requirements, and new packages that want them. The same lists go to the image's real pip (on the
 environment of empty distributions, wheels from a folder) and to the clash check (the same wheels in memory).
-A line per disagreement, then one line of counts; exit code 1 when there is a disagreement.
+A pip before 20.3 has no plan to show: it installs the empty wheels into a copy, and without Requires-Python,
+which that pip refuses late and an index filters early. A line per disagreement, then one line of counts; exit code 1 when there is a disagreement.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,11 +24,12 @@ from pathlib import Path
 
 from envctl.errors import OutsideError
 from envctl.resolution.catalogue import Catalogue
-from envctl.resolution.certify import ask_pip, build_environment
+from envctl.resolution.certify import PipAnswer, ask_pip, build_environment, site_packages
 from envctl.resolution.dependency import Dependency, parse_requirement
-from envctl.resolution.image import AIRFLOW, Image
+from envctl.resolution.image import AIRFLOW, Image, ResolverKind
 from envctl.resolution.judgement import Judge
 from envctl.resolution.memory import MemorySource
+from envctl.resolution.names import package_name
 from envctl.resolution.protocol import PackageName, RequirementMetadata
 from envctl.resolution.specifiers import version_of
 from envctl.resolution.universe import Universe
@@ -211,6 +214,11 @@ def compare(
         image = trim(image, seed, size)
     image = image._replace(record=image.record._replace(python=python))
     world = make_world(image, seed, count)
+    old = image.record.resolver is ResolverKind.LEGACY
+    if old:
+        for versions in world.universe.values():
+            versions.update({text: one._replace(requires_python=None) for text, one in versions.items()})
+    ask = ask_old_pip if old else ask_pip
     environment = build_environment(image, folder / "environment")
     # run from a folder: pip inside its wheel would be compiled anew at each start
     with zipfile.ZipFile(pip) as wheel:
@@ -226,7 +234,7 @@ def compare(
             break
         pin = f"apache-airflow=={image.packages[AIRFLOW].version}"
         try:
-            truth = ask_pip(folder / "pip" / "pip", environment, [pin, *wanted], options, seconds=60.0)
+            truth = ask(folder / "pip" / "pip", environment, [pin, *wanted], options, seconds=60.0)
         except OutsideError as error:
             said = Judge(Universe(image, LateSource(world.universe))).judge(_parsed(wanted)).verdict
             sys.stderr.write(f"seed {seed} {wanted}: skipped, {error.summary}; envctl {said}\n")
@@ -244,6 +252,36 @@ def compare(
             wrong.append(f"seed {seed} {wanted}: pip installs {truth.installs}, envctl {installs}")
     sys.stderr.write(f"{image.name} seed {seed}: {verdicts}\n")
     return compared, wrong
+
+
+def ask_old_pip(
+    pip: Path, environment: Path, requirements: list[str], options: tuple[str, ...], seconds: float
+) -> PipAnswer:
+    """What a pip before 20.3 installs into a copy of the environment, and what `pip check` then objects to."""
+    after = environment.with_name(environment.name + "-after")
+    shutil.rmtree(after, ignore_errors=True)
+    shutil.copytree(environment, after, symlinks=True)
+    (after / "list.txt").write_text("\n".join(requirements) + "\n", encoding="utf-8")
+    command = [str(after / "bin" / "python"), str(pip), "install", "--quiet", "--no-input", "--no-compile"]
+    command += ["--disable-pip-version-check", *options, "-r", str(after / "list.txt")]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    if answer.returncode:
+        return PipAnswer(works=False, message=answer.stderr.strip())
+    before, now = _versions(environment), _versions(after)
+    installs = tuple(sorted((name, version) for name, version in now.items() if before.get(name) != version))
+    broken = tuple(sorted(_objections(pip, after) - _objections(pip, environment))) if installs else ()
+    return PipAnswer(not broken, installs, broken)
+
+
+def _versions(environment: Path) -> dict[str, str]:
+    stems = [folder.name.removesuffix(".dist-info") for folder in site_packages(environment).glob("*.dist-info")]
+    return {package_name(stem.rpartition("-")[0]): stem.rpartition("-")[2] for stem in stems}
+
+
+def _objections(pip: Path, environment: Path) -> set[str]:
+    command = [str(environment / "bin" / "python"), str(pip), "check", "--disable-pip-version-check"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return {line for line in answer.stdout.splitlines() if " requires " in line or " has requirement " in line}
 
 
 def _parsed(wanted: tuple[str, ...]) -> list[Dependency]:
