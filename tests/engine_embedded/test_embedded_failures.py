@@ -286,8 +286,13 @@ def test_a_second_interrupt_leaves_at_once_and_the_state_is_true(bench: Bench) -
             released.wait(30)
 
     bench.cloud.after = after
-    with pytest.raises(KeyboardInterrupt):
-        bench.up(chain())
+    # a shell lets what it runs in the background ignore SIGINT, and Python keeps that
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            bench.up(chain())
+    finally:
+        signal.signal(signal.SIGINT, inherited)
     assert hanging.is_set()
     assert bench.engine.pending() == [("creating", urn("a"), "operations/create-a")]
     released.set()  # the call ends after all; nobody listens any more
