@@ -46,7 +46,7 @@ task = KubernetesPodOperator(
     namespace="composer-user-workloads",
     image="python:{python}-slim",
     cmds=["sh", "-c"],
-    arguments=["pip install {listed} && python /work/main.py"],
+    arguments=["pip install {listed} && python /app/main.py"],
     config_file="/home/airflow/composer_kube_config",
 )
 """

@@ -421,7 +421,7 @@ clash about jinja: who asks for what
         namespace="composer-user-workloads",
         image="python:3.11-slim",
         cmds=["sh", "-c"],
-        arguments=["pip install 'a' && python /work/main.py"],
+        arguments=["pip install 'a' && python /app/main.py"],
         config_file="/home/airflow/composer_kube_config",
     )
 ''')
