@@ -67,18 +67,8 @@ def preview(
     if out is not None and len(names) != 1:
         raise UsageError("--out saves the plan of one environment", detail=f"asked for: {', '.join(names)}")
     options = _options(refresh=refresh, parallel=parallel, destroying=destroy_)
-    codes: list[ExitCode] = []
-    plans: list[Plan] = []
-    for name in names:
-        try:
-            plan = _prepare(workspace, name, options).plan
-        except EnvctlError as error:
-            if len(names) == 1:
-                raise
-            _show_error(name, error)
-            codes.append(error.exit_code)
-            continue
-        plans.append(plan)
+    plans, codes = _each(names, lambda name: _prepare(workspace, name, options).plan)
+    for plan in plans:
         if plan.incomplete:
             codes.append(ExitCode.OUTSIDE)
         elif plan.mode is Mode.APPLY and any(gate.status is GateStatus.FAILED for gate in plan.gates):
