@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from envctl.sandbox.backend import Backend
     from envctl.sandbox.faults import Faults
+    from envctl.sandbox.messages import Json
 
     Effect = Callable[[Backend, Mapping[str, Any]], "Mapping[str, Any] | None"]
 
@@ -161,3 +162,11 @@ class Operations:
                 kind.abandon(self.backend, record["arguments"])
         self.backend.store.put(COLLECTION, record["key"], ended)
         self.backend.store.delete(_PENDING, record["key"])
+
+
+def outcome(record: Mapping[str, Any]) -> Json:
+    """What every API shows of an ended operation, `done` with `error` or `response`; nothing before its end."""
+    if not record["done"]:
+        return {}
+    end = "error" if "error" in record else "response"
+    return {"done": True, end: record[end]}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.failures import already_exists, invalid, not_found
 from envctl.sandbox.masks import masked, split_mask, without_zeros
-from envctl.sandbox.operations import OperationKind
+from envctl.sandbox.operations import OperationKind, outcome
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
 
@@ -141,14 +141,8 @@ def _location(call: Call) -> str:
 
 
 def _operation(record: Mapping[str, Any]) -> Json:
-    shown: Json = {"name": record["view"]["name"], "metadata": {"@type": f"{_TYPE}.OperationMetadata"}}
-    if record["done"]:
-        shown["done"] = True
-        if "error" in record:
-            shown["error"] = record["error"]
-        else:
-            shown["response"] = record["response"]
-    return shown
+    metadata = {"@type": f"{_TYPE}.OperationMetadata"}
+    return {"name": record["view"]["name"], "metadata": metadata, **outcome(record)}
 
 
 def declare(cloud: Cloud) -> Service:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.failures import failed_precondition, not_found
+from envctl.sandbox.operations import outcome
 from envctl.sandbox.paging import page
 
 if TYPE_CHECKING:
@@ -92,16 +93,13 @@ def shown(record: Mapping[str, Any], version: str) -> Json:
         "resourceUuid": view["resourceUuid"],
         "createTime": record["start"],
     }
-    answer: Json = {"name": view["name"], "metadata": metadata}
     if done:
         metadata["endTime"] = record["end"]
-        answer["done"] = True
-        if "error" in record:
-            answer["error"] = record["error"]
-        else:
-            kind: str = record["response"]["@type"]
-            answer["response"] = {
-                **record["response"],
-                "@type": kind.replace(f"{PACKAGE}.v1.", f"{PACKAGE}.{version}."),
-            }
+    answer: Json = {"name": view["name"], "metadata": metadata, **outcome(record)}
+    if "response" in answer:
+        kind: str = answer["response"]["@type"]
+        answer["response"] = {
+            **answer["response"],
+            "@type": kind.replace(f"{PACKAGE}.v1.", f"{PACKAGE}.{version}."),
+        }
     return answer

@@ -16,7 +16,7 @@ from envctl.sandbox.failures import (
     not_found,
 )
 from envctl.sandbox.masks import masked, split_mask
-from envctl.sandbox.operations import OperationKind
+from envctl.sandbox.operations import OperationKind, outcome
 from envctl.sandbox.paging import page
 from envctl.sandbox.policies import concurrent_change
 from envctl.sandbox.routing import Route
@@ -237,14 +237,7 @@ class DenyPolicies:
 
 def _operation(record: Mapping[str, Any]) -> Json:
     metadata = {"@type": f"{_V2_TYPE}.PolicyOperationMetadata", "createTime": record["start"]}
-    shown: Json = {"name": record["view"]["name"], "metadata": metadata}
-    if record["done"]:
-        shown["done"] = True
-        if "error" in record:
-            shown["error"] = record["error"]
-        else:
-            shown["response"] = record["response"]
-    return shown
+    return {"name": record["view"]["name"], "metadata": metadata, **outcome(record)}
 
 
 def role_routes(cloud: Cloud) -> tuple[Route, ...]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.failures import ApiError, Status, invalid, not_found
-from envctl.sandbox.operations import OperationKind
+from envctl.sandbox.operations import OperationKind, outcome
 from envctl.sandbox.paging import page
 from envctl.sandbox.projects import AGENTS, TITLES
 from envctl.sandbox.routing import Route, Service
@@ -165,15 +165,8 @@ def _known(api: str) -> str:
 
 
 def _operation(record: Mapping[str, Any]) -> Json:
-    shown: Json = {"name": record["view"]["name"]}
-    if record["done"]:
-        shown["metadata"] = _EMPTY
-        shown["done"] = True
-        if "error" in record:
-            shown["error"] = record["error"]
-        else:
-            shown["response"] = record["response"]
-    return shown
+    metadata = {"metadata": _EMPTY} if record["done"] else {}
+    return {"name": record["view"]["name"], **metadata, **outcome(record)}
 
 
 def declare(cloud: Cloud) -> Service:
