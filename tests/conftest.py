@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 
-# These machines are busy: time limits of single examples would say more about them than about the code.
-settings.register_profile("envctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Time limits of single examples would say more about a busy machine than about the code. The examples are the same in
+# every run, so that a change is what turns a run red; `--slow` draws fresh ones.
+settings.register_profile("envctl", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile("envctl-slow", settings.get_profile("envctl"), derandomize=False)
 settings.load_profile("envctl")
 
 
@@ -26,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--slow"):
-        os.environ["ENVCTL_SLOW"] = "1"  # hypothesis takes more examples then
+        settings.load_profile("envctl-slow")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,16 +1,17 @@
 """Version specifiers as the pip of an image reads them.
 
-pip before 24.1 carries packaging 21.3 and older. Three of its habits decide verdicts and are gone from today's
+pip before 24.1 carries packaging 21.3 and older. Some of its habits decide verdicts and are gone from today's
 packaging: a clause that PEP 440 does not allow (`>=2.*`, `>dev`) is compared the way setuptools once did; a
-set of clauses accepts pre-releases only when one of its clauses names one; and a set without clauses accepts
-them only when there is nothing else. Everything PEP 440 defines is compared as PEP 440 says, on
-`packaging.version.Version`.
+set of clauses accepts pre-releases only when one of its clauses names one; a set without clauses accepts
+them only when there is nothing else; prefixes are compared as texts (`==1.0.*` refuses `1.post1`); and `>1a1`
+refuses `1+local`. Everything else is compared as PEP 440 says, on `packaging.version.Version`.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import InvalidVersion, Version
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _CLAUSE = re.compile(r"\s*(===|==|!=|~=|<=|>=|<|>)\s*([^\s,;)<>=!~][^\s,;)]*)\s*")
 _RELEASE_ONLY = re.compile(r"v?(?:\d+!)?\d+(?:\.\d+)*", re.IGNORECASE)
+_PRE_RELEASE = re.compile(r"^([0-9]+)((?:a|b|c|rc)[0-9]+)$")
+_SUFFIXES = ("dev", "a", "b", "rc", "post")
 _LEGACY_PART = re.compile(r"(\d+|[a-z]+|\.|-)")
 _LEGACY_WORDS = {"pre": "c", "preview": "c", "-": "final-", "rc": "c", "dev": "@"}
 
@@ -194,18 +197,19 @@ def _holds(clause: Clause, text: str) -> bool:
     public = version if version.local is None else version_of(version.public)
     if operator == "==":
         if clause.wildcard:
-            return _has_prefix(public, wanted.epoch, wanted.release)
+            return _has_prefix(public, _segments(clause.text[:-2]))
         return (version if wanted.local is not None else public) == wanted
     if operator == "!=":
         if clause.wildcard:
-            return not _has_prefix(public, wanted.epoch, wanted.release)
+            return not _has_prefix(public, _segments(clause.text[:-2]))
         return (version if wanted.local is not None else public) != wanted
     if operator == ">=":
         return public >= wanted
     if operator == "<=":
         return public <= wanted
     if operator == "~=":
-        return public >= wanted and _has_prefix(public, wanted.epoch, wanted.release[:-1])
+        release = list(takewhile(lambda one: not one.startswith(_SUFFIXES), _segments(clause.text)))
+        return public >= wanted and _has_prefix(public, release[:-1])
     same_base = _base(version) == _base(wanted)
     if operator == "<":
         return version < wanted and not (version.is_prerelease and not wanted.is_prerelease and same_base)
@@ -214,10 +218,25 @@ def _holds(clause: Clause, text: str) -> bool:
     return not (same_base and ((version.is_postrelease and not wanted.is_postrelease) or version.local))
 
 
-def _has_prefix(version: Version, epoch: int, prefix: tuple[int, ...]) -> bool:
-    release = version.release
-    padded = release + (0,) * (len(prefix) - len(release))
-    return version.epoch == epoch and padded[: len(prefix)] == prefix
+def _has_prefix(version: Version, prefix: list[str]) -> bool:
+    """Whether the version's segments begin with those of the prefix, as texts: `==1.0.*` refuses `1.post1`."""
+    segments = _segments(str(version))[: len(prefix)]
+    missing = _digits(prefix) - _digits(segments)
+    if missing > 0:
+        segments[_digits(segments) : _digits(segments)] = ["0"] * missing
+    elif missing < 0:
+        prefix = [*prefix[: _digits(prefix)], *["0"] * -missing, *prefix[_digits(prefix) :]]
+    return segments == prefix
+
+
+def _segments(text: str) -> list[str]:
+    """`1!2.3rc1.post4` as `1!2`, `3`, `rc1`, `post4`."""
+    return [part for item in text.split(".") for part in _PRE_RELEASE.sub(r"\1 \2", item).split(" ")]
+
+
+def _digits(segments: list[str]) -> int:
+    """How many segments at the beginning are plain numbers; none where an epoch stands."""
+    return sum(1 for _ in takewhile(str.isdigit, segments))
 
 
 def _base(version: Version) -> tuple[int, tuple[int, ...]]:

@@ -108,7 +108,6 @@ def given_values(**values):
     max_examples=8,
     phases=[Phase.explicit, Phase.generate],
     deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(

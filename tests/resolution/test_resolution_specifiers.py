@@ -1,12 +1,26 @@
+"""The reference is the packaging that the images' pip carries: today's reads some clauses otherwise.
+
+Of those, one was met here: `>1a1` refuses `1+local` in packaging 21.3 and accepts it in 26.
+"""
+
 from __future__ import annotations
 
+import importlib
+import sys
+import warnings
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from envctl.resolution.specifiers import InvalidSpecifierError, any_allows_prereleases, specifiers
+from envctl.resolution.certification import fetch_pip
+from envctl.resolution.specifiers import (
+    InvalidSpecifierError,
+    any_allows_prereleases,
+    is_prerelease,
+    specifiers,
+)
 
 numbers = st.lists(st.integers(0, 4), min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
 versions = st.builds(
@@ -24,14 +38,51 @@ ordered = st.builds(lambda op, version: op + version, st.sampled_from(["<", "<="
 prefixed = st.builds(lambda op, release: f"{op}{release}.*", st.sampled_from(["==", "!="]), numbers)
 compatible = st.builds(lambda release: f"~={release}", numbers.filter(lambda one: "." in one))
 local = st.builds(lambda op, version: f"{op}{version}+composer", st.sampled_from(["==", "!="]), versions)
-clauses = st.lists(st.one_of(ordered, prefixed, compatible, local), min_size=0, max_size=3).map(",".join)
+outside = st.builds(
+    lambda op, text: op + text, st.sampled_from(["<", "<=", ">", ">="]), numbers.map("{}.*".format) | st.just("dev")
+)
+clauses = st.lists(st.one_of(ordered, prefixed, compatible, local, outside), min_size=0, max_size=3).map(",".join)
 
 
+@pytest.fixture(scope="module")
+def packaging_of_pip(tmp_path_factory):
+    """`packaging.specifiers` as pip 23.2.1 carries it: the pip of the newest images of the catalogue."""
+    folder = tmp_path_factory.mktemp("pip")
+    vendored = fetch_pip("23.2.1", folder, None) / "_vendor" / "packaging"
+    vendored.rename(folder / "packaging_of_pip")
+    sys.path.insert(0, str(folder))
+    try:
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            yield importlib.import_module("packaging_of_pip.specifiers")
+    finally:
+        sys.path.remove(str(folder))
+
+
+@pytest.mark.online
+@pytest.mark.filterwarnings("ignore:Creating a Legacy:DeprecationWarning")
+@settings(max_examples=400)
 @given(clauses, candidates)
-def test_contains_what_pep_440_says(text, version):
-    """PEP 440: "The comma (",") is equivalent to a logical and operator"; clauses as the reference reads them."""
+def test_contains_what_the_images_pip_says(packaging_of_pip, text, version):
     normal = str(Version(version))
-    assert specifiers(text).contains(normal) == SpecifierSet(text).contains(normal, prereleases=True)
+    reference = packaging_of_pip.SpecifierSet(text)
+    assert specifiers(text).contains(normal) == reference.contains(normal, prereleases=True)
+
+
+@pytest.mark.online
+@pytest.mark.filterwarnings("ignore:Creating a Legacy:DeprecationWarning")
+@settings(max_examples=400)
+@given(st.lists(clauses, max_size=3), st.lists(candidates, max_size=4))
+def test_prereleases_are_candidates_as_in_the_images_pip(packaging_of_pip, texts, versions):
+    """pip joins the clauses of all requirements by `&` and keeps what passes the joined set's filter."""
+    joined = packaging_of_pip.SpecifierSet()
+    for text in texts:
+        joined &= packaging_of_pip.SpecifierSet(text)
+    normal = sorted({str(Version(one)) for one in versions})
+    sets = [specifiers(text) for text in texts]
+    fitting = [one for one in normal if all(each.contains(one) for each in sets)]
+    finals = [one for one in fitting if not is_prerelease(one)]
+    allowed = any_allows_prereleases(sets)
+    assert (fitting if allowed or (allowed is None and not finals) else finals) == list(joined.filter(normal))
 
 
 def test_a_set_allows_prereleases_only_when_a_clause_names_one():
