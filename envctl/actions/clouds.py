@@ -179,6 +179,16 @@ def _content_type(body: Any) -> str:
     return "application/octet-stream" if isinstance(body, bytes) else "application/json"
 
 
+def custom_endpoints() -> dict[str, str]:
+    """Provider arguments for every `GOOGLE_*_CUSTOM_ENDPOINT` that is set (`composerCustomEndpoint`...)."""
+    found: dict[str, str] = {}
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("GOOGLE_") and name.endswith("_CUSTOM_ENDPOINT") and value:
+            head, *tail = name.removeprefix("GOOGLE_").lower().split("_")
+            found[head + "".join(word.capitalize() for word in tail)] = value
+    return found
+
+
 def open_cloud(name: CloudName, root: Path) -> Cloud:
     """The cloud of a command; the sandbox at `ENVCTL_SANDBOX_URL` when that is set."""
     match name:

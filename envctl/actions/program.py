@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from envctl import __version__
+from envctl.actions.clouds import custom_endpoints
 from envctl.diagnostics import SourceSpan
 from envctl.engine.urns import name_of
 from envctl.errors import OutsideError
@@ -177,7 +178,7 @@ def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
         envctl_version=__version__,
         commit=_last_commit(workspace, loaded),
         host_project_number=project_number(workspace, host) if host else None,
-        provider=ProviderArguments(endpoints=provider_endpoints()),
+        provider=ProviderArguments(endpoints=custom_endpoints()),
         adopted={},
         foundation_outputs=_foundation_outputs(workspace, loaded),
         secrets=given_secrets(loaded),
@@ -202,16 +203,6 @@ def project_number(workspace: Workspace, project: str) -> str:
         hints=hints if answer.status in {_FORBIDDEN, _NOT_FOUND} else (),
         code="project-unreadable",
     )
-
-
-def provider_endpoints() -> dict[str, str]:
-    """Provider arguments for every `GOOGLE_*_CUSTOM_ENDPOINT` that is set (`composerCustomEndpoint`...)."""
-    found: dict[str, str] = {}
-    for name, value in sorted(os.environ.items()):
-        if name.startswith("GOOGLE_") and name.endswith("_CUSTOM_ENDPOINT") and value:
-            head, *tail = name.removeprefix("GOOGLE_").lower().split("_")
-            found[head + "".join(word.capitalize() for word in tail)] = value
-    return found
 
 
 def _last_commit(workspace: Workspace, loaded: Loaded) -> str | None:
