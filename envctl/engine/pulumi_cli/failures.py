@@ -135,8 +135,8 @@ def is_unmet_expectation(message: str) -> bool:
 
 
 def provider_message(message: str) -> str:
-    """What a provider said, without the list of one that Terraform's error type puts around it."""
-    return re.sub(r"^1 error occurred:\s*\* ", "", message).strip()
+    """What a provider said, without what Pulumi and Terraform's error type put around it: the URN, a list of one."""
+    return re.sub(r"^((creating|updating|deleting|reading) urn:\S+: )?(1 error occurred:\s*\* )?", "", message).strip()
 
 
 def _last_lines(error: Exception, count: int = 25) -> str:
