@@ -12,11 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from envctl import __version__
-from envctl.actions.clouds import custom_endpoints
+from envctl.actions.clouds import Cloud, GoogleCloud, custom_endpoints
 from envctl.diagnostics import SourceSpan
 from envctl.engine.urns import name_of
 from envctl.errors import OutsideError
 from envctl.plan.model import Action, Change, Plan
+from envctl.provider.identity import Caller
 from envctl.provider.protocol import CallContext, ProviderError
 from envctl.spec.model import Environment
 from envctl.stacks import (
@@ -178,7 +179,7 @@ def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
         envctl_version=__version__,
         commit=_last_commit(workspace, loaded),
         host_project_number=project_number(workspace, host) if host else None,
-        provider=ProviderArguments(endpoints=custom_endpoints()),
+        provider=_provider_arguments(workspace.cloud),
         adopted={},
         foundation_outputs=_foundation_outputs(workspace, loaded),
         secrets=given_secrets(loaded),
@@ -202,6 +203,17 @@ def project_number(workspace: Workspace, project: str) -> str:
         detail=f"{answer.status}: {message}",
         hints=hints if answer.status in {_FORBIDDEN, _NOT_FOUND} else (),
         code="project-unreadable",
+    )
+
+
+def _provider_arguments(cloud: Cloud) -> ProviderArguments:
+    """What the provider is told besides project and region: the same caller and addresses as envctl's own clients."""
+    caller = cloud.caller if isinstance(cloud, GoogleCloud) else Caller()
+    return ProviderArguments(
+        impersonate_service_account=caller.impersonate,
+        user_project_override=caller.user_project_override,
+        billing_project=caller.billing_project,
+        endpoints=custom_endpoints(),
     )
 
 

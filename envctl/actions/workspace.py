@@ -190,4 +190,5 @@ def open_workspace(directory: Path, cloud: CloudName, engine: EngineName | None 
     """
     project = load_project(find_root(directory))
     default = EngineName.EMBEDDED if cloud is CloudName.SANDBOX else EngineName.PULUMI
-    return Workspace(project, open_cloud(cloud, project.root), engine or default)
+    opened = open_cloud(cloud, project.root, impersonate=project.impersonate, billing_project=project.billing_project)
+    return Workspace(project, opened, engine or default)

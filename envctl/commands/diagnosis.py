@@ -92,7 +92,7 @@ def doctor(
     output: Output = None,
 ) -> int:
     """Name every missing right and condition at once, before an operation fails on them."""
-    from envctl.actions.doctor import DiagnoseRequest, caller_of, diagnose, exit_code
+    from envctl.actions.doctor import DiagnoseRequest, caller_of, diagnose, exit_code, quota_project_of
     from envctl.actions.doctor import collect as collect_facts
     from envctl.diagnostics import Severity
     from envctl.report.doctor_formats import DoctorFormat as Writer
@@ -112,15 +112,16 @@ def doctor(
         member = caller or (caller_of(workspace.cloud) if transport is not None else None)
         requests = [
             DiagnoseRequest(
-                loaded=workspace.load(name),
+                loaded=loaded,
                 operations=tuple(operation or ()),
                 facts=facts,
                 transport=transport,
                 caller=member,
+                quota_project=quota_project_of(workspace.cloud, loaded.spec.project),
                 error_text=text,
                 baseline=baseline,
             )
-            for name in names
+            for loaded in map(workspace.load, names)
         ]
     if collect is not None:
         if len(requests) != 1 or requests[0].loaded is None:

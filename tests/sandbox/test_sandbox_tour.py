@@ -78,6 +78,9 @@ class Tour:
         self.go("iam", "POST", f"{one}:disable", {})
         self.go("iam", "POST", f"{one}:enable", {})
         self.go("iam", "GET", f"{one}/keys")
+        lent = "v1/projects/-/serviceAccounts/passer-by@acme.iam.gserviceaccount.com:generateAccessToken"
+        scope = ["https://www.googleapis.com/auth/cloud-platform"]
+        self.go("iamcredentials", "POST", lent, {"scope": scope, "lifetime": "3600s"})
         self.go("iam", "DELETE", one)
         self.go("iam", "POST", f"{base}/{unique}:undelete", {})
 
