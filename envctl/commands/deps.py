@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from envctl.commands.console import CONSOLE
-from envctl.commands.options import AllowUnknown, EnvironmentNames, Output
+from envctl.commands.options import AllowUnknown, EnvironmentNames, Output, PlanFormat, TableFormat
 from envctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -26,13 +26,6 @@ class DepsFormat(StrEnum):
     SARIF = "sarif"
     JUNIT = "junit"
     GITHUB = "github"
-
-
-class TableFormat(StrEnum):
-    """Ways to write a table."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 Files = Annotated[
@@ -186,11 +179,12 @@ def upgrade(
     as_of: AsOf = None,
     index_url: IndexUrl = None,
     offline: Offline = False,
+    format_: Annotated[PlanFormat, typer.Option("--format", help="How to write it.")] = PlanFormat.TEXT,
+    output: Output = None,
 ) -> int:
     """Show what an image upgrade adds, removes and moves, and what the new image says to the list."""
     from envctl.actions.deps import upgrade_dependencies
-    from envctl.report.deps_images import render_image_changes
-    from envctl.report.deps_text import render_result
+    from envctl.report.deps_upgrade import render_upgrade, render_upgrade_markdown, upgrade_document
 
     found = upgrade_dependencies(
         _request(environments, files, image, None, as_of, index_url, offline, nearest=False), to
@@ -201,8 +195,13 @@ def upgrade(
             hints=("`envctl images list` shows what is; `envctl images add NAME FILE` adds one",),
             code="image-version-unknown",
         )
-    style = CONSOLE.style()
-    CONSOLE.emit(f"{render_image_changes(found.changes, style).rstrip()}\n\n{render_result(found.after, style)}")
+    match format_:
+        case PlanFormat.TEXT:
+            CONSOLE.emit(render_upgrade(found, CONSOLE.style()), output)
+        case PlanFormat.MARKDOWN:
+            CONSOLE.emit(render_upgrade_markdown(found), output)
+        case PlanFormat.JSON:
+            CONSOLE.emit_json(upgrade_document(found), output)
     return found.after.exit_code()
 
 
