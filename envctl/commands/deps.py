@@ -1,4 +1,4 @@
-"""deps check, fix, lock, matrix, upgrade: the clash check."""
+"""deps check, explain, fix, lock, matrix, upgrade: the clash check."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ Nearest = Annotated[bool, typer.Option("--nearest", help="For an unknown image, 
 def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(help="Would Composer's own pip build this list of packages?", no_args_is_help=True)
-    for verb in (check, fix, lock, matrix, upgrade):
+    for verb in (check, explain, fix, lock, matrix, upgrade):
         group.command()(verb)
     app.add_typer(group, name="deps")
 
@@ -83,6 +83,34 @@ def check(
     report = check_dependencies(request, CONSOLE.say)
     CONSOLE.emit(write_report(report, Writer(format_.value), CONSOLE.style()), output)
     return report.exit_code(allow_unknown=allow_unknown)
+
+
+def explain(
+    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="A package of the list, of the image, or of both.")],
+    environments: EnvironmentNames = None,
+    files: Files = None,
+    image: Image = None,
+    bundle: Bundles = None,
+    as_of: AsOf = None,
+    index_url: IndexUrl = None,
+    offline: Offline = False,
+    nearest: Nearest = False,
+    format_: Annotated[PlanFormat, typer.Option("--format", help="How to write it.")] = PlanFormat.TEXT,
+    output: Output = None,
+) -> None:
+    """Show why a package is there and who holds it: every chain from a line of the list or from Airflow."""
+    from envctl.actions.deps import explain_dependency
+    from envctl.report.deps_chains import chains_document, render_chains, render_chains_markdown
+
+    request = _request(environments, files, image, bundle, as_of, index_url, offline, nearest)
+    found = explain_dependency(request, package)
+    match format_:
+        case PlanFormat.TEXT:
+            CONSOLE.emit(render_chains(found, CONSOLE.style()), output)
+        case PlanFormat.MARKDOWN:
+            CONSOLE.emit(render_chains_markdown(found), output)
+        case PlanFormat.JSON:
+            CONSOLE.emit_json(chains_document(found), output)
 
 
 def fix(

@@ -71,11 +71,7 @@ def render_markdown(report: Report) -> str:
     for result in report.results:
         for conflict in result.conflicts:
             lines += ["", f"**{cell(conflict.package)}** ({cell(result.subject)}): {cell(conflict.summary)}"]
-            lines += [
-                f"- {', '.join(map(_edit, fix.edit))}: {cell(fix.why)}"
-                for fix in conflict.fixes
-                if fix.edit
-            ]
+            lines += [f"- {', '.join(map(_edit, fix.edit))}: {cell(fix.why)}" for fix in conflict.fixes if fix.edit]
         for diagnostic in result.diagnostics:
             place = f" ({diagnostic.span.file}:{diagnostic.span.line})" if diagnostic.span else ""
             lines += ["", f"- {diagnostic.severity}: {cell(diagnostic.detail)}{cell(place)}"]

@@ -29,14 +29,11 @@ def render_upgrade_markdown(found: Upgrade) -> str:
     rows += [
         (code(one.name), code(one.before), code(one.after) + (" (older)" if one.down else "")) for one in changes.moved
     ]
-    counts = (
-        f"{len(changes.added)} added, {len(changes.removed)} removed, {len(changes.moved)} moved, {changes.same} same"
-    )
+    counts = f"Preinstalled packages: {len(changes.added)} added, {len(changes.removed)} removed, {len(changes.moved)} moved, {changes.same} same"
     lines = [
         f"### envctl: upgrade from {cell(changes.before)} to {cell(changes.after)}",
         "",
-        f"On the image so far the verdict is {found.before.verdict.value}, on the new one "
-        f"**{found.after.verdict.value}**. Preinstalled packages: {counts}.",
+        f"Verdict so far {found.before.verdict.value}, on the new image **{found.after.verdict.value}**. {counts}.",
         "",
         render_markdown(Report((found.after,))).rstrip(),
         "",

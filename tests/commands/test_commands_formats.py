@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 import typer.main
@@ -27,10 +27,11 @@ LINES = {
     "history": ["history", "dev"],
     "show": ["show", "dev"],
     "validate": ["validate", "wrong"],
-    "import": ["import", "dev", "--dry-run"],
+    "import": ["import", "old", "--project", "acme-data-dev", "--region", "europe-west1", "--name", "dev", "--dry-run"],
     "diff": ["diff", "dev", "qa"],
     "state list": ["state", "list", "dev"],
     "deps check": ["deps", "check", "-r", "wrong.txt", "--image", IMAGE, "--offline"],
+    "deps explain": ["deps", "explain", "requests", *LIST],
     "deps matrix": ["deps", "matrix", IMAGE, "-r", "list.txt", "--offline"],
     "deps upgrade": ["deps", "upgrade", "--to", NEWER, *LIST],
     "images list": ["images", "list"],
@@ -84,7 +85,7 @@ def markdown_page(text: str) -> None:
 
 
 def junit_document(text: str) -> None:
-    assert ElementTree.fromstring(text).tag == "testsuites"
+    assert ET.fromstring(text).tag == "testsuites"
 
 
 FORMS = {
@@ -165,8 +166,7 @@ def test_a_custom_role_has_no_tables(project, capsys, form):
 
 def test_a_file_gets_the_warnings_and_the_verdict_of_validate(project, tmp_path, capsys):
     file = project / "environments" / "noted.yaml"
-    file.write_text(DEV + "packages: {requirements: [noted.txt]}\n")
-    (project / "environments" / "noted.txt").write_text("--no-binary :all:\nrequests\n")
+    file.write_text(DEV + "network: {mode: private, vpc: {create: true, subnet: 100.64.128.0/20}}\n")
     assert run(["-C", str(project), "validate", "noted"]) == 0
     shown = capsys.readouterr().out
     assert "warning[" in shown
