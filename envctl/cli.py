@@ -20,7 +20,7 @@ from typer.exceptions import TyperException
 from typer.main import get_command_name
 
 from envctl import __version__
-from envctl.commands import adoption, deps, diagnosis, files, images, lifecycle, pulumi_setup, sandbox, state
+from envctl.commands import adoption, deps, diagnosis, files, images, lifecycle, pulumi_setup, reading, sandbox, state
 from envctl.commands.console import CONSOLE
 from envctl.errors import EnvctlError, ExitCode, UsageError
 
@@ -34,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _family in (files, lifecycle, adoption, state, deps, images, diagnosis, sandbox, pulumi_setup):
+for _family in (files, lifecycle, reading, adoption, state, deps, images, diagnosis, sandbox, pulumi_setup):
     _family.register(app)
 
 

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from envctl.commands.console import CONSOLE
-from envctl.commands.lifecycle import open_workspace_of
 from envctl.commands.options import (
     AllowUnknown,
     Cloud,
@@ -19,6 +18,7 @@ from envctl.commands.options import (
     EnvironmentNames,
     Output,
 )
+from envctl.commands.selection import open_workspace_of
 from envctl.errors import ExitCode, UsageError, gravest
 
 
@@ -159,6 +159,12 @@ def iam(
     loaded = load(load_project(find_root(CONSOLE.directory)), environment)
     writer = Writer(format_.value)
     if custom_role is not None:
+        if format_ not in {IamFormat.TEXT, IamFormat.JSON}:
+            raise UsageError(
+                f"A custom role is not written as {format_.value}",
+                detail="gcloud reads it as YAML or JSON.",
+                hints=("leave --format out for YAML, or use `--format json`",),
+            )
         CONSOLE.emit(write_custom_role(role_of(loaded, custom_role), writer), output)
         return
     roles = role_set(RoleSetRequest(loaded, operation, with_optional=not needed))
