@@ -30,7 +30,7 @@ from envctl.plan.model import (
     PropertyChange,
     Reason,
 )
-from envctl.plan.property_diff import diff_properties
+from envctl.plan.property_diff import diff_properties, dropped_paths, same_property
 from envctl.plan.values import JsonValue
 from envctl.provider.mapping import UNMADE
 
@@ -78,10 +78,23 @@ def fold_events(events: Sequence[EngineEvent], mode: Mode, source_of: SourceOf) 
         changes=changes,
         drift=fold_drift(events),
         outputs=next((dict(e.outputs) for e in reversed(events) if isinstance(e, OutputsEvent)), {}),
-        warnings=tuple(_say(m) for m in messages if m.severity == "warning"),
+        warnings=(*(_say(m) for m in messages if m.severity == "warning"), *_lingering(by_urn, changes)),
         errors=tuple(_say(m) for m in messages if m.severity == "error"),
         incomplete=(*_reconcile(planned, events), *(_say(m) for m in messages if m.severity == "error")),
     )
+
+
+def _lingering(by_urn: Mapping[str, Sequence[StepEvent]], changes: Sequence[Change]) -> Iterable[str]:
+    """Settings that the program no longer names and the provider leaves as they are: no diff would ever show them."""
+    for change in changes:
+        if change.action not in {Action.NO_OP, Action.UPDATE}:
+            continue
+        old, new = _before(by_urn[change.urn]), _after(by_urn[change.urn])
+        if old is None or new is None or not new.custom:
+            continue
+        for path in dropped_paths(old.inputs, new.inputs):
+            if not any(same_property(path, shown.path) for shown in change.properties):
+                yield f"{change.name}: `{path}` is no longer declared and stays as it is: the API keeps what nobody names."
 
 
 def fold_drift(events: Iterable[EngineEvent]) -> tuple[Drift, ...]:

@@ -75,6 +75,22 @@ def _unseen(
     return declared if declared or leaves else result
 
 
+def dropped_paths(before: JsonValue, after: JsonValue, base: str = "") -> tuple[str, ...]:
+    """Where the old tree has something and the new one nothing, at the highest place; lists count as a whole."""
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return ()
+    found: list[str] = []
+    for key, value in before.items():
+        if key.startswith("__") or value in (None, {}, []):
+            continue
+        path = join_path(base, key)
+        if after.get(key) is None:
+            found.append(path)
+        else:
+            found += dropped_paths(value, after[key], path)
+    return tuple(found)
+
+
 def value_at(tree: JsonValue, path: str) -> JsonValue:
     """The value at a Pulumi property path, None where there is none."""
     node = tree

@@ -40,11 +40,11 @@ def _bucket(scope: Scope, key: str, bucket: Bucket, kms_key: Input) -> Resource:
         "storageClass": bucket.storage_class,
         "uniformBucketLevelAccess": True,
         "publicAccessPrevention": "enforced",
+        # Off is said, too: the provider keeps what it finds where nothing is said.
+        "versioning": {"enabled": bucket.versioning},
         "forceDestroy": bucket.retain is False,
         "labels": dict(sorted({**scope.labels, **bucket.labels}.items())),
     }
-    if bucket.versioning:
-        inputs["versioning"] = {"enabled": True}
     if bucket.lifecycle:
         inputs["lifecycleRules"] = [rule for written in bucket.lifecycle for rule in lifecycle_rules(written)]
     if kms_key is not None and location == scope.region.upper():

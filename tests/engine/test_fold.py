@@ -139,6 +139,28 @@ def test_what_only_the_server_knows_is_not_drift():
     assert fold_drift([step(Op.REFRESH, "b", old, new, phase=Phase.DONE)]) == ()
 
 
+def test_another_spelling_that_the_provider_calls_equal_is_not_drift():
+    old, seen = state("files", bucket="acme-files"), state("files", bucket="b/acme-files")
+    assert fold(step(Op.REFRESH, "files", old, seen, phase=Phase.DONE), summary()).drift == ()
+
+
+def test_what_is_derived_from_a_difference_is_not_shown_beside_it():
+    old, seen = state("files", labels={"team": "data"}), state("files", labels={"team": "ml"})
+    both = {"labels.team": PropertyDiffKind.UPDATE, "effectiveLabels.team": PropertyDiffKind.UPDATE}
+    (found,) = fold(step(Op.REFRESH, "files", old, seen, phase=Phase.DONE, **both), summary()).drift
+    assert [one.path for one in found.properties] == ["labels.team"]
+
+
+@pytest.mark.parametrize("op", [Op.SAME, Op.UPDATE])
+def test_a_setting_that_nobody_names_any_more_is_told_when_it_stays(op):
+    old = state("files", title="a", labels={"team": "data", "x": "y"}, website={"page": "index"}, cors=[{"age": 1}])
+    new = state("files", title="a", labels={"team": "data"})
+    detailed = {"labels.x": PropertyDiffKind.DELETE} if op is Op.UPDATE else {}
+    told = fold(step(op, "files", old, new, **detailed), summary(**{op.value: 1})).warnings
+    kept = ["website", "cors"] if op is Op.UPDATE else ["labels.x", "website", "cors"]
+    assert [text.partition(" is ")[0] for text in told] == [f"files: `{path}`" for path in kept]
+
+
 def test_changes_know_their_component_and_the_line_they_come_from():
     parent = urn("storage", "envctl:index:Storage")
     place = SourceSpan(Path("environments/dev.yaml"), 7)
