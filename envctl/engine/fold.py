@@ -123,7 +123,7 @@ def _drifted(old: ResourceState, new: ResourceState, event: StepEvent) -> tuple[
     paths = [path for path in (event.detailed_diff or event.diffs) if not path.startswith("__")]
     if not paths:
         return ()
-    return diff_properties(old.inputs, new.inputs, changed_paths=paths)
+    return diff_properties(old.inputs, new.inputs, changed_paths=paths, known=old.outputs)
 
 
 def _fold_resource(group: Sequence[StepEvent], mode: Mode, source_of: SourceOf) -> Change:
@@ -225,6 +225,7 @@ def _properties(
                 new.inputs if new else {},
                 changed_paths=list(detailed) or list(diffs),
                 replace_paths=replacing,
+                known=old.outputs if old else None,
             )
         case Action.NO_OP | Action.READ | Action.DELETE | Action.FORGET:
             return ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from envctl.plan.model import PropertyAction, PropertyChange
 from envctl.plan.values import JsonValue, Opaque
@@ -28,6 +29,7 @@ def diff_properties(
     *,
     changed_paths: Sequence[str] = (),
     replace_paths: Sequence[str] = (),
+    known: Mapping[str, JsonValue] | None = None,
 ) -> tuple[PropertyChange, ...]:
     """The changed leaves, in the order of the new tree and then what was removed.
 
@@ -37,11 +39,12 @@ def diff_properties(
         changed_paths: what the provider says differs; the answer keeps to these paths, because a provider
             knows equal spellings that a comparison of text does not. Empty means: every difference counts.
         replace_paths: of these, what replaces the resource.
+        known: what the cloud says: the old value of what is no input.
     """
     leaves = list(_leaves("", before, after))
     if changed_paths:
         leaves = [leaf for leaf in leaves if any(same_property(leaf.path, path) for path in changed_paths)]
-        leaves += _unseen(before, after, changed_paths, leaves)
+        leaves += _unseen(before, after, changed_paths, leaves, known or {})
     return tuple(
         PropertyChange(
             leaf.path,
@@ -59,6 +62,7 @@ def _unseen(
     after: Mapping[str, JsonValue],
     changed_paths: Sequence[str],
     leaves: Sequence[PropertyChange],
+    known: Mapping[str, JsonValue],
 ) -> list[PropertyChange]:
     """Differences that only the provider sees: secrets, and values that the server filled in.
 
@@ -72,7 +76,9 @@ def _unseen(
         old, new = value_at(before, path), value_at(after, path)
         result.append(PropertyChange(path, PropertyAction.CHANGE, old, new))
     declared = [one for one in result if one.before is not None or one.after is not None]
-    return declared if declared or leaves else result
+    if declared or leaves:
+        return declared
+    return [replace(one, action=PropertyAction.REMOVE, before=value_at(known, one.path)) for one in result]
 
 
 def dropped_paths(before: JsonValue, after: JsonValue, base: str = "") -> tuple[str, ...]:

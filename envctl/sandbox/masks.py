@@ -55,12 +55,14 @@ def at(value: Mapping[str, Any], path: Sequence[str]) -> Any:
 
 
 def with_path(value: Mapping[str, Any], path: Sequence[str], new: Any) -> Json:
-    """A copy with another value at a path; None removes it."""
+    """A copy with another value at a path; None removes it, and what it leaves empty."""
     head, *rest = path
     copy: Json = dict(value)
     if rest:
         inner = copy.get(head)
         copy[head] = with_path(inner if isinstance(inner, dict) else {}, rest, new)
+        if new is None and not copy[head]:
+            del copy[head]
     elif new is None:
         copy.pop(head, None)
     else:

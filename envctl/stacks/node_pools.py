@@ -92,7 +92,8 @@ def _pool(scope: Scope, key: str, pool: NodePool, account: str) -> Resource:
         "spot": pool.spot,
         "serviceAccount": account,
         "oauthScopes": _SCOPES,
-        "labels": dict(sorted(pool.labels.items())),
+        # One label always stays: the provider sends nothing when the last one goes, and finds it again each time.
+        "labels": dict(sorted({"managed-by": "envctl", **pool.labels}.items())),
         "workloadMetadataConfig": {"mode": "GKE_METADATA"},
         "shieldedInstanceConfig": {"enableSecureBoot": True, "enableIntegrityMonitoring": True},
     }
