@@ -15,6 +15,7 @@ from envctl.doctor.intake import make_case
 from envctl.doctor.live import collect_facts
 from envctl.doctor.model import Finding, Status
 from envctl.doctor.org_policy import constraint_answer, custom_constraints
+from envctl.iam_roles import load_operations
 from envctl.provider.transport import Answer, Transport
 from envctl.sandbox import control
 from envctl.sandbox.cloud import Cloud
@@ -208,6 +209,14 @@ def test_the_heaviest_environment_keeps_to_the_number_of_calls(generation: int, 
     assert unread.keys() <= {
         (Subject.DATABASE, f"projects/acme-data/locations/{REGION}/environments/prod")  # the sandbox has no metrics
     }
+    assert not [item for item in found if any("not in the facts" in text for text in item.evidence)]
+
+
+@pytest.mark.parametrize("generation", [2, 3])
+def test_what_every_operation_asks_for_is_little_more(generation: int) -> None:
+    """What `--collect` and `--error` read."""
+    calls, _, found = look(heavy_cloud(exists=True), heavy(generation), *load_operations())
+    assert len(calls) <= MOST_CALLS + 4, "\n".join(sorted(calls))
     assert not [item for item in found if any("not in the facts" in text for text in item.evidence)]
 
 
