@@ -151,7 +151,8 @@ def _fixes(cause: Cause, case: Case | None) -> Iterator[Fix]:
     project = shlex.quote(case.project) if case else "PROJECT"
     number = case.project_number if case else None
     number = number or next((found[1] for group in cause.groups if (found := _PROJECT_NUMBER.fullmatch(group))), None)
-    for row in (tables[identifier] for identifier in cause.checks if identifier not in settled):
+    told_as = {row: item.id for item in case.bindings for row in item.ids} if case else {}
+    for row in (tables[item] for item in cause.checks if item not in settled and told_as.get(item) not in settled):
         if row.get("kind") == "api":
             yield command(f"gcloud services enable {row['subject']} --project={project}")
         elif row["id"] == "env.agent-exists":
@@ -188,8 +189,12 @@ def _binding_of(row: Mapping[str, Any], case: Case) -> Binding | None:
 
 def _decide(cause: Cause, case: Case) -> Cause:
     everywhere = replace(case, operations=tuple(load_operations()))
-    runnable = [item for item in cause.checks if item in set(check_ids())]
-    order = {item: place for place, item in enumerate(cause.checks)}
+    # Rows that mean the same binding are one finding, under the id of the strongest.
+    told_as = {row: item.id for item in everywhere.bindings for row in item.ids}
+    known = set(check_ids())
+    named = dict.fromkeys(told_as.get(item, item) for item in cause.checks)
+    runnable = [item for item in named if item in known]
+    order = {item: place for place, item in enumerate(runnable)}
     decided: list[Finding] = sorted(examine(everywhere, runnable), key=lambda item: order[item.id])
     decided += open_numbers(cause.groups, case)
     needs = tuple(dict.fromkeys(text for item in decided if item.status is Status.UNKNOWN for text in item.evidence))

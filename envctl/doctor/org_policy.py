@@ -66,13 +66,30 @@ def listed_policy(facts: Facts, project: str, constraint: str) -> Known | Absent
     """The policy that the lists of the levels show to be in effect; None where they do not decide it."""
     levels = levels_of(facts, project)
     for level in levels:
-        listed = facts.value(Subject.SET_CONSTRAINTS, level)
-        if not isinstance(listed, list):
+        policies = _set_on(facts, level)
+        if policies is None:
             return None
-        for policy in objects(listed):
-            if str(policy.get("name")).rpartition("/")[2] == constraint and "spec" in policy:
-                return Known(policy) if _stands_alone(policy["spec"]) else None
+        if constraint in policies:
+            return Known(policies[constraint]) if _stands_alone(policies[constraint].get("spec")) else None
     return Absent() if levels else None
+
+
+def _set_on(facts: Facts, level: str) -> Mapping[str, Mapping[str, Any]] | None:
+    """The policies that are set on a level, by constraint; None when they are not known, or one makes no sense.
+
+    A policy that is only tried out (`dryRunSpec` alone) is not in effect and left out.
+    """
+    listed = facts.value(Subject.SET_CONSTRAINTS, level)
+    if not isinstance(listed, list):
+        return None
+    found: dict[str, Mapping[str, Any]] = {}
+    for policy in listed:
+        name = field_of(policy, "name")
+        if not isinstance(name, str) or not (field_of(policy, "spec") or field_of(policy, "dryRunSpec")):
+            return None
+        if field_of(policy, "spec"):
+            found[name.rpartition("/")[2]] = policy
+    return found
 
 
 def undecided(facts: Facts, project: str, constraint: str) -> bool:
@@ -121,10 +138,10 @@ def _custom_names(facts: Facts, project: str) -> frozenset[str] | None:
     names: set[str] = set()
     levels = levels_of(facts, project)
     for level in levels:
-        listed = facts.value(Subject.SET_CONSTRAINTS, level)
-        if not isinstance(listed, list):
+        policies = _set_on(facts, level)
+        if policies is None:
             return None
-        names |= {str(policy.get("name")).rpartition("/")[2] for policy in objects(listed)}
+        names |= policies.keys()
     return frozenset(name for name in names if name.startswith("custom.")) if levels else None
 
 

@@ -14,7 +14,7 @@ from envctl.doctor.facts import Absent, Facts, Known, Subject, Unreadable
 from envctl.doctor.intake import make_case
 from envctl.doctor.live import collect_facts
 from envctl.doctor.model import Finding, Status
-from envctl.doctor.org_policy import constraint_answer, custom_constraints
+from envctl.doctor.org_policy import constraint_answer, custom_constraints, listed_policy
 from envctl.iam_roles import load_operations
 from envctl.provider.transport import Answer, Transport
 from envctl.sandbox import control
@@ -327,3 +327,29 @@ def test_what_does_not_exist_costs_no_second_call() -> None:
     assert facts.ask(Subject.BUCKET, "none-yet") == Absent()
     assert not [call for call in calls if "none-yet/iam" in call or ("serviceAccounts/" in call and ":" in call)]
     assert {item.status for item in found if item.id == "env.sa-exists"} == {Status.SKIPPED}
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        ([], Absent()),
+        ([{"name": "projects/1/policies/a.b", "spec": {"rules": [{"enforce": True}]}}], "known"),
+        ([{"name": "projects/1/policies/a.b", "dryRunSpec": {"rules": [{"enforce": True}]}}], Absent()),
+        ([{"name": "projects/1/policies/a.b", "spec": {"reset": True}}], None),
+        ([{"name": "projects/1/policies/a.b", "spec": {"inheritFromParent": True, "rules": []}}], None),
+        ([{"name": "projects/1/policies/a.b", "spec": {"rules": [{"enforce": True, "condition": {}}, {"condition": {"x": 1}}]}}], None),
+        ([{"name": "projects/1/policies/a.b", "spec": []}], None),
+        ([None], None),
+        ([{"name": 3}], None),
+        ({"policies": []}, None),
+    ],
+)  # fmt: skip
+def test_a_list_decides_only_where_it_makes_sense_and_stands_alone(policies: Any, expected: Any) -> None:
+    place = "//cloudresourcemanager.googleapis.com/projects/p"
+    facts = Facts(
+        {(Subject.PROJECT, "p"): Known({"ancestors": []}), (Subject.SET_CONSTRAINTS, place): Known(policies)},
+        make_case("x", environment(), None).now,
+        "t",
+    )
+    found = listed_policy(facts, "p", "a.b")
+    assert isinstance(found, Known) if expected == "known" else found == expected, found

@@ -275,3 +275,21 @@ def test_no_number_in_the_facts_is_no_reason_to_call_another_one_wrong() -> None
         answers[Subject.PROJECT, project] = Unreadable("resourcemanager.projects.get", "403")
     decided = [item.id for cause in causes_of(agent("999"), case(spec, answers, "create")) for item in cause.decided]
     assert "policy.wrong-project-number" not in decided
+
+
+def test_rows_that_mean_one_binding_are_decided_by_its_finding() -> None:
+    spec = environment(RICH, imageVersion=GEN2)
+    rows = [row for row in grants(spec) if row[1] != "roles/bigquery.dataEditor"]
+    text = SIGNATURES["df.preflight"]["example"]
+    fine = next(
+        item for item in causes_of(text, case(spec, healthy(spec), "create")) if item.signature == "df.preflight"
+    )
+    assert {"env.bq-data", "env.bq-job"} <= {item.id for item in fine.decided}
+    assert all("roles/pubsub.editor" in fix.text for fix in fine.fixes)  # the one row that no check decides
+    short = next(
+        item
+        for item in causes_of(text, case(spec, healthy(spec, rows=rows), "update"))
+        if item.signature == "df.preflight"
+    )
+    assert short.confirmed
+    assert [item.id for item in short.decided if item.status is Status.FAILED] == ["env.bq-data"]
