@@ -70,7 +70,7 @@ def listed_policy(facts: Facts, project: str, constraint: str) -> Known | Absent
         if policies is None:
             return None
         if constraint in policies:
-            return Known(policies[constraint]) if _stands_alone(policies[constraint].get("spec")) else None
+            return Known(policies[constraint]) if stands_alone(policies[constraint].get("spec")) else None
     return Absent() if levels else None
 
 
@@ -102,7 +102,7 @@ def custom_undecided(facts: Facts, project: str) -> bool:
     return _custom_names(facts, project) != frozenset() and _switched_off(facts, project) is None
 
 
-def _stands_alone(spec: Any) -> bool:
+def stands_alone(spec: Any) -> bool:
     """Whether nothing from above and no default has a part in a policy."""
     rules = field_of(spec, "rules")
     return (
