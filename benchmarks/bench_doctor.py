@@ -2,7 +2,8 @@
 
 - evaluator: 1,000 principals x 300 permissions against a project policy of 1,500 bindings; at most 2 s.
 - offline: one environment, all checks, facts from a bundle, the whole process from start to exit; at most 1 s.
-- live: the same against the emulator; at most 40 calls and 3 s.
+- live: the same against the emulator, nothing made yet; at most 40 calls and 3 s. The heaviest environment, with everything
+  made, is counted by `tests/doctor/test_doctor_calls.py`.
 """
 
 from __future__ import annotations

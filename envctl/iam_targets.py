@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from envctl.iam_conditions import Setting, secret_names, snapshot_bucket
+from envctl.iam_conditions import Setting, project_of_account, secret_names, snapshot_bucket
 
 CALLER: Final = "${caller}"
 """Stands for whoever runs envctl, where a row is about the caller and the file names nobody."""
@@ -121,10 +121,11 @@ def targets_of(kind: str, setting: Setting) -> tuple[Target, ...]:
         case "secret_or_project":
             return tuple(_secret_targets(setting))
         case "deploy_service_account":
+            emails = [item.partition(":")[2] for item in spec.access.deployers if item.startswith("serviceAccount:")]
+            homes = [(project_of_account(email, setting.project), email) for email in emails]
             return tuple(
-                Target(f"//iam.googleapis.com/projects/-/serviceAccounts/{member.partition(':')[2]}", "", ours=False)
-                for member in spec.access.deployers
-                if member.startswith("serviceAccount:")
+                Target(f"//iam.googleapis.com/projects/{project}/serviceAccounts/{email}", "", ours=False)
+                for project, email in homes
             )
         case "pulumi_state_bucket" | "pulumi_secrets_key" | "organization":
             return (Target(None, "", ours=False),)

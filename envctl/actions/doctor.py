@@ -63,7 +63,8 @@ def diagnose(request: DiagnoseRequest) -> DoctorReport:
         if request.error_text is None:
             raise UsageError("Nothing to examine", hints=("name an environment, or give --error TEXT",), code="usage")
         return DoctorReport("error text", (), (), causes_of(request.error_text))
-    facts = gather(request)
+    # The checks of a cause belong to any operation, not only to the one that comes next.
+    facts = gather(request if request.error_text is None else _for_every_operation(request))
     case = case_of(request.loaded, request.operations, facts, request.now)
     causes = causes_of(request.error_text, case if case.has_facts else None) if request.error_text is not None else ()
     findings = () if request.error_text is not None else examine(case)
@@ -132,11 +133,17 @@ def collect(request: DiagnoseRequest) -> str:
     """
     from envctl.doctor.bundle import render_bundle
 
-    whole = replace(request, operations=request.operations or ("create", "update", "packages", "upgrade", "delete"))
-    facts = gather(whole)
+    facts = gather(_for_every_operation(request))
     if facts is None:
         raise UsageError("There is no cloud to collect facts from", hints=("sign in, or use --cloud sandbox",))
     return render_bundle(facts)
+
+
+def _for_every_operation(request: DiagnoseRequest) -> DiagnoseRequest:
+    """The request with every operation, unless it names some."""
+    from envctl.iam_roles import load_operations
+
+    return request if request.operations else replace(request, operations=tuple(load_operations()))
 
 
 def describe(facts: Facts, file: Path | None = None) -> str:

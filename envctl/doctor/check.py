@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
-from envctl.doctor.facts import API_OFF, Unreadable
+from envctl.doctor.facts import Unreadable, off_api
 from envctl.doctor.model import Finding, Fix, FixKind, Status
-
-_API_OFF = re.compile(re.escape(API_OFF).replace("API_NAME", r"[\w.-]+"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class Voice:
         if isinstance(answer, str):
             text = answer
         else:
-            first = "that API on and " if _API_OFF.search(answer.cause) else ""
+            first = "that API on and " if off_api(answer.cause) else ""
             text = f"{answer.cause}; reading it needs {first}{answer.permission}"
         return Finding(self.id, Status.UNKNOWN, severity or self.severity, why, principal, resource, evidence=(text,))
 

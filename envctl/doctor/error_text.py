@@ -10,18 +10,20 @@ from typing import Any
 
 from envctl.doctor.case import Case
 from envctl.doctor.check import command
+from envctl.doctor.error_projects import open_numbers, wrong_number
 from envctl.doctor.examine import examine
 from envctl.doctor.model import Cause, Finding, Fix, Status
 from envctl.doctor.registry import check_ids
 from envctl.doctor.repair import fixes_for
 from envctl.doctor.words import command_of_row, filled
-from envctl.iam_roles import load_operations, load_table
+from envctl.iam_roles import Binding, load_operations, load_table
 
 _PERMISSION = re.compile(r"\b[a-z][a-zA-Z]+\.[a-zA-Z]+\.[a-zA-Z]+\b")
 _ACCOUNT = re.compile(r"\b(?:(?:service-|bq-)?(\d+)(?:-compute)?|[\w.-]{1,100})@[\w.-]{0,100}gserviceaccount\.com\b")
 _NUMBER = re.compile(r"\bproject (\d{6,20})\b")
 _API = re.compile(r"\b[a-z][\w-]{1,60}\.googleapis\.com\b")
 _PROJECT_NUMBER = re.compile(r"project (\d+)")
+_PLACEHOLDER = re.compile(r"\b(?:HOST_PROJECT|PROJECT|REGION|ENVIRONMENT_ACCOUNT)\b")
 _ANY_BINDING = "any-binding"
 _LONG_WORD = re.compile(r"[\w.\-]{300,}")
 LONGEST_TEXT = 200_000
@@ -49,7 +51,8 @@ def causes_of(text: str, case: Case | None = None) -> tuple[Cause, ...]:
         found.append(Cause(row["id"], row["means"], place, groups, _checks(row, groups)))
     found += _named_permissions(pieces, found)
     if case is not None:
-        found = [_decide(cause, case) for cause in found]
+        wrong = wrong_number(tuple(dict.fromkeys(group for cause in found for group in cause.groups)), case)
+        found = [_decide(cause, case) for cause in found] + ([wrong] if wrong else [])
     found = [replace(cause, fixes=tuple(_fixes(cause, case))) for cause in found]
     return tuple(
         replace(cause, rank=rank)
@@ -141,31 +144,58 @@ def _fixes(cause: Cause, case: Case | None) -> Iterator[Fix]:
         if not cause.confirmed and case is not None:  # nothing failed but what `up` has still to do
             yield command(f"envctl up {case.name}")
         return
-    settled = {item.id for item in cause.decided} - {item.id for item in cause.decided if item.status is Status.UNKNOWN}
+    # Where no check concerns the environment, the table's own repair is all there is to go by.
+    settled = {item.id for item in cause.decided if not cause.elsewhere}
+    settled -= {item.id for item in cause.decided if item.status is Status.UNKNOWN}
     tables = {row["id"]: row for name in ("bindings", "preconditions") for row in load_table(name)["rows"]}
     project = shlex.quote(case.project) if case else "PROJECT"
-    number = next((found[1] for group in cause.groups if (found := _PROJECT_NUMBER.fullmatch(group))), None)
-    for row in (tables[identifier] for identifier in cause.checks if identifier not in settled):
+    number = case.project_number if case else None
+    number = number or next((found[1] for group in cause.groups if (found := _PROJECT_NUMBER.fullmatch(group))), None)
+    told_as = {row: item.id for item in case.bindings for row in item.ids} if case else {}
+    for row in (tables[item] for item in cause.checks if item not in settled and told_as.get(item) not in settled):
         if row.get("kind") == "api":
             yield command(f"gcloud services enable {row['subject']} --project={project}")
         elif row["id"] == "env.agent-exists":
             yield command(f"gcloud beta services identity create --service=composer.googleapis.com --project={project}")
-        elif "role" in row and case is not None:
-            known = next((item for item in case.bindings if row["id"] in item.ids and item.resource), None)
-            if known is None:
-                continue
+        elif row.get("kind") == "org_policy":
+            name = row["subject"].removeprefix("constraints/")
+            yield command(f"gcloud org-policies describe {name} --project={project} --effective")
+        elif case is not None and (known := _binding_of(row, case)):
             yield from fixes_for(known, filled(known.member), case.name, case.project)
         elif "role" in row and (text := command_of_row(row, number)):
-            yield command(text)
+            yield command(_named_here(text, case) if case else text)
         else:
             continue
         return
+    if cause.elsewhere:
+        yield command(f"envctl explain {cause.checks[0]}")
+
+
+def _named_here(text: str, case: Case) -> str:
+    """A command of the table with the environment's own names where it has placeholders for them."""
+    names = {
+        "PROJECT": case.project,
+        "HOST_PROJECT": case.setting.host_project,
+        "REGION": case.spec.region,
+        "ENVIRONMENT_ACCOUNT": case.setting.account_email,
+    }
+    return _PLACEHOLDER.sub(lambda match: shlex.quote(names[match[0]] or match[0]), text)
+
+
+def _binding_of(row: Mapping[str, Any], case: Case) -> Binding | None:
+    """The binding of this environment that a row of the table stands for; None where it has none, or no place yet."""
+    return next((item for item in case.bindings if row["id"] in item.ids and item.resource), None)
 
 
 def _decide(cause: Cause, case: Case) -> Cause:
     everywhere = replace(case, operations=tuple(load_operations()))
-    runnable = [item for item in cause.checks if item in set(check_ids())]
-    order = {item: place for place, item in enumerate(cause.checks)}
+    # Rows that mean the same binding are one finding, under the id of the strongest.
+    told_as = {row: item.id for item in everywhere.bindings for row in item.ids}
+    known = set(check_ids())
+    named = dict.fromkeys(told_as.get(item, item) for item in cause.checks)
+    runnable = [item for item in named if item in known]
+    order = {item: place for place, item in enumerate(runnable)}
     decided: list[Finding] = sorted(examine(everywhere, runnable), key=lambda item: order[item.id])
+    decided += open_numbers(cause.groups, case)
     needs = tuple(dict.fromkeys(text for item in decided if item.status is Status.UNKNOWN for text in item.evidence))
     return replace(cause, decided=tuple(decided), needs=needs)

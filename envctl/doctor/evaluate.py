@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from envctl.doctor.conditions import Truth, evaluate_condition
 from envctl.doctor.denials import DenialIndex
+from envctl.doctor.facts import READERS, Subject
 from envctl.doctor.policies import AllowPolicy, Condition, PolicyBinding
 from envctl.doctor.principals import deleted_member, group_closure, normal_member, stands_for
 from envctl.doctor.requests import Scope, scopes_of
@@ -345,8 +346,17 @@ def _open_sentence(grant: Grant) -> str:
     if grant.reason is Reason.ROLE_UNKNOWN:
         return f"{grant}: the permissions of this role are not known; reading it needs iam.roles.get"
     if grant.reason is Reason.MEMBERSHIP_UNKNOWN:
-        return f"{grant}: whether the principal belongs to it is not in the facts"
+        return f"{grant}: whether the principal belongs to it is not in the facts{_membership_reader(grant.member)}"
     return f"{grant}: whether the condition holds cannot be known before the request"
+
+
+def _membership_reader(member: str) -> str:
+    kind, _, name = member.partition(":")
+    if kind == "group":
+        return f"; reading it needs {READERS[Subject.GROUP]}"
+    if kind in _CONVENIENCE:
+        return f"; reading it needs {policy_reader(PROJECTS + name)}"
+    return ""
 
 
 _READERS = {

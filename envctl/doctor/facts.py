@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,10 @@ class Subject(StrEnum):
     BOUNDARIES = "boundaries"  # project id: list of {"policy", "principalSet", "rules", "blockedPermissions"?}
     SERVICES = "services"  # project id: list of enabled API names
     CONSTRAINT = "constraint"  # project id/constraints/NAME: effective policy {"spec": {"rules": [...]}}
-    CUSTOM_CONSTRAINTS = "custom-constraints"  # project id: list of {"name", "condition", "actionType", "methodTypes"}
+    SET_CONSTRAINTS = (
+        "set-constraints"  # full name of a project, folder or organization: list of the policies set there
+    )
+    CUSTOM_CONSTRAINTS = "custom-constraints"  # project id: those of its organization, {"name", "condition", "actionType", "methodTypes", "resourceTypes"}
     ACCOUNT = "service-account"  # address: {"email", "disabled", "uniqueId"}
     KEY = "key"  # projects/P/locations/L/keyRings/R/cryptoKeys/K: the CryptoKey
     BUCKET = "bucket"  # bucket name: the Bucket, "projectNumber" included
@@ -64,9 +68,11 @@ READERS: Final[Mapping[Subject, str]] = {
     Subject.PROJECT: "resourcemanager.projects.get",
     Subject.POLICY: "getIamPolicy on the resource",
     Subject.DENY: "iam.denypolicies.list",
-    Subject.BOUNDARIES: "iam.principalaccessboundarypolicies.searchPolicyBindings",
+    # IAM documentation, "View principal access boundary policies" (2026-08): bindings by target, then the policies.
+    Subject.BOUNDARIES: "resourcemanager.projects.searchPolicyBindings and iam.principalaccessboundarypolicies.get",
     Subject.SERVICES: "serviceusage.services.list",
     Subject.CONSTRAINT: "orgpolicy.policy.get",
+    Subject.SET_CONSTRAINTS: "orgpolicy.policies.list",
     Subject.CUSTOM_CONSTRAINTS: "orgpolicy.customConstraints.list",
     Subject.ACCOUNT: "iam.serviceAccounts.get",
     Subject.KEY: "cloudkms.cryptoKeys.get",
@@ -76,10 +82,10 @@ READERS: Final[Mapping[Subject, str]] = {
     Subject.ROUTERS: "compute.routers.list",
     Subject.FIREWALLS: "compute.firewalls.list",
     Subject.QUOTAS: "compute.regions.get",
-    Subject.PERIMETERS: "accesscontextmanager.servicePerimeters.list",
+    Subject.PERIMETERS: "accesscontextmanager.policies.list and accesscontextmanager.servicePerimeters.list",
     Subject.ENVIRONMENT: "composer.environments.get",
     Subject.DATABASE: "monitoring.timeSeries.list",
-    Subject.GROUP: "membership of the group (Cloud Identity Groups API)",
+    Subject.GROUP: "leave to view the group's members (Cloud Identity groups.memberships.list)",
     Subject.ROLE: "iam.roles.get",
     Subject.TEST: "none; the caller tests its own rights",
     Subject.CHANGES: "logging.logEntries.list",
@@ -89,8 +95,9 @@ READERS: Final[Mapping[Subject, str]] = {
 NOT_ASKED: Final = "not in the facts"
 API_OFF: Final = "the API API_NAME is off in the project that is asked"
 """Why an answer could not be read, where the cloud said that the API is not switched on."""
-BUNDLE_ONLY: Final = "never read live: perimeters, access boundaries, custom constraints; a bundle can hold them"
-"""What is said, once, of questions that only a bundle answers."""
+_API_OFF: Final = re.compile(re.escape(API_OFF).replace("API_NAME", r"([\w.-]+)"))
+BUNDLE_ONLY: Final = "envctl does not read it live; add it to a bundle"
+"""Why there is no answer to a question that only a bundle answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,12 @@ class Facts:
     def names(self, subject: Subject) -> tuple[str, ...]:
         """The objects of which something was asked, sorted."""
         return tuple(sorted(name for kind, name in self.answers if kind is subject))
+
+
+def off_api(text: str) -> str | None:
+    """The API that a cause names as switched off; None for any other cause."""
+    found = _API_OFF.search(text)
+    return found[1] if found else None
 
 
 def texts(value: Any) -> Iterable[str]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from envctl.diagnostics import Diagnostic, SourceSpan
 from envctl.doctor.facts import READERS, Answer, Facts, Known, Subject, Unreadable, field_of, objects
+from envctl.doctor.org_policy import stands_alone
 from envctl.errors import InvalidInputError
 
 _CONTAINERS = "//cloudresourcemanager.googleapis.com"
@@ -128,6 +129,10 @@ def _take(name: str, value: Any, problem: str, answers: dict[tuple[Subject, str]
         for item in objects(value):
             constraint = str(item.get("name", item.get("constraint", ""))).rpartition("/")[2]
             put(Subject.CONSTRAINT, f"{parts[0]}/constraints/{constraint}", item)
+            if "spec" in item and not stands_alone(item["spec"]):
+                cause = "what is set on the project merges with what is set above it; describe it with --effective"
+                unreadable = Unreadable(READERS[Subject.CONSTRAINT], cause)
+                answers[Subject.CONSTRAINT, f"{parts[0]}/constraints/{constraint}"] = unreadable
     elif kind == "group" and len(parts) == 1:  # gcloud identity groups memberships list
         put(Subject.GROUP, parts[0], {"members": list(_group_members(value)), "complete": True})
     elif kind in _DESCRIPTIONS:

@@ -17,7 +17,20 @@ from urllib.parse import quote
 
 from envctl.doctor.case import Case
 from envctl.doctor.evaluate import policy_reader
-from envctl.doctor.facts import API_OFF, READERS, Absent, Answer, Facts, Known, Subject, Unreadable, field_of, objects
+from envctl.doctor.facts import (
+    API_OFF,
+    BUNDLE_ONLY,
+    READERS,
+    Absent,
+    Answer,
+    Facts,
+    Known,
+    Subject,
+    Unreadable,
+    field_of,
+    objects,
+    texts,
+)
 from envctl.doctor.questions import Question, first_questions, further_questions, last_questions, tested_permissions
 from envctl.doctor.resources import split_name
 from envctl.errors import OutsideError
@@ -63,6 +76,7 @@ def collect_facts(
             questions = [question for question in ask() if question not in answers]
             reader.tests = tested_permissions(with_answers())
             reader.caller = caller or UNNAMED_CALLER
+            reader.facts = with_answers().facts
             answers.update(zip(questions, pool.map(reader.answer, questions), strict=True))
             if reader.unreachable is not None and reader.replies == 0:
                 raise reader.unreachable
@@ -76,6 +90,7 @@ class _Reader:
         self._transport = transport
         self.tests: Mapping[str, tuple[str, ...]] = {}
         self.caller = UNNAMED_CALLER
+        self.facts = Facts({}, datetime.fromtimestamp(0, UTC), "live")
         self.replies = 0
         self.unreachable: OutsideError | None = None
         self._above: dict[tuple[object, object], Reply] = {}
@@ -122,6 +137,10 @@ class _Reader:
                     "GET", "orgpolicy/v2", f"projects/{project}/policies/{constraint}:getEffectivePolicy"
                 )
                 return _answer(reply, READERS[subject])
+            case Subject.SET_CONSTRAINTS:
+                return self._list(subject, "orgpolicy/v2", f"{split_name(name)[1]}/policies", "policies")
+            case Subject.CUSTOM_CONSTRAINTS:
+                return self._custom_constraints(name)
             case Subject.ACCOUNT:
                 return _answer(self._call("GET", "iam/v1", f"projects/-/serviceAccounts/{name}"), READERS[subject])
             case Subject.KEY:
@@ -146,22 +165,19 @@ class _Reader:
                 return _answer(self._call("GET", "iam/v1", name), READERS[subject])
             case Subject.DATABASE:
                 return self._database(name)
-            case (
-                Subject.CALLER
-                | Subject.BOUNDARIES
-                | Subject.CUSTOM_CONSTRAINTS
-                | Subject.PERIMETERS
-                | Subject.GROUP
-                | Subject.CHANGES
-            ):
-                return Unreadable(READERS[subject], "envctl does not read it live; add it to a bundle")
+            case Subject.CALLER | Subject.BOUNDARIES | Subject.PERIMETERS | Subject.GROUP | Subject.CHANGES:
+                return Unreadable(READERS[subject], BUNDLE_ONLY)
 
     def _project(self, name: str) -> Answer:
         found = _answer(self._call("GET", "crm/v1", f"projects/{name}"), READERS[Subject.PROJECT])
         if not isinstance(found, Known) or not isinstance(found.value, Mapping):
             return found
         value = dict(found.value)
-        above = self._ancestry(name, (field_of(value, "parent", "type"), field_of(value, "parent", "id")))
+        kind, parent = field_of(value, "parent", "type"), field_of(value, "parent", "id")
+        if kind == "organization" and isinstance(parent, str) and parent:  # nothing stands above it
+            value["ancestors"] = [f"//cloudresourcemanager.googleapis.com/organizations/{parent}"]
+            return Known(value)
+        above = self._ancestry(name, (kind, parent))
         if above.status == 200:
             value["ancestors"] = [
                 f"//cloudresourcemanager.googleapis.com/{field_of(item, 'resourceId', 'type')}s/{field_of(item, 'resourceId', 'id')}"
@@ -169,6 +185,16 @@ class _Reader:
                 if field_of(item, "resourceId", "type") != "project"
             ]
         return Known(value)
+
+    def _custom_constraints(self, project: str) -> Answer:
+        """Those of the organization above; a project without one has none."""
+        above = list(texts(field_of(self.facts.value(Subject.PROJECT, project), "ancestors")))
+        if not isinstance(self.facts.ask(Subject.PROJECT, project), Known):
+            return Unreadable(READERS[Subject.PROJECT], "the organization above the project is not known")
+        if not above or not split_name(above[-1])[1].startswith("organizations/"):
+            return Known([])
+        path = f"{split_name(above[-1])[1]}/customConstraints"
+        return self._list(Subject.CUSTOM_CONSTRAINTS, "orgpolicy/v2", path, "customConstraints")
 
     def _ancestry(self, name: str, parent: tuple[object, object]) -> Reply:
         """What stands above a project; asked once for all projects of the same folder."""

@@ -94,6 +94,11 @@ class Cause:
         """True when a check of this cause failed; what `up` has still to do proves nothing."""
         return any(item.status is Status.FAILED and not item.coming for item in self.decided)
 
+    @property
+    def elsewhere(self) -> bool:
+        """True when checks were run and none of them concerns the environment."""
+        return bool(self.decided) and all(item.status is Status.SKIPPED for item in self.decided)
+
 
 @dataclass(frozen=True, slots=True)
 class DoctorReport:

@@ -59,10 +59,9 @@ def build_world(
             parents[_bucket(name)] = project_resource(owner)
     for name, project in (buckets or {}).items():
         parents.setdefault(_bucket(name), project_resource(project))
-    gone = {_RESOURCE[subject](name) for subject, name in _absent(facts)}
     return World(
         # An object that does not exist yet has no policy of its own and will inherit what stands above it.
-        policies={name: AllowPolicy(()) for name in (*gone, *imagined)}
+        policies={name: AllowPolicy(()) for name in (*absent_resources(facts), *imagined)}
         | {name: _allow_policy(facts, name) for name in facts.names(Subject.POLICY)},
         roles=RoleCatalogue(
             {name: _permissions(facts.value(Subject.ROLE, name)) for name in facts.names(Subject.ROLE)}
@@ -153,9 +152,10 @@ _RESOURCE: Final[Mapping[Subject, Callable[[str], str]]] = {
 }
 
 
-def _absent(facts: Facts) -> Iterable[tuple[Subject, str]]:
-    return (
-        (subject, name)
+def absent_resources(facts: Facts) -> frozenset[str]:
+    """Full names of the objects that were asked for and do not exist."""
+    return frozenset(
+        _RESOURCE[subject](name)
         for (subject, name), answer in facts.answers.items()
         if subject in _RESOURCE and answer == Absent()
     )

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from envctl.doctor.case import Case
+from envctl.doctor.checks.constraints import OPERATIONS as CONSTRAINED
 from envctl.doctor.checks.constraints import needless
+from envctl.doctor.checks.net_dataflow_fw import OPERATIONS as DATAFLOW_OPERATIONS
+from envctl.doctor.checks.net_index import needs_nat
 from envctl.doctor.checks.permissions import bindings_of, wanted_permissions
 from envctl.doctor.facts import Facts, Subject, field_of, texts
-from envctl.doctor.resources import own_chain, project_resource
+from envctl.doctor.observed import absent_resources
+from envctl.doctor.org_policy import custom_undecided, levels_of, undecided
+from envctl.doctor.resources import own_chain, project_of, project_resource
 from envctl.iam_conditions import applies, snapshot_bucket
 from envctl.iam_roles import load_table
 from envctl.iam_targets import subnetwork_name
 
 Question = tuple[Subject, str]
+_BUCKETS: Final = "//storage.googleapis.com/projects/_/buckets/"
 
 
 def first_questions(case: Case) -> tuple[Question, ...]:
-    """Questions whose answers decide what else to ask: projects and the environment."""
-    projects = dict.fromkeys(
-        name
-        for name in (case.project, case.setting.host_project, case.setting.account_project, case.setting.key_project)
-        if name
-    )
-    return (*((Subject.PROJECT, name) for name in projects), (Subject.ENVIRONMENT, case.environment_name))
+    """Questions whose answers decide what else to ask: projects, the environment, and objects that may not be there."""
+    setting = case.setting
+    holders = (project_of(place) for place in _wanted_places(case))  # rights are inherited from these
+    named = (case.project, setting.host_project, setting.account_project, *holders)
+    found: list[Question] = [(Subject.PROJECT, name) for name in dict.fromkeys(name for name in named if name)]
+    found.append((Subject.ENVIRONMENT, case.environment_name))
+    return (*found, *_objects(case))
 
 
 def further_questions(case: Case, known: Facts) -> tuple[Question, ...]:
@@ -31,49 +38,92 @@ def further_questions(case: Case, known: Facts) -> tuple[Question, ...]:
     return tuple(dict.fromkeys(_further(case, known)))
 
 
-def _further(case: Case, known: Facts) -> Iterator[Question]:
+def _objects(case: Case) -> Iterator[Question]:
+    """Objects that the file names. One that is not there has no policy to read and no rights to test."""
     setting = case.setting
-    region = f"projects/{case.project}/regions/{case.spec.region}"
-    host_region = f"projects/{setting.host_project or case.project}/regions/{case.spec.region}"
-    yield (Subject.SERVICES, case.project)
-    if setting.host_project and setting.generation == 2:
-        yield (Subject.SERVICES, setting.host_project)
+    yield (Subject.ACCOUNT, setting.account_email)
+    if setting.key_name:
+        yield (Subject.KEY, setting.key_name)
+    yield from ((Subject.BUCKET, bucket) for bucket in _buckets(case))
+    if (
+        (name := subnetwork_name(setting))
+        and setting.generation == 2
+        and case.doing("create", "update", "upgrade", "packages")
+    ):
+        yield (Subject.SUBNETWORK, name.removeprefix("//compute.googleapis.com/"))
+
+
+def _buckets(case: Case) -> tuple[str, ...]:
+    names = [case.environment_bucket]
+    snapshots = snapshot_bucket(case.setting)
+    wanted = f"{_BUCKETS}{snapshots}" in _wanted_places(case)
+    if wanted or case.doing("create", "update", "save-snapshot", "load-snapshot"):
+        names.append(snapshots)
+    return tuple(name for name in dict.fromkeys(names) if name and "${" not in name)
+
+
+def _wanted_places(case: Case) -> tuple[str, ...]:
+    """Resources on which somebody needs a right for the operation, each once."""
+    wanted = wanted_permissions(case)
+    found = (
+        binding.resource
+        for binding in bindings_of(case)
+        if binding.condition is None and any(row in wanted for row in binding.ids)
+    )
+    return tuple(dict.fromkeys(place for place in found if place))
+
+
+def _further(case: Case, known: Facts) -> Iterator[Question]:
+    there = tuple(_about_objects(case))
+    gone = frozenset(absent_resources(known))
+    yield from (question for question in there if question[1] not in gone)
+    yield from _around(case)
+    if case.doing(*CONSTRAINED, "update"):  # custom constraints concern updates too
+        yield from ((Subject.SET_CONSTRAINTS, level) for level in levels_of(known, case.project))
+
+
+def _about_objects(case: Case) -> Iterator[Question]:
+    """Policies and the caller's own rights."""
+    setting, email, known = case.setting, case.setting.account_email, case.facts
     for project in known.names(Subject.PROJECT):
         ancestors = tuple(texts(field_of(known.value(Subject.PROJECT, project), "ancestors")))
         for place in (project_resource(project), *ancestors):
             yield (Subject.POLICY, place)
             if project == case.project:
                 yield (Subject.DENY, place)
-    wanted = wanted_permissions(case)
-    for binding in bindings_of(case):
-        if binding.resource and binding.condition is None and any(row in wanted for row in binding.ids):
-            for place in own_chain(binding.resource):
-                yield (Subject.POLICY, place)
-    yield (Subject.ACCOUNT, setting.account_email)
-    if setting.key_name:
-        yield (Subject.KEY, setting.key_name)
-    for bucket in dict.fromkeys((case.environment_bucket, snapshot_bucket(setting))):
-        if bucket and "${" not in bucket:
-            yield (Subject.BUCKET, bucket)
-            yield (Subject.POLICY, f"//storage.googleapis.com/projects/_/buckets/{bucket}")
-    if (name := subnetwork_name(setting)) and setting.generation == 2:
-        yield (Subject.SUBNETWORK, name.removeprefix("//compute.googleapis.com/"))
-    if case.spec.network.vpc is not None:
-        yield (Subject.SUBNETWORKS, region)
-    if setting.generation == 2:
-        yield (Subject.ROUTERS, host_region)
-        yield (Subject.QUOTAS, region)
-    if any(item.value == "dataflow" for item in case.spec.integrations):
-        yield (Subject.FIREWALLS, setting.host_project or case.project)
-        yield (Subject.QUOTAS, region)
-    if case.doing("upgrade", "save-snapshot"):
-        yield (Subject.DATABASE, case.environment_name)
-    if case.doing("create", "upgrade", "packages"):
-        yield from _constraints(case)
+    yield (Subject.POLICY, f"//iam.googleapis.com/projects/{setting.account_project}/serviceAccounts/{email}")
+    yield from ((Subject.POLICY, place) for wanted in _wanted_places(case) for place in own_chain(wanted))
+    # The live environment may have another bucket than the file names.
+    yield from ((Subject.BUCKET, bucket) for bucket in _buckets(case))
+    if (bucket := case.environment_bucket) and "${" not in bucket:
+        yield (Subject.POLICY, _BUCKETS + bucket)
     yield from ((Subject.TEST, place) for place in tested_permissions(case))
 
 
+def _around(case: Case) -> Iterator[Question]:
+    """APIs, networks, quotas, the database: each only where a check of the operation looks at it."""
+    setting = case.setting
+    region = f"projects/{case.project}/regions/{case.spec.region}"
+    host_region = f"projects/{setting.host_project or case.project}/regions/{case.spec.region}"
+    yield (Subject.SERVICES, case.project)
+    if setting.host_project and setting.generation == 2 and case.doing("create", "upgrade"):
+        yield (Subject.SERVICES, setting.host_project)
+    if case.spec.network.vpc is not None and case.doing("create"):
+        yield (Subject.SUBNETWORKS, region)
+    nat = case.doing("delete") or (case.doing("create", "packages", "upgrade") and needs_nat(case))
+    if nat and setting.generation == 2 and case.spec.network.vpc is None:
+        yield (Subject.ROUTERS, host_region)
+    dataflow = any(item.value == "dataflow" for item in case.spec.integrations)
+    if (setting.generation == 2 or dataflow) and case.doing("create", "upgrade", "update"):
+        yield (Subject.QUOTAS, region)
+    if dataflow and case.doing(*DATAFLOW_OPERATIONS):
+        yield (Subject.FIREWALLS, setting.host_project or case.project)
+    if case.exists is not False and case.doing("upgrade", "save-snapshot"):
+        yield (Subject.DATABASE, case.environment_name)
+
+
 def _constraints(case: Case) -> Iterator[Question]:
+    """Constraints that the lists of the levels do not decide."""
     for row in load_table("preconditions")["rows"]:
         name = row["subject"].removeprefix("constraints/")
         if row["kind"] != "org_policy" or "left_out" in row or row["id"] == "constraint.custom":
@@ -82,7 +132,8 @@ def _constraints(case: Case) -> Iterator[Question]:
             project = (
                 case.setting.account_project if name == "iam.disableCrossProjectServiceAccountUsage" else case.project
             )
-            yield (Subject.CONSTRAINT, f"{project}/constraints/{name}")
+            if undecided(case.facts, project, name):
+                yield (Subject.CONSTRAINT, f"{project}/constraints/{name}")
 
 
 def tested_permissions(case: Case) -> Mapping[str, tuple[str, ...]]:
@@ -98,14 +149,19 @@ def tested_permissions(case: Case) -> Mapping[str, tuple[str, ...]]:
 
 
 def last_questions(case: Case) -> tuple[Question, ...]:
-    """Roles that policies use and the shipped data does not know."""
+    """Roles that policies use and the shipped data does not know, and constraints that are not decided yet."""
     names = {
         binding.role
         for resource in case.facts.names(Subject.POLICY)
         for binding in getattr(case.policy(resource), "bindings", ())
         if case.world.roles.role_bits(binding.role) is None and _readable_role(binding.role)
     }
-    return tuple((Subject.ROLE, name) for name in sorted(names))
+    found: list[Question] = [(Subject.ROLE, name) for name in sorted(names)]
+    if case.doing(*CONSTRAINED):
+        found += _constraints(case)
+    if case.doing(*CONSTRAINED, "update") and custom_undecided(case.facts, case.project):
+        found.append((Subject.CUSTOM_CONSTRAINTS, case.project))
+    return tuple(found)
 
 
 def _readable_role(role: str) -> bool:

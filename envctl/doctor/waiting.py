@@ -9,12 +9,11 @@ from typing import Final
 
 from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
-from envctl.doctor.facts import API_OFF, Subject, texts
+from envctl.doctor.facts import Subject, off_api, texts
 from envctl.doctor.model import Finding, Status
 from envctl.iam_roles import required_apis
 
 LATER: Final = "known after `envctl up` has switched the APIs on"
-_OFF = re.compile(re.escape(API_OFF).replace("API_NAME", r"([\w.-]+)"))
 _PROJECT = re.compile(r"projects/([^/\s]+)")
 
 
@@ -41,11 +40,11 @@ def without_waiting(case: Case, findings: Iterable[Finding]) -> Iterator[Finding
 
 
 def _waits(case: Case, item: Finding, text: str, coming: set[str]) -> bool:
-    named = _OFF.search(text)
+    named = off_api(text)
     own = {case.project, case.project_number, "_", "-"}
     places = item.resource if _PROJECT.search(item.resource) else f"projects/{item.resource}" if item.resource else ""
     return (
         named is not None
-        and named[1] in coming
+        and named in coming
         and own.issuperset(_PROJECT.findall(f"{places.rpartition('//')[2]} {text}"))
     )

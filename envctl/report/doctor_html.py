@@ -65,6 +65,7 @@ code { overflow-wrap: anywhere; }
 {{ coming(cause.decided | selectattr("coming") | map("up") | unique(case_sensitive=true)) }}
 {% endif %}
 {% for text in cause.needs %}<p class="seen">would decide it: {{ text | shorter | clean }}</p>{% endfor %}
+{% if cause.elsewhere %}<p>Does not concern this environment: {{ cause.decided[0].why | clean }}</p>{% endif %}
 {% if cause.checks and not cause.decided %}<p>Look at: {{ cause.checks | join(", ") }}</p>{% endif %}
 {% if cause.fixes %}<p>To repair it:</p>{{ repairs(cause.fixes) }}{% endif %}
 {% endfor %}

@@ -206,6 +206,8 @@ def _cause(cause: Cause, style: Style) -> Iterator[str]:
     fine = [item.id for item in cause.decided if item.status is Status.OK]
     if fine:
         yield f"   fine: {', '.join(dict.fromkeys(fine))}"
+    if cause.elsewhere:
+        yield f"   does not concern this environment: {printable(cause.decided[0].why)}"
     for text in cause.needs[:4]:
         yield f"   would decide it: {printable(text)}"
     if not cause.decided and cause.checks:

@@ -30,6 +30,7 @@ _SEED_KEYS = (
     "groups",
     "conflictingPackages",
     "orgPolicies",
+    "customConstraints",
     "requests",
     "faults",
 )
@@ -80,6 +81,10 @@ def seed(cloud: Cloud, document: Mapping[str, Any]) -> None:
         for place, constraints in document.get("orgPolicies", {}).items():
             for constraint, rules in constraints.items():
                 store.put("orgpolicies", f"{place}/policies/{constraint}", {"rules": rules})
+        for place, constraints in document.get("customConstraints", {}).items():
+            for constraint, body in constraints.items():
+                name = f"{place}/customConstraints/{constraint}"
+                store.put("customConstraints", name, {**body, "name": name})
     for entry in document.get("requests", ()):
         _play(cloud, entry)
     with cloud.exclusive():

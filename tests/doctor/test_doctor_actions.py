@@ -99,6 +99,21 @@ def test_an_error_text_alone_has_causes_and_no_findings() -> None:
     assert exit_code(report) is ExitCode.DONE
 
 
+def test_facts_for_an_error_text_are_those_of_every_operation(prod: Loaded, cloud: SandboxCloud) -> None:
+    text = (
+        "Deletion failed. The subnetwork resource 'projects/h/regions/r/subnetworks/s' is already being used by "
+        "'projects/h/regions/r/routers/nat'"
+    )
+    upload = "Error 403: storage.objects.create denied while uploading"
+    for error in (text, upload):
+        request = DiagnoseRequest(
+            loaded=prod, transport=cloud.transport(), caller=caller_of(cloud), error_text=error, now=NOW
+        )
+        report = diagnose(request)
+        assert report.causes
+        assert not [text for cause in report.causes for text in cause.needs if "not in the facts" in text]
+
+
 def test_nothing_to_examine_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="Nothing to examine"):
         diagnose(DiagnoseRequest())

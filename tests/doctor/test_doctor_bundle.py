@@ -182,6 +182,14 @@ def test_a_folder_of_gcloud_outputs(tmp_path: Path) -> None:
     assert facts.value(Subject.ENVIRONMENT, "projects/acme/locations/eu/environments/prod") == {"state": "RUNNING"}
 
 
+@pytest.mark.parametrize("spec", [{"inheritFromParent": True, "rules": [{"allowAll": True}]}, {"reset": True}])
+def test_what_a_project_sets_is_not_taken_for_what_is_in_effect(tmp_path: Path, spec: Any) -> None:
+    write(tmp_path, "constraints--acme.json", [{"name": "projects/5/policies/gcp.resourceLocations", "spec": spec}])
+    answer = load_facts(tmp_path).ask(Subject.CONSTRAINT, "acme/constraints/gcp.resourceLocations")
+    assert isinstance(answer, Unreadable)
+    assert "--effective" in answer.cause
+
+
 def test_policies_of_all_ancestors_in_one_file(tmp_path: Path) -> None:
     write(
         tmp_path,

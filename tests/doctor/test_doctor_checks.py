@@ -48,8 +48,13 @@ def test_failed(identifier: str) -> None:
 
 @pytest.mark.parametrize("identifier", sorted(SITUATIONS.keys() - ALWAYS_CONCERNED.keys()))
 def test_not_concerned(identifier: str) -> None:
-    found = findings(identifier, SITUATIONS[identifier][2])
+    situation = SITUATIONS[identifier][2]
+    found = findings(identifier, situation)
     assert all(item.status is Status.SKIPPED and item.why for item in found)
+    if not found:  # concerned before other operations only
+        (check,) = [check for check in checks() if identifier in check.ids]
+        assert check.operations
+        assert not set(check.operations) & set(situation.operations)
 
 
 @pytest.mark.parametrize("identifier", sorted(SITUATIONS.keys() - {"env.explicit-sa", "env.image-eol", "kms.location"}))

@@ -3,13 +3,15 @@ from __future__ import annotations
 import time
 
 import pytest
-from doctor_patients import GEN2, RICH, case, environment, grants, healthy
+from doctor_patients import GEN2, GEN3, RICH, case, environment, grants, healthy
 
 from envctl.doctor.error_text import causes_of, rows_for_permission
 from envctl.doctor.facts import Known, Subject, Unreadable
-from envctl.doctor.model import Status
+from envctl.doctor.model import DoctorReport, Status
 from envctl.doctor.registry import page_of
 from envctl.iam_roles import load_table
+from envctl.report.doctor_formats import DoctorFormat, write_doctor
+from envctl.report.doctor_text import render_doctor
 
 SIGNATURES = {row["id"]: row for row in load_table("signatures")["rows"]}
 
@@ -95,7 +97,8 @@ def test_facts_that_are_missing_are_named() -> None:
     answers[Subject.POLICY, "//cloudresourcemanager.googleapis.com/projects/acme-data"] = Unreadable(
         "resourcemanager.projects.getIamPolicy", "403"
     )
-    cause = causes_of(SIGNATURES["agent.role-missing"]["example"], case(spec, answers, "create"))[0]
+    text = SIGNATURES["agent.role-missing"]["example"].replace("service-1@", "service-123@")
+    cause = causes_of(text, case(spec, answers, "create"))[0]
     assert not cause.confirmed
     assert any("resourcemanager.projects.getIamPolicy" in text for text in cause.needs)
 
@@ -163,7 +166,8 @@ def test_the_repair_of_an_open_cause_names_the_environments_own_objects() -> Non
     spec = environment()
     answers = healthy(spec)
     answers[Subject.POLICY, "//cloudresourcemanager.googleapis.com/projects/acme-data"] = Unreadable("a.b.c", "403")
-    cause = causes_of(SIGNATURES["agent.role-missing"]["example"], case(spec, answers, "create"))[0]
+    text = SIGNATURES["agent.role-missing"]["example"].replace("service-1@", "service-123@")
+    cause = causes_of(text, case(spec, answers, "create"))[0]
     assert "gcloud projects add-iam-policy-binding acme-data " in cause.fixes[-1].text
     assert "service-123@cloudcomposer-accounts" in cause.fixes[-1].text
 
@@ -191,3 +195,101 @@ def test_a_disabled_key_explains_a_denied_key() -> None:
     cause = causes_of(SIGNATURES["cmek.denied"]["example"], case(spec, answers, "create"))[0]
     assert cause.confirmed
     assert [item.id for item in cause.decided if item.status is Status.FAILED] == ["kms.state"]
+
+
+@pytest.mark.parametrize("identifier", SIGNATURES)
+@pytest.mark.parametrize("rich", [True, False])
+def test_a_cause_whose_checks_are_all_skipped_still_shows_a_repair(identifier: str, rich: bool) -> None:
+    spec = environment(RICH, imageVersion=GEN2) if rich else environment()
+    patient = case(spec, healthy(spec, exists=False), "create")
+    cause = next(item for item in causes_of(SIGNATURES[identifier]["example"], patient) if item.signature == identifier)
+    if all(item.status is Status.SKIPPED for item in cause.decided):
+        assert cause.fixes
+        assert not any(
+            word in fix.text for fix in cause.fixes for word in (" PROJECT", "=PROJECT", "ENVIRONMENT_ACCOUNT")
+        )
+
+
+def test_what_does_not_concern_the_environment_is_said_and_repaired_by_the_table() -> None:
+    spec = environment(imageVersion=GEN3)
+    (cause,) = causes_of(SIGNATURES["df.worker-role"]["example"], case(spec, healthy(spec), "create"))
+    assert cause.elsewhere
+    assert cause.fixes[0].text == (
+        "gcloud projects add-iam-policy-binding acme-data "
+        "--member=serviceAccount:composer-prod@acme-data.iam.gserviceaccount.com --role=roles/dataflow.worker --condition=None"
+    )
+    report = DoctorReport("prod", ("create",), (), (cause,), "test")
+    assert f"does not concern this environment: {cause.decided[0].why}" in render_doctor(report)
+    assert f"Does not concern this environment: {cause.decided[0].why}" in write_doctor(report, DoctorFormat.HTML)
+
+
+def test_a_check_that_is_fine_leaves_no_repair() -> None:
+    spec = environment(RICH, imageVersion=GEN2)
+    (cause,) = causes_of(SIGNATURES["df.worker-role"]["example"], case(spec, healthy(spec), "create"))
+    assert {item.status for item in cause.decided} == {Status.OK}
+    assert cause.fixes == ()
+
+
+def agent(number: str) -> str:
+    return (
+        "Composer API Service Agent role is missing. Please bind roles/composer.serviceAgent back on "
+        f"service-{number}@cloudcomposer-accounts.iam.gserviceaccount.com, x"
+    )
+
+
+def test_an_agent_of_another_project_is_a_wrong_project_number() -> None:
+    spec = environment()
+    cause, other = causes_of(agent("999"), case(spec, healthy(spec), "create"))
+    assert (cause.signature, other.signature) == ("policy.wrong-project-number", "agent.role-missing")
+    assert page_of(cause.signature) is not None
+    assert not other.confirmed
+    (finding,) = cause.decided
+    assert finding.status is Status.FAILED
+    assert "project 999, and acme-data is 123" in finding.why
+    assert cause.confirmed
+    assert [fix.text for fix in finding.fixes] == ["gcloud projects describe 999"]
+
+
+def test_numbers_that_the_facts_know_are_no_finding() -> None:
+    spec = environment(RICH, imageVersion=GEN2)
+    patient = case(spec, healthy(spec), "create")
+    for number in ("123", "456"):
+        decided = [item.id for cause in causes_of(agent(number), patient) for item in cause.decided]
+        assert "policy.wrong-project-number" not in decided
+
+
+def test_a_bare_number_may_be_that_of_a_tenant_project() -> None:
+    spec = environment()
+    text = "X API has not been used in project 123456789012 before or it is disabled: /apis/api/dns.googleapis.com/x"
+    cause = causes_of(text, case(spec, healthy(spec), "create"))[0]
+    (finding,) = [item for item in cause.decided if item.id == "policy.wrong-project-number"]
+    assert finding.status is Status.UNKNOWN
+    assert any("project 123456789012" in text and "acme-data is 123" in text for text in cause.needs)
+    assert any("resourcemanager.projects.get" in text for text in cause.needs)
+
+
+def test_no_number_in_the_facts_is_no_reason_to_call_another_one_wrong() -> None:
+    spec = environment()
+    answers = healthy(spec)
+    for project in ("acme-data", "acme-net", "other-project", "keys-prj"):
+        answers[Subject.PROJECT, project] = Unreadable("resourcemanager.projects.get", "403")
+    decided = [item.id for cause in causes_of(agent("999"), case(spec, answers, "create")) for item in cause.decided]
+    assert "policy.wrong-project-number" not in decided
+
+
+def test_rows_that_mean_one_binding_are_decided_by_its_finding() -> None:
+    spec = environment(RICH, imageVersion=GEN2)
+    rows = [row for row in grants(spec) if row[1] != "roles/bigquery.dataEditor"]
+    text = SIGNATURES["df.preflight"]["example"]
+    fine = next(
+        item for item in causes_of(text, case(spec, healthy(spec), "create")) if item.signature == "df.preflight"
+    )
+    assert {"env.bq-data", "env.bq-job"} <= {item.id for item in fine.decided}
+    assert all("roles/pubsub.editor" in fix.text for fix in fine.fixes)  # the one row that no check decides
+    short = next(
+        item
+        for item in causes_of(text, case(spec, healthy(spec, rows=rows), "update"))
+        if item.signature == "df.preflight"
+    )
+    assert short.confirmed
+    assert [item.id for item in short.decided if item.status is Status.FAILED] == ["env.bq-data"]

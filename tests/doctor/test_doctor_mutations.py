@@ -10,10 +10,12 @@ from doctor_patients import GEN2, GEN3, RICH, case, environment, grants, healthy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from envctl.doctor.checks import permissions
 from envctl.doctor.checks.permissions import bindings_of, wanted_permissions
 from envctl.doctor.examine import examine
 from envctl.doctor.model import Finding, Status
 from envctl.doctor.roles import RoleCatalogue
+from envctl.iam_roles import load_operations
 from envctl.spec.model import Environment
 
 OPERATIONS = (
@@ -115,3 +117,76 @@ def each_alone(name: str) -> dict[Row, set[tuple[str, str, str]]]:
 def taken(spec: Any, rows: list[Row], chosen: list[Row]) -> set[tuple[str, str, str]]:
     left = [row for row in rows if row not in chosen]
     return failed(examine(case(spec, healthy(spec, rows=left), *OPERATIONS)))
+
+
+# A few more patients, so that every row of the table is needed by somebody.
+EVERYBODY: dict[str, dict[str, Any]] = {
+    **PATIENTS,
+    "generation 2, vault": {"imageVersion": GEN2, "secrets": {"backend": "vault"}},
+    "generation 2, foreign account, its own network": {
+        "imageVersion": GEN2,
+        "serviceAccount": {"email": "runner@other-project.iam.gserviceaccount.com"},
+        "network": {"mode": "public"},
+    },
+    "generation 3, makes everything": {
+        "imageVersion": GEN3,
+        "network": {"mode": "private", "vpc": {"create": True}},
+        "encryption": {"key": {"create": True}},
+        "repository": {"name": "python"},
+        "secrets": {"backend": "secret-manager", "create": {"crm": {}}},
+        "monitoring": {"alerts": True},
+        "retention": {"logDays": 30},
+    },
+    "generation 3, federated": {
+        "imageVersion": GEN3,
+        "access": {
+            "deployers": [
+                "user:d@example.com",
+                "serviceAccount:ci@acme-data.iam.gserviceaccount.com",
+                "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/gh/subject/main",
+            ]
+        },
+    },
+}
+# Rows that no patient above needs, or whose resource has no name in the file: they are skipped in all of them.
+SKIPPED_BY_ALL = frozenset(
+    {
+        "agent.network-user",
+        "ar.repository-cmek",
+        "boot.kms-admin",
+        "caller.kubectl",
+        "caller.pulumi-key",
+        "caller.pulumi-state",
+        "caller.user-project",
+        "cb.ar-read",
+        "cb.default-builder",
+        "df.worker-storage",
+        "env.dataflow-staging",
+        "env.kms-decrypt",
+    }
+)
+
+
+@cache
+def outcomes() -> dict[str, set[Status]]:
+    """Every status of every row, over all patients, all operations, with everything granted and with nothing."""
+    found: dict[str, set[Status]] = {}
+    for blocks in EVERYBODY.values():
+        spec = environment(RICH, **blocks)
+        for rows in (None, []):
+            patient = case(spec, healthy(spec, rows=rows), *load_operations())
+            for item in examine(patient):
+                told = {name for binding in patient.bindings if item.id in binding.ids for name in binding.ids}
+                for name in {item.id, *told}:
+                    found.setdefault(name, set()).add(item.status)
+    return found
+
+
+@pytest.mark.parametrize("identifier", sorted({*permissions.CHECK.ids} - SKIPPED_BY_ALL))
+def test_every_row_is_fine_for_one_and_missing_for_another(identifier: str) -> None:
+    assert outcomes()[identifier] >= {Status.OK, Status.FAILED}
+
+
+def test_rows_that_are_skipped_by_all_patients_are_those_listed() -> None:
+    assert {*permissions.CHECK.ids} >= SKIPPED_BY_ALL
+    assert not [name for name in SKIPPED_BY_ALL if outcomes().get(name, set()) & {Status.OK, Status.FAILED}]

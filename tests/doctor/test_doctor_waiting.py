@@ -13,7 +13,7 @@ from envctl.diagnostics import Severity
 from envctl.doctor.baseline import load_baseline
 from envctl.doctor.bundle import load_facts
 from envctl.doctor.examine import examine
-from envctl.doctor.facts import API_OFF, BUNDLE_ONLY, Known, Subject, Unreadable
+from envctl.doctor.facts import API_OFF, BUNDLE_ONLY, NOT_ASKED, READERS, Known, Subject, Unreadable
 from envctl.doctor.model import DoctorReport, Finding, Status
 from envctl.doctor.waiting import LATER
 from envctl.errors import InvalidInputError
@@ -79,18 +79,34 @@ def test_an_api_that_up_leaves_off_is_named_with_what_reading_needs() -> None:
     assert "reading it needs that API on and some.permission.get" in text
 
 
-def test_what_is_never_read_live_is_one_line() -> None:
+def test_what_is_never_read_live_is_a_note_that_names_the_permission() -> None:
     answers = healthy(environment(RICH, imageVersion=GEN2), exists=False)
     for subject in (Subject.PERIMETERS, Subject.BOUNDARIES, Subject.CUSTOM_CONSTRAINTS):
         del answers[subject, "acme-data"]
     found = report(answers, "create")
-    unknown = [item for item in found.findings if item.status is Status.UNKNOWN]
-    assert {(item.id, item.severity, item.evidence) for item in unknown} == {
-        (name, Severity.NOTE, (BUNDLE_ONLY,)) for name in ("net.vpcsc", "facts.deny", "constraint.custom")
+    unknown = {item.id: item for item in found.findings if item.status is Status.UNKNOWN}
+    expected = {
+        "net.vpcsc": (BUNDLE_ONLY, Subject.PERIMETERS),
+        "facts.deny": (BUNDLE_ONLY, Subject.BOUNDARIES),
+        "constraint.custom": (NOT_ASKED, Subject.CUSTOM_CONSTRAINTS),
     }
-    assert render_doctor(found).count("  ? ") == 1
+    assert unknown.keys() == expected.keys()
+    for name, (cause, subject) in expected.items():
+        assert unknown[name].severity is Severity.NOTE
+        assert unknown[name].evidence == (f"{cause}; reading it needs {READERS[subject]}",)
     answers[Subject.PERIMETERS, "acme-data"] = Unreadable("a.b.c", "HTTP 403")
     assert by_id(report(answers, "create"), "net.vpcsc").severity is Severity.WARNING
+
+
+def test_an_open_membership_names_what_reads_it() -> None:
+    spec = environment()
+    answers = healthy(spec, rows=[])
+    place = "//cloudresourcemanager.googleapis.com/projects/acme-data"
+    binding = {"role": "roles/composer.worker", "members": ["group:runners@example.com"]}
+    answers[Subject.POLICY, place] = Known({"bindings": [binding]})
+    finding = by_id(report(answers, "update"), "env.worker")
+    assert finding.status is Status.UNKNOWN
+    assert any(text.endswith(f"reading it needs {READERS[Subject.GROUP]}") for text in finding.evidence)
 
 
 def test_the_report_names_the_file_of_its_facts(prod: Loaded, cloud: SandboxCloud, tmp_path: Path) -> None:  # noqa: F811

@@ -207,7 +207,7 @@ def test_people_get_what_their_block_says(environment: Build) -> None:
     assert found["operator.logs"].member == "group:ops@example.com"
     assert found["caller.bucket-admin"].target == "buckets.environment"
     assert found["caller.wif-for-ci"].resource == (
-        "//iam.googleapis.com/projects/-/serviceAccounts/ci@acme-data.iam.gserviceaccount.com"
+        "//iam.googleapis.com/projects/acme-data/serviceAccounts/ci@acme-data.iam.gserviceaccount.com"
     )
     admins = [b for b in required_bindings(spec) if b.id == "caller.composer-admin"]
     assert len(admins) == 2

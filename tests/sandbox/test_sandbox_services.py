@@ -11,6 +11,7 @@ import pytest
 from sandbox_client import PARENT, Client
 
 from envctl.sandbox import control
+from envctl.sandbox.cloud import Cloud
 
 KMS = f"https://cloudkms.googleapis.com/v1/{PARENT}/keyRings"
 COMPUTE = "https://compute.googleapis.com/compute/v1/projects/acme"
@@ -343,3 +344,32 @@ def test_orgpolicies_come_from_the_seed(client: Client) -> None:
     assert client.ok("GET", f"{base}/gcp.resourceLocations:getEffectivePolicy")["spec"]["rules"] == rules
     enforced = client.ok("GET", f"{base}/compute.disableSerialPortLogging:getEffectivePolicy")
     assert enforced["spec"]["rules"] == [{"enforce": False}]
+
+
+def test_policies_are_listed_where_they_are_set() -> None:
+    client = Client(Cloud())
+    rules = [{"values": {"allowedValues": ["in:eu-locations"]}}]
+    custom = {"condition": "resource.config.environmentSize != ''", "actionType": "ALLOW", "methodTypes": ["CREATE"]}
+    document = {
+        "containers": {"folders/1": {"parent": {"type": "organization", "id": "9"}}, "organizations/9": {}},
+        "projects": [{"id": "acme", "number": "123", "apis": "all", "parent": {"type": "folder", "id": "1"}}],
+        "orgPolicies": {
+            "projects/acme": {"compute.disableSerialPortLogging": [{"enforce": True}]},
+            "organizations/9": {"gcp.resourceLocations": rules, "custom.size": [{"enforce": True}]},
+        },
+        "customConstraints": {"organizations/9": {"custom.size": custom}},
+    }
+    control.seed(client.cloud, document)
+    base = "https://orgpolicy.googleapis.com/v2"
+    assert client.ok("GET", f"{base}/projects/123/policies")["policies"] == [
+        {"name": "projects/123/policies/compute.disableSerialPortLogging", "spec": {"rules": [{"enforce": True}]}}
+    ]
+    assert client.ok("GET", f"{base}/folders/1/policies") == {}
+    above = client.ok("GET", f"{base}/organizations/9/policies")["policies"]
+    assert [item["name"].rpartition("/")[2] for item in above] == ["gcp.resourceLocations", "custom.size"]
+    assert client.ok("GET", f"{base}/organizations/9/customConstraints")["customConstraints"] == [
+        {**custom, "name": "organizations/9/customConstraints/custom.size"}
+    ]
+    control.seed(client.cloud, {"settings": {"enforce": True, "caller": "user:nobody@example.com"}})
+    for path in ("projects/acme/policies", "folders/1/policies", "organizations/9/customConstraints"):
+        client.refused(403, "GET", f"{base}/{path}")

@@ -299,6 +299,10 @@ class Tour:
 
     def org_policies(self) -> None:
         self.go("orgpolicy", "GET", f"v2/{P}/policies/compute.restrictVpcPeering:getEffectivePolicy")
+        self.go("orgpolicy", "GET", f"v2/{P}/policies")
+        self.go("orgpolicy", "GET", "v2/folders/1/policies")
+        self.go("orgpolicy", "GET", "v2/organizations/9/policies")
+        self.go("orgpolicy", "GET", "v2/organizations/9/customConstraints")
 
     def bigquery(self) -> None:
         found = self.go("bigquery", "GET", f"bigquery/v2/{P}/serviceAccount")

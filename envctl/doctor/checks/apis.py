@@ -45,7 +45,7 @@ def _run(case: Case) -> Iterator[Finding]:
                 ),
             )
     for row_id, row in _ROWS.items():
-        if row["when"] and not applies(row["generations"], row["when"], case.setting):
+        if not applies(row["generations"], row["when"], case.setting):
             yield Voice(row_id).skipped("This environment does not use it.", resource=case.project)
 
 

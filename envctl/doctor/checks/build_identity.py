@@ -13,9 +13,9 @@ from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check, Voice, command
 from envctl.doctor.evaluate import State
-from envctl.doctor.facts import Subject, Unreadable
+from envctl.doctor.facts import Unreadable
 from envctl.doctor.model import Finding
-from envctl.doctor.org_policy import enforced
+from envctl.doctor.org_policy import constraint_answer, enforced
 from envctl.doctor.repair import grant_command
 from envctl.doctor.resources import project_resource
 
@@ -31,7 +31,8 @@ def _run(case: Case) -> Iterator[Finding]:
     compute = enforced(case.facts, case.project, "cloudbuild.useComputeServiceAccount")
     legacy = enforced(case.facts, case.project, "cloudbuild.useBuildServiceAccount")
     if compute is None or legacy is None:
-        answer = case.facts.ask(Subject.CONSTRAINT, f"{case.project}/constraints/cloudbuild.useComputeServiceAccount")
+        open_one = "cloudbuild.useComputeServiceAccount" if compute is None else "cloudbuild.useBuildServiceAccount"
+        answer = constraint_answer(case.facts, case.project, open_one)
         cause = answer if isinstance(answer, Unreadable) else "the policy depends on tags"
         yield _VOICE.unknown(cause, "which account Cloud Build falls back to", resource=case.project)
         return

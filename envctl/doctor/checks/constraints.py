@@ -13,9 +13,9 @@ from typing import Any, Final
 from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check, Voice, command
-from envctl.doctor.facts import NOT_ASKED, Subject, Unreadable, field_of, texts
+from envctl.doctor.facts import NOT_ASKED, Unreadable, field_of, texts
 from envctl.doctor.model import Finding
-from envctl.doctor.org_policy import constraint_rules
+from envctl.doctor.org_policy import constraint_answer, constraint_rules
 from envctl.iam_conditions import applies
 from envctl.iam_roles import load_table, required_apis
 
@@ -220,7 +220,7 @@ def _run(case: Case) -> Iterator[Finding]:
         )
         rules = constraint_rules(case.facts, project, name)
         if rules is None:
-            answer = case.facts.ask(Subject.CONSTRAINT, f"{project}/constraints/{name}")
+            answer = constraint_answer(case.facts, project, name)
             assert isinstance(answer, Unreadable)
             if answer.cause == NOT_ASKED and (reason := needless(case, row_id)):
                 yield voice.skipped(reason, resource=project)
@@ -243,4 +243,5 @@ def _run(case: Case) -> Iterator[Finding]:
             yield voice.ok(f"constraints/{name} lets the environment be", resource=project)
 
 
-CHECK = Check(ids=tuple(_JUDGES), run=_run, operations=("create", "upgrade", "packages"))
+OPERATIONS: Final = ("create", "upgrade", "packages")
+CHECK = Check(ids=tuple(_JUDGES), run=_run, operations=OPERATIONS)

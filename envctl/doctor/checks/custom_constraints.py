@@ -14,10 +14,12 @@ from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check, Voice
 from envctl.doctor.conditions import Truth, evaluate_over
-from envctl.doctor.facts import BUNDLE_ONLY, NOT_ASKED, Absent, Subject, Unreadable, objects, texts
+from envctl.doctor.facts import NOT_ASKED, Absent, Unreadable, objects, texts
 from envctl.doctor.model import Finding
+from envctl.doctor.org_policy import custom_constraints
 
 _VOICE = Voice("constraint.custom", Severity.ERROR)
+_TYPE = "composer.googleapis.com/Environment"
 
 
 def _wanted(case: Case) -> dict[str, Any]:
@@ -41,20 +43,19 @@ def _wanted(case: Case) -> dict[str, Any]:
 
 
 def _run(case: Case) -> Iterator[Finding]:
-    answer = case.facts.ask(Subject.CUSTOM_CONSTRAINTS, case.project)
-    if isinstance(answer, Unreadable) and answer.cause == NOT_ASKED:
-        yield _VOICE.unknown(
-            BUNDLE_ONLY, "custom constraints on environments", resource=case.project, severity=Severity.NOTE
-        )
-        return
+    answer = custom_constraints(case.facts, case.project)
     if isinstance(answer, Unreadable):
-        yield _VOICE.unknown(
-            answer, "custom constraints on environments", resource=case.project, severity=Severity.WARNING
-        )
+        weight = Severity.NOTE if answer.cause == NOT_ASKED else Severity.WARNING
+        yield _VOICE.unknown(answer, "custom constraints on environments", resource=case.project, severity=weight)
         return
     method = "CREATE" if case.doing("create") else "UPDATE"
     found = [] if isinstance(answer, Absent) else list(objects(answer.value))
-    concerned = [item for item in found if not item.get("methodTypes") or method in set(texts(item.get("methodTypes")))]
+    concerned = [
+        item
+        for item in found
+        if (not item.get("methodTypes") or method in set(texts(item.get("methodTypes"))))
+        and (not item.get("resourceTypes") or _TYPE in set(texts(item.get("resourceTypes"))))
+    ]
     if not concerned:
         yield _VOICE.skipped(f"No custom constraint concerns {method}.", resource=case.project)
     wanted = _wanted(case)

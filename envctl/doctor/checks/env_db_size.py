@@ -20,6 +20,9 @@ _LIMIT_GB = {"upgrade": 16, "snapshot": 20}
 
 def _run(case: Case) -> Iterator[Finding]:
     limit = _LIMIT_GB["upgrade" if case.doing("upgrade") else "snapshot"]
+    if case.exists is False:
+        yield _VOICE.skipped("There is no environment yet.", resource=case.environment_name)
+        return
     match case.facts.ask(Subject.DATABASE, case.environment_name):
         case Unreadable() as answer:
             yield _VOICE.unknown(answer, "the size of the Airflow database", resource=case.environment_name)

@@ -43,7 +43,7 @@ def _run(case: Case) -> Iterator[Finding]:
     if isinstance(answer := case.facts.ask(Subject.BOUNDARIES, case.project), Unreadable):
         voice = Voice(_VOICE.id, Severity.NOTE)
         yield voice.unknown(
-            BUNDLE_ONLY if answer.cause == NOT_ASKED else answer,
+            Unreadable(answer.permission, BUNDLE_ONLY) if answer.cause == NOT_ASKED else answer,
             "principal access boundaries; answers assume that there are none",
             resource=f"boundaries of {case.project}",
         )

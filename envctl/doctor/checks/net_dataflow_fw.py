@@ -7,6 +7,7 @@ which carry the network tag `dataflow`. Without a rule, jobs hang with "failed t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
@@ -61,8 +62,11 @@ def _missing(project: str) -> Finding:
     )
 
 
-CHECK = Check(
-    ("net.dataflow-fw",),
-    _run,
-    operations=("create", "update", "dataflow-run-pipeline", "dataflow-flex-template", "dataflow-classic-template"),
+OPERATIONS: Final = (
+    "create",
+    "update",
+    "dataflow-run-pipeline",
+    "dataflow-flex-template",
+    "dataflow-classic-template",
 )
+CHECK = Check(("net.dataflow-fw",), _run, operations=OPERATIONS)

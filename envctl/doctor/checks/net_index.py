@@ -17,6 +17,18 @@ from envctl.doctor.model import Finding
 _VOICE = Voice("net.index-reachable", Severity.WARNING)
 
 
+def needs_nat(case: Case) -> bool:
+    """Whether only a NAT of an existing network can decide it."""
+    packages = case.spec.packages
+    return (
+        bool(packages.requirements or packages.inline or packages.bundles)
+        and not case.setting.index_repository
+        and case.setting.generation == 2
+        and case.setting.private
+        and case.spec.network.vpc is None
+    )
+
+
 def _run(case: Case) -> Iterator[Finding]:
     packages = case.spec.packages
     network = case.spec.network

@@ -27,9 +27,10 @@ _TOGETHER = (
 
 def _run(case: Case) -> Iterator[Finding]:
     match case.facts.ask(Subject.PERIMETERS, case.project):
-        case Unreadable(_, cause) if cause == NOT_ASKED:
+        case Unreadable(permission, cause) if cause == NOT_ASKED:
             voice = Voice(_VOICE.id, Severity.NOTE)
-            yield voice.unknown(BUNDLE_ONLY, "whether a perimeter holds the project", resource=case.project)
+            never = Unreadable(permission, BUNDLE_ONLY)
+            yield voice.unknown(never, "whether a perimeter holds the project", resource=case.project)
         case Unreadable() as answer:
             voice = Voice(_VOICE.id, Severity.WARNING)
             yield voice.unknown(answer, "whether a perimeter holds the project", resource=case.project)

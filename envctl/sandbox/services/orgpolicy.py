@@ -1,4 +1,4 @@
-"""Organization Policy, v2: the policy in effect on a project."""
+"""Organization Policy, v2: the policy in effect on a project, what is set on each level, custom constraints."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from envctl.sandbox.messages import Json
 
 COLLECTION = "orgpolicies"
+CUSTOM = "customConstraints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,47 @@ class OrgPolicy:
             "spec": {"rules": rules},
         }
 
+    def of_project(self, call: Call) -> Json:
+        """What is set on a project itself."""
+        project = self.cloud.projects.resolve(call["project"], call.principal)
+        return self._list(call, f"projects/{project['projectId']}", f"projects/{project['projectNumber']}")
+
+    def of_container(self, call: Call) -> Json:
+        """What is set on a folder or an organization itself."""
+        place = _container(call)
+        self._require(call, "orgpolicy.policies.list", place)
+        return self._list(call, place, place)
+
+    def custom_constraints(self, call: Call) -> Json:
+        """The custom constraints of an organization, enforced or not."""
+        place = _container(call)
+        self._require(call, "orgpolicy.customConstraints.list", place)
+        found = [dict(item) for item in call.store.values(CUSTOM, f"{place}/customConstraints/")]
+        return {CUSTOM: found} if found else {}
+
+    def _require(self, call: Call, permission: str, place: str) -> None:
+        resource = f"//cloudresourcemanager.googleapis.com/{place}"
+        self.cloud.access.require("orgpolicy", call.principal, permission, resource)
+
+    def _list(self, call: Call, place: str, shown: str) -> Json:
+        """All at once: the API does not page these lists yet (reference of policies.list, 2026-08)."""
+        prefix = f"{place}/policies/"
+        policies = [
+            {"name": f"{shown}/policies/{name.removeprefix(prefix)}", "spec": {"rules": policy["rules"]}}
+            for name, policy in call.store.items(COLLECTION, prefix)
+        ]
+        return {"policies": policies} if policies else {}
+
+
+def _container(call: Call) -> str:
+    kind = "folder" if "folder" in call.parameters else "organization"
+    return f"{kind}s/{call[kind]}"
+
 
 def declare(cloud: Cloud) -> Service:
     """Organization Policy on a cloud."""
     api = OrgPolicy(cloud)
+    organization = "organizations/{organization}"
     return Service(
         name="orgpolicy",
         hosts=("orgpolicy.googleapis.com",),
@@ -58,7 +96,22 @@ def declare(cloud: Cloud) -> Service:
                 "GET",
                 "projects/{project}/policies/{constraint}:getEffectivePolicy",
                 api.effective,
-                "orgpolicy.policies.get",
+                "orgpolicy.policy.get",
+            ),
+            Route(
+                "orgpolicy.projects.policies.list",
+                "GET",
+                "projects/{project}/policies",
+                api.of_project,
+                "orgpolicy.policies.list",
+            ),
+            Route("orgpolicy.folders.policies.list", "GET", "folders/{folder}/policies", api.of_container),
+            Route("orgpolicy.organizations.policies.list", "GET", f"{organization}/policies", api.of_container),
+            Route(
+                "orgpolicy.organizations.customConstraints.list",
+                "GET",
+                f"{organization}/customConstraints",
+                api.custom_constraints,
             ),
         ),
     )
