@@ -24,6 +24,15 @@ class Console:
     verbose: bool = False
     color: bool | None = None
 
+    def set_up(
+        self, *, directory: Path = Path(), quiet: bool = False, verbose: bool = False, color: bool | None = None
+    ) -> None:
+        """Takes the global options; without one, its default."""
+        self.directory = directory
+        self.quiet = quiet
+        self.verbose = verbose
+        self.color = color
+
     def style(self, *, error: bool = False) -> Style:
         """Colours for stdout (or stderr), as `NO_COLOR`, `FORCE_COLOR` and the terminal allow."""
         if self.color is not None:
