@@ -1,8 +1,9 @@
 """Reads the plain form of a command line from the command's own declaration, without typer.
 
-Plain is: every option by one of its declared names and its value in the next word, each value what its type takes as
-it stands. Everything else (help, `--name=value`, joined letters, unknown names, wrong or missing values, variables of
-the environment) is not read here: the answer is None, and typer reads the same declaration and says what is wrong.
+Plain is: every option by one of its declared names, its value in the next word or after `=`, each value what its type
+takes as it stands. Everything else (help, joined letters, shortened and unknown names, wrong or missing values,
+variables of the environment) is not read here: the answer is None, and typer reads the same declaration and says what
+is wrong.
 So this module has no messages and knows no option; a property test compares it with typer.
 """
 
@@ -41,13 +42,16 @@ def read_plain(verb: Callable[..., Any], words: Sequence[str]) -> dict[str, Any]
     given: dict[str, Any] = {}
     rest = iter(words)
     for word in rest:
-        taken = options.get(word) if word.startswith("-") else place
+        option, equals, joined = word.partition("=") if word.startswith("--") else (word, "", "")
+        taken = options.get(option) if word.startswith("-") else place
         if taken is None or not word or (taken.name in given and not taken.many):
             return None
         if taken.type is bool:
+            if equals:
+                return None
             given[taken.name] = True
             continue
-        value = _value(taken.type, word if taken is place else next(rest, ""))
+        value = _value(taken.type, word if taken is place else joined if equals else next(rest, ""))
         if value is None:
             return None
         if taken.many:

@@ -60,7 +60,26 @@ WORDS = st.sampled_from(
             "--certify",
         ),
         *("--allow-unknown", "--format", "--output", "-o", "--to", "--write", "--no-such", "--help", "--", "-", ""),
-        *("text", "json", "TEXT", "a.txt", "one", "a=b", "2026-01-02", "--image=x", "-rx", "--imag", "-ro", "ä", "."),
+        *(
+            "text",
+            "json",
+            "TEXT",
+            "a.txt",
+            "one",
+            "a=b",
+            "2026-01-02",
+            "--image=x",
+            "--image=",
+            "--image=-x",
+            "--offline=x",
+            "-r=a",
+            "--format=json",
+            "-rx",
+            "--imag",
+            "-ro",
+            "ä",
+            ".",
+        ),
     ]
 )
 
@@ -97,7 +116,7 @@ def test_a_line_of_valid_options_is_read_without_typer(name, options, data):
 
 
 def test_a_usual_check_is_read_without_typer():
-    words = ["dev", "-r", "a.txt", "-r", "b.txt", "--image", "latest", "--offline", "--format", "json", "prod"]
+    words = ["dev", "-r", "a.txt", "-r", "b.txt", "--image=latest", "--offline", "--format", "json", "prod"]
     assert read_plain(deps.check, words) == {
         "environments": ["dev", "prod"],
         "files": [Path("a.txt"), Path("b.txt")],
@@ -109,7 +128,7 @@ def test_a_usual_check_is_read_without_typer():
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["--image"], ["--image", "--offline"], ["--image=x"], ["-rx"], ["--format", "x"], ["--"], [""]],
+    [["--help"], ["--image"], ["--image", "--offline"], ["-rx"], ["--format", "x"], ["--"], [""]],
 )
 def test_what_needs_a_word_of_typer_is_left_to_it(words):
     assert read_plain(deps.check, words) is None
