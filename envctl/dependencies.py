@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
+    from envctl.resolution.chains import Chains
     from envctl.resolution.comparisons import Matrix, Upgrade
     from envctl.resolution.index.source import IndexSource
     from envctl.resolution.judgement import Judgement
@@ -55,6 +56,7 @@ __all__ = [
     "Verdict",
     "bundles",
     "check",
+    "explain_package",
     "fix_files",
     "load_requirements",
     "lock",
@@ -137,6 +139,52 @@ def check(
     if other_images and result.verdict is Verdict.CONFLICT and _has_no_edit(result):
         result = _with_other_image(result, requirements, choice, lists, source, chosen)
     return Report((result,))
+
+
+def explain_package(
+    package: str,
+    requirements: RequirementsInput,
+    image: str,
+    *,
+    source: PackageSource,
+    options: CheckOptions | None = None,
+    catalogue: Catalogue | None = None,
+    subject: str = "requirements",
+    nearest: bool = False,
+) -> Chains:
+    """Why a package is in the image after the build of a list, and who holds it.
+
+    Raises:
+        InvalidInputError: the list cannot be sent; carries every diagnostic.
+        OutsideError: the index gave no answer.
+        UsageError: `image` is no image version or none of the catalogue, or nothing knows the package.
+    """
+    from envctl.errors import InvalidInputError, UsageError
+    from envctl.resolution.chains import explain_package as look
+    from envctl.resolution.universe import IndexUnavailableError
+
+    choice = (catalogue or Catalogue()).choose(image, nearest=nearest)
+    if choice.image is None:
+        raise UsageError(
+            "The image is not in the catalogue",
+            detail=choice.note,
+            hints=("`envctl images list` shows what is; `envctl images add NAME FILE` adds one",),
+            code="image-version-unknown",
+        )
+    try:
+        chains = look(package, subject, requirements, choice, source, options or CheckOptions())
+    except IndexUnavailableError as error:
+        from envctl.resolution.index.source import outside_error
+
+        raise outside_error(error.failure) from error
+    if chains.result.verdict is Verdict.INVALID:
+        raise InvalidInputError(chains.result.diagnostics, "The package list cannot be sent to Composer")
+    if not chains.involved:
+        raise UsageError(
+            f"Nothing leads to {chains.package}",
+            detail=f"{subject} on {choice.name}: the package is not preinstalled, and no line brings it.",
+        )
+    return chains
 
 
 def bundles(

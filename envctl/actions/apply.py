@@ -67,7 +67,9 @@ def check_applicable(prepared: Prepared, *, allow_unknown: bool = False) -> None
         NegativeVerdictError: a gate said no.
     """
     plan = prepared.plan
-    _check_protection(prepared)
+    protection = refused_by_protection(prepared)
+    if protection is not None:
+        raise protection
     if plan.incomplete:
         raise RefusedError(
             "The plan is incomplete; nothing was changed", detail="\n".join(plan.incomplete), code="plan-incomplete"
@@ -97,17 +99,22 @@ def check_destroyable(loaded: Loaded) -> None:
     Raises:
         RefusedError: it says `protect: true`, or its profile does.
     """
-    if loaded.spec.protect:
-        raise _protected(loaded, "The file says so.")
+    refusal = _refused_by_file(loaded)
+    if refusal is not None:
+        raise refusal
 
 
-def _check_protection(prepared: Prepared) -> None:
-    if prepared.plan.mode is Mode.DESTROY:
-        check_destroyable(prepared.loaded)
+def refused_by_protection(prepared: Prepared) -> RefusedError | None:
+    """Why protection forbids the plan, the same for a preview and for what applies it; None when it does not."""
+    if prepared.plan.mode is Mode.DESTROY and (refusal := _refused_by_file(prepared.loaded)) is not None:
+        return refusal
     losing = [c for c in prepared.plan.pending if c.action is Action.DELETE or c.action.replaces]
     protected = [f"{c.action.value} {c.type} {c.name}" for c in losing if c.protected]
-    if protected:
-        raise _protected(prepared.loaded, "\n".join(protected))
+    return _protected(prepared.loaded, "\n".join(protected)) if protected else None
+
+
+def _refused_by_file(loaded: Loaded) -> RefusedError | None:
+    return _protected(loaded, "The file says so.") if loaded.spec.protect else None
 
 
 def _protected(loaded: Loaded, detail: str) -> RefusedError:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from envctl.errors import OutsideError, UsageError
+from envctl.provider.identity import Caller
 from envctl.provider.transport import Answer, Transport
 
 if TYPE_CHECKING:
+    from envctl.provider.http_transport import HttpTransport
     from envctl.sandbox.cloud import Cloud as Emulator
 
 
@@ -119,15 +121,19 @@ def _accepted(answer: Answer, asked: str) -> Any:
 
 
 class GoogleCloud:
-    """Google's APIs, with application default credentials or an access token from the environment."""
+    """Google's APIs, with application default credentials or an access token from the environment.
+
+    `caller` is the account to act as and the project that pays; the machine's own when None.
+    """
 
     name = CloudName.GCP
     poll_seconds = 10.0
 
-    def __init__(self) -> None:
-        self._transport: Transport | None = None
+    def __init__(self, caller: Caller | None = None) -> None:
+        self.caller = caller or Caller()
+        self._transport: HttpTransport | None = None
 
-    def transport(self) -> Transport:
+    def transport(self) -> HttpTransport:
         """Over HTTPS, or to `GOOGLE_*_CUSTOM_ENDPOINT`.
 
         Raises:
@@ -136,7 +142,7 @@ class GoogleCloud:
         if self._transport is None:
             from envctl.provider.http_transport import HttpTransport
 
-            self._transport = HttpTransport.for_google()
+            self._transport = HttpTransport.for_google(caller=self.caller)
         return self._transport
 
 
@@ -179,10 +185,28 @@ def _content_type(body: Any) -> str:
     return "application/octet-stream" if isinstance(body, bytes) else "application/json"
 
 
-def open_cloud(name: CloudName, root: Path) -> Cloud:
-    """The cloud of a command; the sandbox at `ENVCTL_SANDBOX_URL` when that is set."""
+def custom_endpoints() -> dict[str, str]:
+    """Provider arguments for every `GOOGLE_*_CUSTOM_ENDPOINT` that is set (`composerCustomEndpoint`...)."""
+    found: dict[str, str] = {}
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("GOOGLE_") and name.endswith("_CUSTOM_ENDPOINT") and value:
+            head, *tail = name.removeprefix("GOOGLE_").lower().split("_")
+            found[head + "".join(word.capitalize() for word in tail)] = value
+    return found
+
+
+def open_cloud(
+    name: CloudName, root: Path, *, impersonate: str | None = None, billing_project: str | None = None
+) -> Cloud:
+    """The cloud of a command; the sandbox at `ENVCTL_SANDBOX_URL` when that is set.
+
+    `impersonate` and `billing_project` are what `envctl.yaml` says; the sandbox knows no credentials and ignores them.
+
+    Raises:
+        UsageError: a variable that says who calls Google cannot be understood.
+    """
     match name:
         case CloudName.SANDBOX:
             return SandboxCloud(root / ".envctl" / "sandbox", os.environ.get("ENVCTL_SANDBOX_URL"))
         case CloudName.GCP:
-            return GoogleCloud()
+            return GoogleCloud(Caller.chosen(os.environ, impersonate, billing_project))

@@ -1,4 +1,4 @@
-"""`envctl deps`: check, fix, lock, matrix, upgrade.
+"""`envctl deps`: check, explain, fix, lock, matrix, upgrade.
 
 Lists come from files (`-r`) or from environments. The spec model is imported only for environments, so that a
 check of a file starts at once.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from envctl.dependencies import EditedFile
+    from envctl.resolution.chains import Chains
     from envctl.resolution.comparisons import Matrix, Upgrade
     from envctl.resolution.lock import Lock
     from envctl.resolution.protocol import PackageSource
@@ -150,6 +151,30 @@ def lock_dependencies(request: CheckRequest) -> LockReport:
     from envctl.resolution.lock import Lock
 
     return LockReport(found, None) if isinstance(found, Lock) else LockReport(None, checked)
+
+
+def explain_dependency(request: CheckRequest, package: str) -> Chains:
+    """Why a package is in the image after the build of one list, bundles included, and who holds it.
+
+    Raises:
+        InvalidInputError: the list cannot be sent.
+        OutsideError: the index gave no answer.
+        UsageError: the request names more than one list, or nothing; or nothing leads to the package.
+    """
+    from envctl.resolution.comparisons import join
+
+    subject = _only(_subjects(request))
+    with _source(request.index, subject) as source:
+        return dependencies.explain_package(
+            package,
+            join(subject.given, *(given for _, given in subject.bundles)),
+            subject.image,
+            source=source,
+            options=_options(request, subject),
+            catalogue=Catalogue.of_project(request.root),
+            subject=subject.name,
+            nearest=request.nearest,
+        )
 
 
 def matrix_dependencies(request: CheckRequest, images: Sequence[str]) -> Matrix:

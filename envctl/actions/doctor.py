@@ -28,6 +28,7 @@ class DiagnoseRequest:
         facts: a bundle or a folder of gcloud outputs; it wins over `transport`.
         transport: to a cloud that answers live; None for no live facts.
         caller: the member that envctl runs as, when it is known.
+        quota_project: the project that requests of the caller name for their quota.
         error_text: a raw error or log whose causes are wanted.
         baseline: a file with findings that are accepted.
         now: the time of the imagined requests; the present for None.
@@ -38,6 +39,7 @@ class DiagnoseRequest:
     facts: Path | None = None
     transport: Transport | None = None
     caller: str | None = None
+    quota_project: str | None = None
     error_text: str | None = None
     baseline: Path | None = None
     now: datetime | None = None
@@ -94,28 +96,31 @@ def gather(request: DiagnoseRequest) -> Facts | None:
     from envctl.doctor.live import collect_facts
 
     return collect_facts(
-        case_of(request.loaded, request.operations, None, request.now), request.transport, request.caller
+        case_of(request.loaded, request.operations, None, request.now),
+        request.transport,
+        request.caller,
+        request.quota_project,
     )
 
 
 def caller_of(cloud: Cloud) -> str | None:
-    """The member that requests to a cloud are made as, when it can be told without asking; None otherwise."""
-    from envctl.actions.clouds import SandboxCloud
+    """The member that requests to a cloud are made as, when it can be told without asking; None otherwise.
+
+    Raises:
+        OutsideError: there are no credentials.
+    """
+    from envctl.actions.clouds import GoogleCloud, SandboxCloud
 
     if isinstance(cloud, SandboxCloud):
         return cloud.emulator().backend.settings.caller if cloud.address is None else None
-    import google.auth
-    from google.auth.exceptions import GoogleAuthError
+    return cloud.transport().identity.member if isinstance(cloud, GoogleCloud) else None
 
-    try:
-        credentials, _ = google.auth.default()
-    except GoogleAuthError:
-        return None
-    email = getattr(credentials, "service_account_email", None)
-    if isinstance(email, str) and "@" in email:
-        return f"serviceAccount:{email}"
-    account = getattr(credentials, "account", None)
-    return f"user:{account}" if isinstance(account, str) and account else None
+
+def quota_project_of(cloud: Cloud, project: str) -> str | None:
+    """The project whose quota requests about `project` count against, when they name one."""
+    from envctl.actions.clouds import GoogleCloud
+
+    return cloud.caller.quota_project(project) if isinstance(cloud, GoogleCloud) else None
 
 
 def collect(request: DiagnoseRequest) -> str:

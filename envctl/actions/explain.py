@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,9 @@ _GATES = {
     "packages.unknown": "package-verdict-unknown",
 }
 """Ids under which a plan shows the answers of the clash check; each stands for a code."""
+
+_PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+"""Names of packages (PyPA specifications, "Names and normalization")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,14 @@ def explain(identifier: str) -> Page:
     from envctl.spec.nearest import nearest
 
     near = nearest(identifier, known_ids())
-    raise UsageError(
-        f"Nothing is called {identifier}", hints=(f"did you mean `{near}`?",) if near else (), code="usage"
-    )
+    hints: list[str] = []
+    if near:
+        hints.append(f"did you mean `{near}`?")
+    elif _PACKAGE.fullmatch(identifier):
+        hints.append(
+            f"a package is explained for a list, such as that of dev\n    envctl deps explain {identifier} dev"
+        )
+    raise UsageError(f"Nothing is called {identifier}", hints=hints, code="usage")
 
 
 def known_ids() -> tuple[str, ...]:

@@ -12,10 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from envctl import __version__
+from envctl.actions.clouds import Cloud, GoogleCloud, custom_endpoints
 from envctl.diagnostics import SourceSpan
 from envctl.engine.urns import name_of
 from envctl.errors import OutsideError
 from envctl.plan.model import Action, Change, Plan
+from envctl.provider.identity import Caller
 from envctl.provider.protocol import CallContext, ProviderError
 from envctl.spec.model import Environment
 from envctl.stacks import (
@@ -177,7 +179,7 @@ def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
         envctl_version=__version__,
         commit=_last_commit(workspace, loaded),
         host_project_number=project_number(workspace, host) if host else None,
-        provider=ProviderArguments(endpoints=provider_endpoints()),
+        provider=_provider_arguments(workspace.cloud),
         adopted={},
         foundation_outputs=_foundation_outputs(workspace, loaded),
         secrets=given_secrets(loaded),
@@ -204,14 +206,15 @@ def project_number(workspace: Workspace, project: str) -> str:
     )
 
 
-def provider_endpoints() -> dict[str, str]:
-    """Provider arguments for every `GOOGLE_*_CUSTOM_ENDPOINT` that is set (`composerCustomEndpoint`...)."""
-    found: dict[str, str] = {}
-    for name, value in sorted(os.environ.items()):
-        if name.startswith("GOOGLE_") and name.endswith("_CUSTOM_ENDPOINT") and value:
-            head, *tail = name.removeprefix("GOOGLE_").lower().split("_")
-            found[head + "".join(word.capitalize() for word in tail)] = value
-    return found
+def _provider_arguments(cloud: Cloud) -> ProviderArguments:
+    """What the provider is told besides project and region: the same caller and addresses as envctl's own clients."""
+    caller = cloud.caller if isinstance(cloud, GoogleCloud) else Caller()
+    return ProviderArguments(
+        impersonate_service_account=caller.impersonate,
+        user_project_override=caller.user_project_override,
+        billing_project=caller.billing_project,
+        endpoints=custom_endpoints(),
+    )
 
 
 def _last_commit(workspace: Workspace, loaded: Loaded) -> str | None:

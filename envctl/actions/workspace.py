@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envctl.actions.clouds import Cloud, CloudName, open_cloud
+from envctl.actions.clouds import Cloud, CloudName, custom_endpoints, open_cloud
 from envctl.errors import EnvctlError, RefusedError
 from envctl.operations.airflow import SettingsRecord
 from envctl.operations.journal import Journal
@@ -150,12 +150,17 @@ class Workspace:
         from envctl.engine.pulumi_cli.engine import PulumiSettings
 
         folder = self.directory / "pulumi"
-        environment = {"PULUMI_CONFIG_PASSPHRASE": find_passphrase(folder / f"{stack}.key", os.environ, create=True)}
+        environment: dict[str, str] = {}
+        if self.project.secrets_provider == "passphrase":
+            passphrase = find_passphrase(folder / f"{stack}.key", os.environ, create=True)
+            environment["PULUMI_CONFIG_PASSPHRASE"] = passphrase
+        if custom_endpoints():
+            environment["PULUMI_GCP_SKIP_REGION_VALIDATION"] = "true"  # it asks Google, whatever the endpoints say
         return PulumiSettings(
             directory=folder / stack,
             backend=self.project.backend or f"file://{folder / 'backend'}",
             secrets_provider=self.project.secrets_provider,
-            environment=environment if self.project.secrets_provider == "passphrase" else {},
+            environment=environment,
             provider=self.provider(stack) if self.cloud.name is CloudName.SANDBOX else None,
             locator=lambda: self.provider(stack),
         )
@@ -185,4 +190,5 @@ def open_workspace(directory: Path, cloud: CloudName, engine: EngineName | None 
     """
     project = load_project(find_root(directory))
     default = EngineName.EMBEDDED if cloud is CloudName.SANDBOX else EngineName.PULUMI
-    return Workspace(project, open_cloud(cloud, project.root), engine or default)
+    opened = open_cloud(cloud, project.root, impersonate=project.impersonate, billing_project=project.billing_project)
+    return Workspace(project, opened, engine or default)

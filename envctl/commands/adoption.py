@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from envctl.commands.console import CONSOLE
-from envctl.commands.lifecycle import open_workspace_of
-from envctl.commands.options import Cloud, CloudChoice, EngineOption, EnvironmentName, Output, PlanFormat, Yes
+from envctl.commands.options import (
+    Cloud,
+    CloudChoice,
+    EngineOption,
+    EnvironmentName,
+    Output,
+    PlanFormat,
+    TableFormat,
+    Yes,
+)
+from envctl.commands.selection import open_workspace_of
 from envctl.errors import EnvctlError, ExitCode, UsageError, gravest
 
 if TYPE_CHECKING:
@@ -44,14 +53,12 @@ def import_(
     yes: Yes = False,
     cloud: Cloud = CloudChoice.GCP,
     engine: EngineOption = None,
-    format_: Annotated[PlanFormat, typer.Option("--format", help="text or json.")] = PlanFormat.TEXT,
+    format_: Annotated[TableFormat, typer.Option("--format", help="How to write it.")] = TableFormat.TEXT,
 ) -> int:
     """Take over environments that exist: write their files, fill the state, change nothing in the cloud."""
     from envctl.actions.adopt import adopt
     from envctl.report.adopt_report import dump_adoptions, render_adoption
 
-    if format_ is PlanFormat.MARKDOWN:
-        raise UsageError("import has no Markdown", hints=("use `--format json`",))
     workspace = open_workspace_of(cloud, engine)
     wanted = _wanted(workspace, environment, project, region, name)
     if out is not None and len(wanted) != 1:
@@ -69,7 +76,7 @@ def import_(
             CONSOLE.warn(f"{each.stem}:")
             CONSOLE.show_error(error)
             codes.append(error.exit_code)
-    if format_ is PlanFormat.JSON:
+    if format_ is TableFormat.JSON:
         CONSOLE.emit_json(dump_adoptions(done))
     else:
         for each in done:

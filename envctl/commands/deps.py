@@ -1,4 +1,4 @@
-"""deps check, fix, lock, matrix, upgrade: the clash check."""
+"""deps check, explain, fix, lock, matrix, upgrade: the clash check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from envctl.commands.console import CONSOLE
-from envctl.commands.options import AllowUnknown, EnvironmentNames, Output
+from envctl.commands.options import AllowUnknown, EnvironmentNames, Output, PlanFormat, TableFormat
 from envctl.commands.parameters import Argument, Option
 from envctl.errors import ExitCode, UsageError
 
@@ -29,13 +29,6 @@ class DepsFormat(StrEnum):
     SARIF = "sarif"
     JUNIT = "junit"
     GITHUB = "github"
-
-
-class TableFormat(StrEnum):
-    """Ways to write a table."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 Files = Annotated[
@@ -70,9 +63,9 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="deps")
 
 
-def verbs() -> tuple[Callable[..., int], ...]:
+def verbs() -> tuple[Callable[..., int | None], ...]:
     """The commands of the group; each is called as its function."""
-    return (check, fix, lock, matrix, upgrade)
+    return (check, explain, fix, lock, matrix, upgrade)
 
 
 def check(
@@ -98,6 +91,34 @@ def check(
     report = check_dependencies(request, CONSOLE.say)
     CONSOLE.emit(write_report(report, Writer(format_.value), CONSOLE.style()), output)
     return report.exit_code(allow_unknown=allow_unknown)
+
+
+def explain(
+    package: Annotated[str, Argument(metavar="PACKAGE", help="A package of the list, of the image, or of both.")],
+    environments: EnvironmentNames = None,
+    files: Files = None,
+    image: Image = None,
+    bundle: Bundles = None,
+    as_of: AsOf = None,
+    index_url: IndexUrl = None,
+    offline: Offline = False,
+    nearest: Nearest = False,
+    format_: Annotated[PlanFormat, Option("--format", help="How to write it.")] = PlanFormat.TEXT,
+    output: Output = None,
+) -> None:
+    """Show why a package is there and who holds it: every chain from a line of the list or from Airflow."""
+    from envctl.actions.deps import explain_dependency
+    from envctl.report.deps_chains import chains_document, render_chains, render_chains_markdown
+
+    request = _request(environments, files, image, bundle, as_of, index_url, offline, nearest)
+    found = explain_dependency(request, package)
+    match format_:
+        case PlanFormat.TEXT:
+            CONSOLE.emit(render_chains(found, CONSOLE.style()), output)
+        case PlanFormat.MARKDOWN:
+            CONSOLE.emit(render_chains_markdown(found), output)
+        case PlanFormat.JSON:
+            CONSOLE.emit_json(chains_document(found), output)
 
 
 def fix(
@@ -194,11 +215,12 @@ def upgrade(
     as_of: AsOf = None,
     index_url: IndexUrl = None,
     offline: Offline = False,
+    format_: Annotated[PlanFormat, Option("--format", help="How to write it.")] = PlanFormat.TEXT,
+    output: Output = None,
 ) -> int:
     """Show what an image upgrade adds, removes and moves, and what the new image says to the list."""
     from envctl.actions.deps import upgrade_dependencies
-    from envctl.report.deps_images import render_image_changes
-    from envctl.report.deps_text import render_result
+    from envctl.report.deps_upgrade import render_upgrade, render_upgrade_markdown, upgrade_document
 
     found = upgrade_dependencies(
         _request(environments, files, image, None, as_of, index_url, offline, nearest=False), to
@@ -209,8 +231,13 @@ def upgrade(
             hints=("`envctl images list` shows what is; `envctl images add NAME FILE` adds one",),
             code="image-version-unknown",
         )
-    style = CONSOLE.style()
-    CONSOLE.emit(f"{render_image_changes(found.changes, style).rstrip()}\n\n{render_result(found.after, style)}")
+    match format_:
+        case PlanFormat.TEXT:
+            CONSOLE.emit(render_upgrade(found, CONSOLE.style()), output)
+        case PlanFormat.MARKDOWN:
+            CONSOLE.emit(render_upgrade_markdown(found), output)
+        case PlanFormat.JSON:
+            CONSOLE.emit_json(upgrade_document(found), output)
     return found.after.exit_code()
 
 

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from envctl.commands.console import CONSOLE
-from envctl.commands.lifecycle import open_workspace_of
 from envctl.commands.options import (
     AllowUnknown,
     Cloud,
@@ -19,6 +18,7 @@ from envctl.commands.options import (
     EnvironmentNames,
     Output,
 )
+from envctl.commands.selection import open_workspace_of
 from envctl.errors import ExitCode, UsageError, gravest
 
 
@@ -92,7 +92,7 @@ def doctor(
     output: Output = None,
 ) -> int:
     """Name every missing right and condition at once, before an operation fails on them."""
-    from envctl.actions.doctor import DiagnoseRequest, caller_of, diagnose, exit_code
+    from envctl.actions.doctor import DiagnoseRequest, caller_of, diagnose, exit_code, quota_project_of
     from envctl.actions.doctor import collect as collect_facts
     from envctl.diagnostics import Severity
     from envctl.report.doctor_formats import DoctorFormat as Writer
@@ -112,15 +112,16 @@ def doctor(
         member = caller or (caller_of(workspace.cloud) if transport is not None else None)
         requests = [
             DiagnoseRequest(
-                loaded=workspace.load(name),
+                loaded=loaded,
                 operations=tuple(operation or ()),
                 facts=facts,
                 transport=transport,
                 caller=member,
+                quota_project=quota_project_of(workspace.cloud, loaded.spec.project),
                 error_text=text,
                 baseline=baseline,
             )
-            for name in names
+            for loaded in map(workspace.load, names)
         ]
     if collect is not None:
         if len(requests) != 1 or requests[0].loaded is None:
@@ -158,6 +159,12 @@ def iam(
     loaded = load(load_project(find_root(CONSOLE.directory)), environment)
     writer = Writer(format_.value)
     if custom_role is not None:
+        if format_ not in {IamFormat.TEXT, IamFormat.JSON}:
+            raise UsageError(
+                f"A custom role is not written as {format_.value}",
+                detail="gcloud reads it as YAML or JSON.",
+                hints=("leave --format out for YAML, or use `--format json`",),
+            )
         CONSOLE.emit(write_custom_role(role_of(loaded, custom_role), writer), output)
         return
     roles = role_set(RoleSetRequest(loaded, operation, with_optional=not needed))

@@ -10,7 +10,7 @@ import typer
 
 from envctl.commands.console import CONSOLE
 from envctl.commands.options import EnvironmentNames, Output, PlanFormat
-from envctl.errors import ExitCode, UsageError
+from envctl.errors import ExitCode
 
 
 class ValidateFormat(StrEnum):
@@ -68,10 +68,8 @@ def validate(
         case ValidateFormat.TEXT:
             from envctl.report.diagnostics_text import render_diagnostics
 
-            if found.diagnostics:
-                CONSOLE.emit(render_diagnostics(found.diagnostics, CONSOLE.style()), output)
-            if found.valid:
-                CONSOLE.emit(f"Valid: {', '.join(found.checked)}.", output)
+            told = render_diagnostics(found.diagnostics, CONSOLE.style())
+            CONSOLE.emit(told + (f"Valid: {', '.join(found.checked)}.\n" if found.valid else ""), output)
         case ValidateFormat.JSON:
             from envctl.report.diagnostics_json import dump_validation
 
@@ -123,7 +121,7 @@ def _show_plan(path: Path, format_: PlanFormat, output: Path | None) -> None:
 
 def _show_environment(name: str, format_: PlanFormat, output: Path | None) -> None:
     from envctl.actions.show_spec import ShowSpecRequest, show_spec
-    from envctl.report.spec_report import dump_spec, render_spec
+    from envctl.report.spec_report import dump_spec, render_spec, render_spec_markdown
     from envctl.spec.project import find_root
 
     shown = show_spec(ShowSpecRequest(find_root(CONSOLE.directory), name))
@@ -133,7 +131,7 @@ def _show_environment(name: str, format_: PlanFormat, output: Path | None) -> No
         case PlanFormat.JSON:
             CONSOLE.emit_json(dump_spec(shown.loaded, shown.rows), output)
         case PlanFormat.MARKDOWN:
-            raise UsageError("An environment is shown as text or JSON", hints=("--format text", "--format json"))
+            CONSOLE.emit(render_spec_markdown(shown.loaded, shown.rows), output)
 
 
 def schema(

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from envctl.commands.console import CONSOLE
-from envctl.commands.deps import Nearest, TableFormat
-from envctl.commands.options import Output
+from envctl.commands.deps import Nearest
+from envctl.commands.options import Output, TableFormat
 from envctl.errors import EnvctlError
 
 Format = Annotated[TableFormat, typer.Option("--format", help="How to write it.")]

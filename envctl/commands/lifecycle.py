@@ -1,15 +1,15 @@
-"""preview, up, destroy, drift, status, history: what happens to environments."""
+"""preview, up, destroy: what happens to environments."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,6 @@ from envctl.commands.options import (
     AllowUnknown,
     Cloud,
     CloudChoice,
-    EngineChoice,
     EngineOption,
     EnvironmentName,
     EnvironmentNames,
@@ -28,6 +27,7 @@ from envctl.commands.options import (
     Refresh,
     Yes,
 )
+from envctl.commands.selection import ask_each, name_orphans, names_of, open_workspace_of, show_error_of
 from envctl.errors import EnvctlError, ExitCode, RefusedError, UsageError, gravest
 
 if TYPE_CHECKING:
@@ -35,12 +35,10 @@ if TYPE_CHECKING:
     from envctl.actions.workspace import Workspace
     from envctl.plan.model import Plan
 
-T = TypeVar("T")
-
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
-    for verb in (preview, up, destroy, drift, status, history):
+    for verb in (preview, up, destroy):
         app.command()(verb)
 
 
@@ -63,21 +61,27 @@ def preview(
     from envctl.plan.model import GateStatus, Mode
 
     workspace = open_workspace_of(cloud, engine)
-    names = _names(workspace, environments, all_=all_)
+    names = names_of(workspace, environments, all_=all_)
     if out is not None and len(names) != 1:
         raise UsageError("--out saves the plan of one environment", detail=f"asked for: {', '.join(names)}")
     options = _options(refresh=refresh, parallel=parallel, destroying=destroy_)
-    plans, codes = _each(names, lambda name: _prepare(workspace, name, options).plan)
-    for plan in plans:
-        if plan.incomplete:
+    looked, codes = ask_each(names, lambda name: _look(_prepare(workspace, name, options)))
+    plans = [plan for plan, _ in looked]
+    for plan, refusal in looked:
+        if refusal is not None:
+            codes.append(refusal.exit_code)
+        elif plan.incomplete:
             codes.append(ExitCode.OUTSIDE)
         elif plan.mode is Mode.APPLY and any(gate.status is GateStatus.FAILED for gate in plan.gates):
             codes.append(ExitCode.NEGATIVE)
         elif expect_no_changes and not plan.empty:
             codes.append(ExitCode.PENDING)
     _write_plans(plans, format_, output)
+    for plan, refusal in looked:
+        if refusal is not None:
+            show_error_of(plan.environment, refusal)
     if all_ or not environments:
-        _name_orphans(workspace)
+        name_orphans(workspace)
     if out is not None and plans:
         if plans[0].incomplete:
             CONSOLE.warn(f"{out} was not written: an incomplete plan cannot be applied.")
@@ -123,7 +127,7 @@ def up(
         return _apply(prepared, yes=True, confirm=confirm, allow_unknown=allow_unknown)
     if not environment and not all_:
         raise UsageError("Which environment?", hints=("envctl up ENV", "envctl up --all"))
-    names = _names(workspace, [environment] if environment else None, all_=all_)
+    names = names_of(workspace, [environment] if environment else None, all_=all_)
     if len(names) == 1:
         return _apply(_prepare(workspace, names[0], options), yes=yes, confirm=confirm, allow_unknown=allow_unknown)
     return _up_all(workspace, names, options, yes=yes, confirm=confirm, allow_unknown=allow_unknown)
@@ -146,7 +150,7 @@ def _up_all(
         try:
             code = _apply(_prepare(workspace, name, options), yes=yes, confirm=confirm, allow_unknown=allow_unknown)
         except EnvctlError as error:
-            _show_error(name, error)
+            show_error_of(name, error)
             code = error.exit_code
         ended[name] = code
         if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.DETACHED}:
@@ -174,120 +178,11 @@ def destroy(
     return _apply(_prepare(workspace, environment, options), yes=yes, confirm=environment, allow_unknown=True)
 
 
-def drift(
-    environments: EnvironmentNames = None,
-    expect_no_changes: Annotated[
-        bool, typer.Option("--expect-no-changes", help="Exit 10 when something drifted.")
-    ] = False,
-    cloud: Cloud = CloudChoice.GCP,
-    engine: EngineOption = None,
-    format_: Annotated[PlanFormat, typer.Option("--format", help="How to write it.")] = PlanFormat.TEXT,
-    output: Output = None,
-) -> int:
-    """Show what somebody changed outside envctl."""
-    from envctl.actions.drift import find_drift
-    from envctl.report.drift_report import dump_drift, render_drift
-
-    workspace = open_workspace_of(cloud, engine)
-    names = _names(workspace, environments, all_=not environments)
-    found, codes = _each(names, lambda name: find_drift(workspace, name))
-    if format_ is PlanFormat.JSON:
-        CONSOLE.emit_json(dump_drift(found), output)
-    else:
-        CONSOLE.emit(render_drift(found, CONSOLE.style()), output)
-    if expect_no_changes and any(each.drift for each in found):
-        codes.append(ExitCode.PENDING)
-    return gravest(codes)
-
-
-def status(
-    environments: EnvironmentNames = None,
-    cloud: Cloud = CloudChoice.GCP,
-    engine: EngineOption = None,
-    format_: Annotated[PlanFormat, typer.Option("--format", help="How to write it.")] = PlanFormat.TEXT,
-    output: Output = None,
-) -> int:
-    """Show each environment: applied or not, its live state, running operations, the last run."""
-    from envctl.actions.status import read_status
-    from envctl.report.status_report import dump_status, render_status
-
-    workspace = open_workspace_of(cloud, engine)
-    names = _names(workspace, environments, all_=not environments)
-    found, codes = _each(names, lambda name: read_status(workspace, name))
-    if format_ is PlanFormat.JSON:
-        CONSOLE.emit_json(dump_status(found), output)
-    else:
-        CONSOLE.emit(render_status(found, CONSOLE.style()), output)
-    if not environments:
-        _name_orphans(workspace)
-    return gravest(codes)
-
-
-def history(
-    environment: EnvironmentName,
-    cloud: Cloud = CloudChoice.GCP,
-    engine: EngineOption = None,
-    format_: Annotated[PlanFormat, typer.Option("--format", help="How to write it.")] = PlanFormat.TEXT,
-    output: Output = None,
-) -> int:
-    """Show every run on an environment: who, when, from which commit, how it ended."""
-    from envctl.report.status_report import dump_history, render_history
-
-    workspace = open_workspace_of(cloud, engine)
-    runs = workspace.journal(environment).runs()
-    if not runs:
-        workspace.load(environment)  # a name that nothing stands for is an error, a removed environment is not
-    if format_ is PlanFormat.JSON:
-        CONSOLE.emit_json(dump_history(environment, runs), output)
-    else:
-        CONSOLE.emit(render_history(environment, runs, CONSOLE.style()), output)
-    return ExitCode.DONE
-
-
-def open_workspace_of(cloud: CloudChoice, engine: EngineChoice | None) -> Workspace:
-    """The workspace that the command line means."""
-    from envctl.actions.clouds import CloudName
-    from envctl.actions.workspace import EngineName, open_workspace
-
-    return open_workspace(CONSOLE.directory, CloudName(cloud.value), EngineName(engine.value) if engine else None)
-
-
 def _options(*, refresh: bool, parallel: int, destroying: bool = False) -> PlanOptions:
     from envctl.actions.planning import PlanOptions
     from envctl.plan.model import Mode
 
     return PlanOptions(mode=Mode.DESTROY if destroying else Mode.APPLY, refresh=refresh, parallel=parallel)
-
-
-def _names(workspace: Workspace, environments: list[str] | None, *, all_: bool) -> list[str]:
-    if environments and all_:
-        raise UsageError("Either names or --all, not both")
-    if environments:
-        return environments
-    return workspace.names()
-
-
-def _each(names: list[str], ask: Callable[[str], T]) -> tuple[list[T], list[ExitCode]]:
-    """What is known of each; an environment that cannot be asked is named, and hides none of the others."""
-    found: list[T] = []
-    codes: list[ExitCode] = []
-    for name in names:
-        try:
-            found.append(ask(name))
-        except EnvctlError as error:
-            if len(names) == 1:
-                raise
-            _show_error(name, error)
-            codes.append(error.exit_code)
-    return found, codes
-
-
-def _name_orphans(workspace: Workspace) -> None:
-    for name in workspace.orphans():
-        CONSOLE.warn(
-            f"warning: {name}: its file is gone, and its stack is still there. Bring environments/{name}.yaml back and "
-            f"destroy it; `envctl state list {name}` shows what it holds."
-        )
 
 
 def _is_foundation(workspace: Workspace, name: str) -> bool:
@@ -304,9 +199,11 @@ def _prepare(workspace: Workspace, name: str, options: PlanOptions) -> Prepared:
     return prepare(workspace, name, options)
 
 
-def _show_error(name: str, error: EnvctlError) -> None:
-    CONSOLE.warn(f"{name}:")
-    CONSOLE.show_error(error)
+def _look(prepared: Prepared) -> tuple[Plan, RefusedError | None]:
+    """What a preview keeps: the plan, and the refusal that protection has for whoever applies it."""
+    from envctl.actions.apply import refused_by_protection
+
+    return prepared.plan, refused_by_protection(prepared)
 
 
 def _write_plans(plans: list[Plan], format_: PlanFormat, output: Path | None) -> None:

@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command, get_command_name
 
 from envctl import __version__
-from envctl.commands import adoption, deps, diagnosis, files, images, lifecycle, pulumi_setup, sandbox, state
+from envctl.commands import adoption, deps, diagnosis, files, images, lifecycle, pulumi_setup, reading, sandbox, state
 from envctl.commands.console import CONSOLE
 from envctl.commands.parameters import Argument, Parameter
 
@@ -31,7 +31,7 @@ class PastTyper(BaseException):
         self.error = error
 
 
-app = typer.Typer(
+_app = typer.Typer(
     name="envctl",
     help="Cloud Composer environments as reviewable YAML: one file per environment, every change a diff.",
     no_args_is_help=True,
@@ -41,8 +41,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _family in (files, lifecycle, adoption, state, deps, images, diagnosis, sandbox, pulumi_setup):
-    _family.register(app)
+for _family in (files, lifecycle, reading, adoption, state, deps, images, diagnosis, sandbox, pulumi_setup):
+    _family.register(_app)
 
 
 def _show_version(value: bool) -> None:
@@ -51,7 +51,7 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@_app.callback()
 def _global_options(
     directory: Annotated[
         Path, typer.Option("-C", "--directory", help="Work as if started in this folder.", metavar="DIR")
@@ -74,15 +74,15 @@ def command_for(arguments: Sequence[str]) -> TyperGroup:
     Typer makes all verbs before it looks at the arguments, a millisecond for each.
     """
     first = arguments[0] if arguments else ""
-    narrowed = copy(app)
+    narrowed = copy(_app)
     narrowed.registered_commands = [
         verb
-        for verb in app.registered_commands
+        for verb in _app.registered_commands
         if verb.callback and first == (verb.name or get_command_name(verb.callback.__name__))
     ]
-    narrowed.registered_groups = [group for group in app.registered_groups if first == group.name]
+    narrowed.registered_groups = [group for group in _app.registered_groups if first == group.name]
     if not (narrowed.registered_commands or narrowed.registered_groups):
-        narrowed = copy(app)
+        narrowed = copy(_app)
     narrowed.registered_commands = [_typed(verb) for verb in narrowed.registered_commands]
     narrowed.registered_groups = [copy(group) for group in narrowed.registered_groups]
     for group in narrowed.registered_groups:

@@ -29,8 +29,15 @@ class EngineChoice(StrEnum):
     PULUMI = "pulumi"
 
 
+class TableFormat(StrEnum):
+    """Ways to write a table."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class PlanFormat(StrEnum):
-    """Ways to write a plan."""
+    """Ways to write a plan, and what people paste beside one."""
 
     TEXT = "text"
     JSON = "json"

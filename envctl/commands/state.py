@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from envctl.commands.console import CONSOLE
-from envctl.commands.lifecycle import open_workspace_of
-from envctl.commands.options import Cloud, CloudChoice, EngineOption, EnvironmentName, Output, Yes
+from envctl.commands.options import Cloud, CloudChoice, EngineOption, EnvironmentName, Output, TableFormat, Yes
+from envctl.commands.selection import open_workspace_of
 from envctl.errors import UsageError
 
 Resource = Annotated[str, typer.Argument(metavar="RESOURCE", help="Logical name, or URN.")]
@@ -25,19 +25,23 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="state")
 
 
-def list_(environment: EnvironmentName, cloud: Cloud = CloudChoice.GCP, engine: EngineOption = None) -> None:
+def list_(
+    environment: EnvironmentName,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+    format_: Annotated[TableFormat, typer.Option("--format", help="How to write it.")] = TableFormat.TEXT,
+    output: Output = None,
+) -> None:
     """List every resource of the state."""
     from envctl.actions.state import list_state
-    from envctl.report.plan_text import short_type
-    from envctl.report.style import printable
+    from envctl.report.state_report import dump_state_rows, render_state_rows
 
     rows = list_state(open_workspace_of(cloud, engine), environment)
-    width = max((len(short_type(row.type)) for row in rows), default=0)
-    lines = [
-        f"{short_type(row.type):{width}}  {printable(row.name)}{'  (protected)' if row.protected else ''}"
-        for row in rows
-    ]
-    CONSOLE.emit("\n".join(lines) or "The state is empty.")
+    match format_:
+        case TableFormat.TEXT:
+            CONSOLE.emit(render_state_rows(rows), output)
+        case TableFormat.JSON:
+            CONSOLE.emit_json(dump_state_rows(environment, rows), output)
 
 
 def show(

@@ -160,7 +160,7 @@ class Case:
         return bucket.name if bucket else None
 
     def _flags(self) -> Iterable[str]:
-        if field_of(self.facts.value(Subject.CALLER, "-"), "quotaProject"):
+        if field_of(self.facts.value(Subject.CALLER, "-"), "quotaProject") == self.project:
             yield "quota-project"
         state = field_of(self.facts.value(Subject.CALLER, "-"), "stateBackend")
         if isinstance(state, str) and state.startswith("gs://"):

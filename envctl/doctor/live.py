@@ -40,7 +40,7 @@ def collect_facts(
         case: of the environment; its own facts are not used.
         transport: to the cloud.
         caller: the member that envctl runs as, when it is known.
-        quota_project: of the caller's credentials.
+        quota_project: the project that the caller's requests name for their quota.
 
     Raises:
         OutsideError: nothing could be reached at all.

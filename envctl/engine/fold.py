@@ -102,10 +102,14 @@ def fold_drift(events: Iterable[EngineEvent]) -> tuple[Drift, ...]:
 
 
 def _drifted(old: ResourceState, new: ResourceState, event: StepEvent) -> tuple[PropertyChange, ...]:
-    """Differences in what envctl declares: values that only the server knows may move without being drift."""
-    if not event.detailed_diff and old.inputs == new.inputs:
+    """What the provider calls a difference to what was declared.
+
+    The inputs it read back may be spelled otherwise and mean the same (a bucket as `b/NAME`), and values that only
+    the server knows may move: neither is drift.
+    """
+    paths = [path for path in (event.detailed_diff or event.diffs) if not path.startswith("__")]
+    if not paths:
         return ()
-    paths = [path for path in event.detailed_diff if not path.startswith("__")]
     return diff_properties(old.inputs, new.inputs, changed_paths=paths)
 
 

@@ -60,14 +60,19 @@ def _unseen(
     changed_paths: Sequence[str],
     leaves: Sequence[PropertyChange],
 ) -> list[PropertyChange]:
-    """Differences that only the provider sees: secrets, and values that the server filled in."""
+    """Differences that only the provider sees: secrets, and values that the server filled in.
+
+    What stands in neither tree is derived from what does (the real provider's `effectiveLabels`): it is shown only
+    when there is nothing else to show.
+    """
     result: list[PropertyChange] = []
     for path in changed_paths:
         if any(same_property(leaf.path, path) for leaf in leaves):
             continue
         old, new = value_at(before, path), value_at(after, path)
         result.append(PropertyChange(path, PropertyAction.CHANGE, old, new))
-    return result
+    declared = [one for one in result if one.before is not None or one.after is not None]
+    return declared if declared or leaves else result
 
 
 def value_at(tree: JsonValue, path: str) -> JsonValue:

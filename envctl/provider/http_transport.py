@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from envctl.errors import OutsideError
+from envctl.provider.identity import Caller, Identity, google_identity
 from envctl.provider.transport import Answer
 
 if TYPE_CHECKING:
     import httpx
 
 _TIMEOUT_SECONDS = 60.0
-_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-_LOGIN = "log in with\n    gcloud auth application-default login"
-
-Token = Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +45,9 @@ ENDPOINTS: Mapping[str, Endpoint] = {
         "https://cloudresourcemanager.googleapis.com/v3/", "GOOGLE_RESOURCE_MANAGER_V3_CUSTOM_ENDPOINT"
     ),
     "iam/v1": Endpoint("https://iam.googleapis.com/v1/", "GOOGLE_IAM_BETA_CUSTOM_ENDPOINT"),
+    "iamcredentials/v1": Endpoint(
+        "https://iamcredentials.googleapis.com/v1/", "GOOGLE_IAM_CREDENTIALS_CUSTOM_ENDPOINT"
+    ),
     "iam2/v2": Endpoint("https://iam.googleapis.com/v2/", "GOOGLE_IAM2_CUSTOM_ENDPOINT"),
     "kms/v1": Endpoint("https://cloudkms.googleapis.com/v1/", "GOOGLE_KMS_CUSTOM_ENDPOINT"),
     "logging/v2": Endpoint("https://logging.googleapis.com/v2/", "GOOGLE_LOGGING_CUSTOM_ENDPOINT"),
@@ -57,7 +57,8 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "serviceusage/v1": Endpoint("https://serviceusage.googleapis.com/v1/", "GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT"),
     "storage/storage/v1": Endpoint("https://storage.googleapis.com/storage/v1/", "GOOGLE_STORAGE_CUSTOM_ENDPOINT"),
 }
-"""By prefix, as in the requests recorded from the real provider; `iam2` and `orgpolicy` serve the doctor, `bigquery` its agent."""
+"""By prefix, as in the requests recorded from the real provider; `iam2` and `orgpolicy` serve the doctor, `bigquery` its agent,
+`iamcredentials` the caller."""
 
 _SIBLINGS: Mapping[str, tuple[str, str, str]] = {
     "serviceusage/v1beta1": ("serviceusage/v1", "/v1/", "/v1beta1/"),
@@ -82,11 +83,11 @@ def google_address(service: str, environment: Mapping[str, str]) -> str:
 class HttpTransport:
     """Sends JSON over HTTP; safe to use from several threads.
 
-    `address` gives the base of a service, `token` an access token for each request.
+    `address` gives the base of a service, `identity` says as whom requests are made.
     """
 
     address: Callable[[str], str]
-    token: Token
+    identity: Identity
     _client: httpx.Client | None = field(default=None, repr=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -94,18 +95,20 @@ class HttpTransport:
     def for_sandbox(cls, url: str, token: str = "sandbox") -> HttpTransport:  # noqa: S107
         """To a served sandbox, where each service has its prefix."""
         base = url.rstrip("/")
-        return cls(lambda service: f"{base}/{service}/", lambda: token)
+        return cls(lambda service: f"{base}/{service}/", Identity(lambda: token))
 
     @classmethod
-    def for_google(cls, environment: Mapping[str, str] | None = None) -> HttpTransport:
-        """To Google, or to where `GOOGLE_*_CUSTOM_ENDPOINT` points.
+    def for_google(cls, environment: Mapping[str, str] | None = None, caller: Caller | None = None) -> HttpTransport:
+        """To Google, or to where `GOOGLE_*_CUSTOM_ENDPOINT` points; `caller` is the machine's own when None.
 
-        `GOOGLE_OAUTH_ACCESS_TOKEN` wins over application default credentials, as in the real provider.
         Raises `OutsideError` when there are no credentials.
         """
         variables = os.environ if environment is None else environment
-        given = variables.get("GOOGLE_OAUTH_ACCESS_TOKEN", "")
-        return cls(lambda service: google_address(service, variables), (lambda: given) if given else _default_token())
+
+        def address(service: str) -> str:
+            return google_address(service, variables)
+
+        return cls(address, google_identity(caller or Caller(), variables, address))
 
     def call(
         self,
@@ -115,11 +118,11 @@ class HttpTransport:
         query: Mapping[str, str] | None = None,
         body: Any | None = None,
     ) -> Answer:
-        """The answer, whatever its status. Raises `OutsideError` when none came."""
+        """The answer, whatever its status. Raises `OutsideError` when none came, or there is no token to ask with."""
         import httpx
 
         url = self.address(service) + quote(path.lstrip("/"), safe="/:@%,()*!$&'+;=~")
-        headers = {"authorization": f"Bearer {self.token()}", "accept": "application/json"}
+        headers = {**self.identity.headers(), "accept": "application/json"}
         content: bytes | None = None
         if isinstance(body, bytes):
             content, headers["content-type"] = body, "application/octet-stream"
@@ -167,33 +170,3 @@ def _unreachable(method: str, url: str, reason: str) -> OutsideError:
         hints=("look at the network, and at HTTPS_PROXY if there is a proxy",),
         code="network",
     )
-
-
-def _default_token() -> Token:
-    """Access tokens of the application default credentials, refreshed when they run out."""
-    import google.auth
-    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
-    from google.auth.transport.requests import Request
-
-    try:
-        credentials, _ = google.auth.default(scopes=[_SCOPE])
-    except DefaultCredentialsError as error:
-        raise OutsideError(
-            "There are no Google Cloud credentials",
-            detail=str(error),
-            hints=(_LOGIN, "or try it without a cloud: --cloud sandbox"),
-            code="no-credentials",
-        ) from error
-    guard = threading.Lock()
-
-    def token() -> str:
-        with guard:
-            if not credentials.valid:
-                try:
-                    credentials.refresh(Request())
-                except GoogleAuthError as error:
-                    summary = "The Google Cloud credentials were not accepted"
-                    raise OutsideError(summary, detail=str(error), hints=(_LOGIN,), code="credentials") from error
-            return str(credentials.token)
-
-    return token

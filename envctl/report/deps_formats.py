@@ -6,9 +6,10 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from envctl.report.deps_text import edit_text, render_report, render_result
+from envctl.report.deps_text import render_report, render_result
+from envctl.report.markdown import cell, code
 from envctl.report.style import PLAIN, Style, printable
-from envctl.resolution.findings import Report, Result, Verdict
+from envctl.resolution.findings import Edit, Report, Result, Verdict
 from envctl.resolution.wire import report_document
 
 if TYPE_CHECKING:
@@ -63,22 +64,27 @@ def render_markdown(report: Report) -> str:
     """GitHub-flavoured Markdown: one table, then a section per result with clashes."""
     lines = ["### envctl: packages", "", "| list | image | verdict | moves | new |", "|---|---|---|---|---|"]
     lines += [
-        f"| {_cell(one.subject)} | {_cell(one.image)} | {_MARKS[one.verdict]} | {len(one.changes)} "
+        f"| {cell(one.subject)} | {cell(one.image)} | {_MARKS[one.verdict]} | {len(one.changes)} "
         f"| {len(one.installs)} |"
         for one in report.results
     ]
     for result in report.results:
         for conflict in result.conflicts:
-            lines += ["", f"**{_cell(conflict.package)}** ({_cell(result.subject)}): {_cell(conflict.summary)}"]
-            lines += [
-                f"- {', '.join(edit_text(edit) for edit in fix.edit)}: {_cell(fix.why)}"
-                for fix in conflict.fixes
-                if fix.edit
-            ]
+            lines += ["", f"**{cell(conflict.package)}** ({cell(result.subject)}): {cell(conflict.summary)}"]
+            lines += [f"- {', '.join(map(_edit, fix.edit))}: {cell(fix.why)}" for fix in conflict.fixes if fix.edit]
         for diagnostic in result.diagnostics:
             place = f" ({diagnostic.span.file}:{diagnostic.span.line})" if diagnostic.span else ""
-            lines += ["", f"- {diagnostic.severity}: {_cell(diagnostic.detail)}{_cell(place)}"]
+            lines += ["", f"- {diagnostic.severity}: {cell(diagnostic.detail)}{cell(place)}"]
     return "\n".join(lines) + "\n"
+
+
+def _edit(edit: Edit) -> str:
+    where = f" ({cell(edit.source)})" if edit.source else ""
+    if edit.remove is not None and edit.add is not None:
+        return f"replace {code(edit.remove)} with {code(edit.add)}{where}"
+    if edit.remove is not None:
+        return f"remove {code(edit.remove)}{where}"
+    return f"add {code(edit.add or '')}{where}"
 
 
 def render_junit(report: Report) -> str:
@@ -159,7 +165,3 @@ def _xml(text: str) -> str:
 
 def _is_failure(result: Result) -> bool:
     return result.verdict in (Verdict.CONFLICT, Verdict.TIMEOUT_RISK, Verdict.INVALID)
-
-
-def _cell(text: str) -> str:
-    return printable(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

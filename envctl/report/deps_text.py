@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envctl.report.style import PLAIN, Style, printable
-from envctl.resolution.findings import Conflict, Edit, Fix, FixKind, Result, Verdict
+from envctl.resolution.findings import Cause, Conflict, Edit, Fix, FixKind, Result, Verdict
 from envctl.resolution.image import Basis
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def render_report(report: Report, style: Style = PLAIN) -> str:
 def render_result(result: Result, style: Style = PLAIN) -> str:
     """One result; at most a screen for a list with a handful of clashes."""
     verdict = style(result.verdict.value, _COLORS[result.verdict], "bold")
-    lines = [f"{verdict}: {_meaning(result)}", f"  {printable(result.subject)} on {_image(result)}"]
+    lines = [f"{verdict}: {_meaning(result)}", f"  {printable(result.subject)} on {describe_image(result)}"]
     if result.diagnostics:
         from envctl.report.diagnostics_text import render_diagnostics
 
@@ -80,11 +80,7 @@ def render_details(report: Report, style: Style = PLAIN) -> str:
     for result in report.results:
         for conflict in result.conflicts:
             lines.append(style(f"clash about {conflict.package}: who asks for what", "bold"))
-            for cause in conflict.causes:
-                via = " -> ".join(cause.chain) or cause.by
-                place = f"  ({printable(cause.source)})" if cause.source else ""
-                side = "image" if cause.preinstalled else "list"
-                lines.append(f"  {side:<5}  {printable(via)} requires {printable(cause.requirement)}{place}")
+            lines += [chain_text(cause) for cause in conflict.causes]
             for fix in conflict.fixes:
                 if fix.snippet is not None:
                     lines += [
@@ -95,6 +91,15 @@ def render_details(report: Report, style: Style = PLAIN) -> str:
                     ]
             lines.append("")
     return "\n".join(lines)
+
+
+def chain_text(cause: Cause) -> str:
+    """One line: which side it comes from, the packages on the way, what the last one requires, and the line."""
+    via = " -> ".join(cause.chain) or cause.by
+    place = f"  ({printable(cause.source)})" if cause.source else ""
+    side = "image" if cause.preinstalled else "list"
+    asks = "" if via == side else f"{printable(via)} requires "
+    return f"  {side:<5}  {asks}{printable(cause.requirement)}{place}"
 
 
 def edit_text(edit: Edit) -> str:
@@ -116,7 +121,8 @@ def _meaning(result: Result) -> str:
     return _MEANING[result.verdict]
 
 
-def _image(result: Result) -> str:
+def describe_image(result: Result) -> str:
+    """The image with its Python and pip, and whose list answered for it."""
     record = result.record
     if record is None:
         return f"{printable(result.image)} (not in the catalogue)"
@@ -140,7 +146,7 @@ def _conflict(conflict: Conflict, style: Style) -> list[str]:
     if conflict.accepted:
         until = conflict.accepted.until.isoformat()
         head = style(f"accepted until {until}: clash about {conflict.package}", "yellow", "bold")
-    lines = [head, *_wrapped(printable(conflict.summary), "  ")]
+    lines = [head, *wrapped(printable(conflict.summary), "  ")]
     lines += _fixes(conflict.fixes, style)
     return lines
 
@@ -160,7 +166,7 @@ def _fixes(fixes: Sequence[Fix], style: Style) -> list[str]:
             lines.append(f"  {word}  {len(fix.edit)} edits: {edit_text(fix.edit[0])}, ...")
         else:
             lines.append(f"  {word}  {', '.join(edit_text(one) for one in fix.edit)}")
-        lines += _wrapped(printable(fix.why), "       ")
+        lines += wrapped(printable(fix.why), "       ")
         if fix.kind is FixKind.OPERATOR:
             lines.append("       `envctl deps fix` prints a ready operator.")
     if not fixes:
@@ -168,7 +174,8 @@ def _fixes(fixes: Sequence[Fix], style: Style) -> list[str]:
     return lines
 
 
-def _wrapped(text: str, indent: str, width: int = 100) -> list[str]:
+def wrapped(text: str, indent: str, width: int = 100) -> list[str]:
+    """The text in lines of a width, each with an indent."""
     lines: list[str] = []
     line = ""
     for word in text.split(" "):

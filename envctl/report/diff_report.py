@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from envctl.report.markdown import cell, code
 from envctl.report.style import PLAIN, Style, printable
 
 if TYPE_CHECKING:
@@ -29,13 +30,15 @@ def render_comparison(found: Comparison, style: Style = PLAIN) -> str:
 
 def render_comparison_markdown(found: Comparison) -> str:
     """Tables for a pull request or a page."""
-    blocks: list[str] = [f"# {found.a} and {found.b}"]
+    blocks: list[str] = [f"# {cell(found.a)} and {cell(found.b)}"]
     for heading, differences in _parts(found):
         if not differences:
             blocks.append(f"## {heading}\n\nNo difference.")
             continue
-        rows = [f"| `{_cell(each.path)}` | {_both(each.a)} | {_both(each.b)} |" for each in differences]
-        blocks.append("\n".join([f"## {heading}", "", f"| | {found.a} | {found.b} |", "|---|---|---|", *rows]))
+        rows = [f"| {code(each.path)} | {_both(each.a)} | {_both(each.b)} |" for each in differences]
+        blocks.append(
+            "\n".join([f"## {heading}", "", f"| | {cell(found.a)} | {cell(found.b)} |", "|---|---|---|", *rows])
+        )
     return "\n\n".join(blocks) + "\n"
 
 
@@ -67,11 +70,7 @@ def _value(side: Side) -> str:
 
 
 def _both(side: Side) -> str:
-    return "" if side.source is None else f"`{_cell(_value(side))}` ({_cell(side.source)})"
-
-
-def _cell(text: str) -> str:
-    return printable(text).replace("|", "\\|").replace("`", "'").replace("\n", " ")
+    return "" if side.source is None else f"{code(_value(side))} ({cell(side.source)})"
 
 
 def _dump(each: Difference) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from envctl.diagnostics import Severity
 from envctl.doctor.model import Status
 from envctl.report.doctor_json import doctor_document
 from envctl.report.doctor_text import render_doctor, short_resource, up_line
+from envctl.report.markdown import cell
 from envctl.report.style import PLAIN, Style, printable
 
 if TYPE_CHECKING:
@@ -191,22 +192,22 @@ def render_markdown(report: DoctorReport) -> str:
         parts = [f"{number} possible cause{'' if number == 1 else 's'} of the error text"]
     before = f", before {', '.join(report.operations)}" if report.operations else ""
     lines = [
-        f"### envctl doctor: {_cell(report.environment)}{before}",
+        f"### envctl doctor: {cell(report.environment)}{before}",
         "",
         ", ".join(parts) + ".",
         "",
     ]
     for cause in report.causes:
         state = "confirmed" if cause.confirmed else "possible"
-        lines.append(f"{cause.rank}. **{_cell(cause.means)}** ({state}) `{cause.signature}`")
-        lines += [f"   - {_cell(sentence(item))}" for item in cause.decided if item.status is Status.FAILED]
+        lines.append(f"{cause.rank}. **{cell(cause.means)}** ({state}) `{cause.signature}`")
+        lines += [f"   - {cell(sentence(item))}" for item in cause.decided if item.status is Status.FAILED]
         fixes = [*cause.fixes, *(fix for item in cause.decided if not item.coming for fix in item.fixes)]
         lines += [f"   - `{printable(fix.text).replace('`', ' ')}`" for fix in fixes if fix.kind.value == "command"]
         lines.append("")
     if failed:
         lines += ["| | check | principal | finding |", "|---|---|---|---|"]
         lines += [
-            f"| {item.severity.value} | `{item.id}` | {_cell(item.principal)} | {_cell(sentence(item))} |"
+            f"| {item.severity.value} | `{item.id}` | {cell(item.principal)} | {cell(sentence(item))} |"
             for item in failed
         ]
         lines.append("")
@@ -215,17 +216,10 @@ def render_markdown(report: DoctorReport) -> str:
             lines += ["```sh", *(printable(text).replace("```", "` ` `") for text in commands), "```", ""]
     if coming:
         lines += ["<details><summary><code>envctl up</code> will do this</summary>", ""]
-        lines += [f"- {_cell(line)}" for line in dict.fromkeys(up_line(item) for item in coming)]
+        lines += [f"- {cell(line)}" for line in dict.fromkeys(up_line(item) for item in coming)]
         lines += ["", "</details>", ""]
     if unknown:
         lines += ["<details><summary>Not known</summary>", ""]
-        lines += [f"- `{item.id}` {_cell(sentence(item))}" for item in unknown]
+        lines += [f"- `{item.id}` {cell(sentence(item))}" for item in unknown]
         lines += ["", "</details>", ""]
     return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    safe = printable(text).replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for sign in "\\`|*_[]":
-        safe = safe.replace(sign, "\\" + sign)
-    return safe

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from envctl.report.doctor_text import short_resource
+from envctl.report.markdown import cell
 from envctl.report.style import PLAIN, Style, printable
 
 if TYPE_CHECKING:
@@ -103,23 +104,16 @@ def _text(roles: RoleSet, style: Style) -> str:
 
 def _markdown(roles: RoleSet) -> str:
     lines = [
-        f"### Roles of {_cell(roles.environment)}",
+        f"### Roles of {cell(roles.environment)}",
         "",
         "| member | role | on | need | granted by | why |",
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {_cell(item.member)} | `{item.role}` | {_cell(_place(item))} | {item.requirement.value} | {_granted_by(item)} | {_cell(item.why)} |"
+        f"| {cell(item.member)} | `{item.role}` | {cell(_place(item))} | {item.requirement.value} | {_granted_by(item)} | {cell(item.why)} |"
         for item in roles.bindings
     ]
     return "\n".join(lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    safe = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
-    for sign in "\\`|*_[]":
-        safe = safe.replace(sign, "\\" + sign)
-    return safe
 
 
 def _csv(roles: RoleSet) -> str:

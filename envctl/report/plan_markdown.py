@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from envctl.plan.model import Action, Change, Effect, GateStatus, Plan
-from envctl.report.plan_text import describe_minutes, render_plan, short_type
-from envctl.report.style import printable
+from envctl.plan.model import Action, Change, Effect, Impact, Mode, OperationStep, Plan
+from envctl.report.markdown import cell, code, table
+from envctl.report.plan_text import render_closing, render_plan, short_type, telling
 
 _WORDS = {
     Action.CREATE: "create",
@@ -22,46 +22,53 @@ _EFFECTS = {
     Effect.DATA_LOST: "**data lost**",
     Effect.DOWNTIME: "downtime",
 }
+_LISTED = 5
+"""Paths of one change that its row names."""
 
 
 def render_plan_markdown(plan: Plan) -> str:
-    """GitHub-flavoured Markdown; the text screen stands in a folded block for the whole detail."""
-    lines = [f"### envctl: {escape(plan.environment)}", ""]
-    lines += [
-        f"> **{gate.status.value}** `{gate.id}`: {escape(gate.summary)}"
-        for gate in plan.gates
-        if gate.status in {GateStatus.FAILED, GateStatus.UNKNOWN}
+    """What a reviewer needs to know of a plan, empty or not; the text screen stands in a folded block for the rest."""
+    verb = "destroy" if plan.mode is Mode.DESTROY else "plan"
+    where = f"Project {code(plan.project)}, cloud {cell(plan.cloud)}, {cell(plan.engine)} engine"
+    lines = [
+        f"### envctl {verb}: {cell(plan.environment)}",
+        "",
+        where + ("." if plan.refreshed else "; live cloud not read (--no-refresh)."),
     ]
-    lines += [f"> incomplete: {escape(reason)}" for reason in plan.incomplete]
-    if plan.empty:
-        lines += ["", "No changes."]
-    else:
-        lines += ["", "| | resource | what changes | effect |", "|---|---|---|---|"]
-        lines += [_row(change) for change in plan.pending]
-        for step in plan.steps:
-            effects = ", ".join(_EFFECTS[e] for e in step.impact.effects)
-            paths = ", ".join(f"`{escape(p.path)}`" for p in step.properties)
-            lines.append(f"| operation | {escape(step.title)} | {paths} | {effects} |")
-        minutes = describe_minutes(plan.minutes())
-        lines += ["", f"Expected time: {minutes}." if minutes else ""]
+    told = [f"> incomplete, cannot be applied: {cell(reason)}" for reason in plan.incomplete]
+    told += [
+        f"> **{word[0]}** {code(gate.id)}: {cell(gate.summary)}"
+        for gate in plan.gates
+        if (word := telling(gate)) is not None
+    ]
+    told += [f"> warning: {cell(text)}" for text in plan.warnings]
+    lines += ["", "  \n".join(told)] if told else []  # two spaces: a line of its own in the quote
+    if not plan.empty:
+        lines += [
+            "",
+            *table(("", "resource", "what changes", "effect"), [*map(_row, plan.pending), *map(_step, plan.steps)]),
+        ]
     if plan.drift:
-        lines += ["", f"Changed outside envctl: {', '.join(escape(d.name) for d in plan.drift)}."]
+        lines += ["", f"Changed outside envctl: {', '.join(code(d.name) for d in plan.drift)}."]
+    lines += ["", cell(render_closing(plan))]
     body = render_plan(plan).replace("```", "'''")
     lines += ["", "<details><summary>Details</summary>", "", "```text", body.rstrip(), "```", "", "</details>", ""]
     return "\n".join(lines)
 
 
-def _row(change: Change) -> str:
+def _row(change: Change) -> tuple[str, ...]:
     paths = [] if change.action in {Action.CREATE, Action.IMPORT} else [p.path for p in change.properties]
-    shown = ", ".join(f"`{escape(path)}`" for path in paths[:5]) + (
-        f" and {len(paths) - 5} more" if len(paths) > 5 else ""
+    shown = ", ".join(map(code, paths[:_LISTED])) + (
+        f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
     )
-    effects = ", ".join(_EFFECTS[e] for e in change.impact.effects)
-    name = f"{short_type(change.type)} `{escape(change.name)}`"
-    return f"| {_WORDS.get(change.action, change.action.value)} | {name} | {shown} | {effects} |"
+    name = f"{cell(short_type(change.type))} {code(change.name)}"
+    return (_WORDS.get(change.action, change.action.value), name, shown, _effects(change.impact))
 
 
-def escape(text: str) -> str:
-    """Text that cannot break a Markdown table or smuggle HTML into it."""
-    safe = printable(text).replace("\n", " ")
-    return safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|").replace("`", "'")
+def _step(step: OperationStep) -> tuple[str, ...]:
+    paths = ", ".join(code(p.path) for p in step.properties)
+    return ("through the Composer API", cell(step.title), paths, _effects(step.impact))
+
+
+def _effects(impact: Impact) -> str:
+    return ", ".join(_EFFECTS[effect] for effect in impact.effects)

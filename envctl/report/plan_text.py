@@ -78,7 +78,7 @@ def render_plan(plan: Plan, style: Style = PLAIN, *, verbose: bool = False) -> s
     blocks += _groups(plan, style, verbose=verbose)
     blocks += [_steps(plan.steps, style)] if plan.steps else []
     blocks += [_warnings(plan.warnings, style)] if plan.warnings else []
-    blocks.append(_closing(plan, style))
+    blocks.append(render_closing(plan, style))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -92,7 +92,7 @@ def _title(plan: Plan, style: Style) -> str:
 def _gates(plan: Plan, style: Style) -> list[str]:
     lines: list[str] = []
     for gate in plan.gates:
-        told = _telling(gate)
+        told = telling(gate)
         if told is None:
             continue
         word, color = told
@@ -104,7 +104,7 @@ def _gates(plan: Plan, style: Style) -> list[str]:
     return ["\n".join(lines)] if lines else []
 
 
-def _telling(gate: GateResult) -> tuple[str, str] | None:
+def telling(gate: GateResult) -> tuple[str, str] | None:
     """The word and colour for an answer that is worth a line."""
     match gate.status:
         case GateStatus.FAILED:
@@ -183,7 +183,7 @@ def _headline(change: Change, style: Style) -> str:
     if change.type.lower().endswith("iammember"):
         return ""  # its name says role and member already
     values = [p.after for path in _HEADLINES for p in change.properties if p.path == path]
-    shown = [_value(value, bare=True) for value in values if value is not Opaque.SECRET][:3]
+    shown = [describe_value(value, bare=True) for value in values if value is not Opaque.SECRET][:3]
     return style(f"  {'  '.join(shown)}", "dim") if shown else ""
 
 
@@ -211,11 +211,11 @@ def _property(change: PropertyChange, style: Style) -> str:
     path = printable(change.path)
     match change.action:
         case PropertyAction.ADD:
-            text = f"{style('+', 'green')} {path}: {_value(change.after)}"
+            text = f"{style('+', 'green')} {path}: {describe_value(change.after)}"
         case PropertyAction.REMOVE:
-            text = f"{style('-', 'red')} {path}: {_value(change.before)}"
+            text = f"{style('-', 'red')} {path}: {describe_value(change.before)}"
         case PropertyAction.CHANGE:
-            text = f"{style('~', 'yellow')} {path}: {_value(change.before)} → {_value(change.after)}"
+            text = f"{style('~', 'yellow')} {path}: {describe_value(change.before)} → {describe_value(change.after)}"
     return f"        {text}{replaces}{_place(change.source, style)}"
 
 
@@ -257,7 +257,8 @@ def _warnings(warnings: Iterable[str], style: Style) -> str:
     return "\n".join(f"{style('warning', 'yellow', 'bold')}: {printable(text)}" for text in warnings)
 
 
-def _closing(plan: Plan, style: Style) -> str:
+def render_closing(plan: Plan, style: Style = PLAIN) -> str:
+    """The last line: how many resources meet what, and how long it will take."""
     if plan.empty:
         drift = " The cloud drifted; `up` has nothing to change about it." if plan.drift else ""
         return style("No changes.", "bold") + f" {_resources(plan)} as the file says.{drift}"
@@ -297,7 +298,8 @@ def short_type(token: str) -> str:
     return f"{module}.{name}" if name and package == "gcp" else token
 
 
-def _value(value: JsonValue, *, bare: bool = False) -> str:
+def describe_value(value: JsonValue, *, bare: bool = False) -> str:
+    """A value as JSON on one line, cut where it gets long; secrets and what is not known yet in words."""
     if value is Opaque.SECRET:
         return "(secret)"
     if value is Opaque.UNKNOWN:

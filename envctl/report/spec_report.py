@@ -1,4 +1,4 @@
-"""A resolved environment on screen and as data (`envctl.spec/v1`)."""
+"""A resolved environment on screen, as Markdown and as data (`envctl.spec/v1`)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from envctl.report.markdown import cell, code, table
 from envctl.report.style import PLAIN, Style, printable
 from envctl.spec.loader import Loaded
 from envctl.spec.origins import OriginKind, Row
+from envctl.spec.tree import show
 
 FORMAT = "envctl.spec/v1"
 _WIDEST = 60
@@ -64,6 +66,13 @@ def _plain(value: str) -> bool:
             "null",
         }
     )
+
+
+def render_spec_markdown(loaded: Loaded, rows: Sequence[Row]) -> str:
+    """A table of every value with its origin."""
+    cells = [(code(show(row.path)), code(json.dumps(row.value, ensure_ascii=False)), cell(row.source)) for row in rows]
+    head = f"### envctl show: {cell(loaded.name)} ({cell(loaded.spec.kind)})"
+    return "\n".join([head, "", *table(("field", "value", "origin"), cells), ""])
 
 
 def dump_spec(loaded: Loaded, rows: Sequence[Row]) -> dict[str, Any]:

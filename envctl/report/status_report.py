@@ -1,4 +1,4 @@
-"""Status and history, as text and as documents."""
+"""Status and history, as text, as Markdown and as documents."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from envctl.operations.journal import Outcome, Run
 from envctl.plan.wire import dump_value
+from envctl.report.markdown import cell, code, table
 from envctl.report.style import PLAIN, Style, printable
 
 if TYPE_CHECKING:
@@ -72,6 +73,63 @@ def _run(run: Run, style: Style) -> str:
 
 def _when(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def render_status_markdown(found: Sequence[Status]) -> str:
+    """One table with a row per environment; below it what is wrong, and what is running."""
+    headings = ("environment", "kind", "project", "live", "image version", "resources", "last run", "Airflow")
+    lines = ["### envctl status", "", *table(headings, map(_status_row, found))]
+    notes = [note for each in found for note in _notes(each)]
+    return "\n".join([*lines, *(["", *notes] if notes else []), ""])
+
+
+def _status_row(status: Status) -> tuple[str, ...]:
+    run = status.last_run
+    last = f"{_when(run.started)} {code(run.command)} {cell(run.outcome.value)}" if run else ""
+    uri = status.outputs.get("airflowUri")
+    return (
+        cell(status.environment),
+        cell(status.kind),
+        code(status.project),
+        cell(status.live or ""),
+        code(status.image_version or ""),
+        str(status.resources),
+        last,
+        code(uri) if isinstance(uri, str) else "",
+    )
+
+
+def _notes(status: Status) -> list[str]:
+    name = cell(status.environment)
+    notes = [f"- {name}: **problem**: {cell(status.problem)}"] if status.problem is not None else []
+    for operation in status.operations:
+        since = f" since {_when(operation.started)}" if operation.started else ""
+        notes.append(f"- {name}: {cell(operation.type)} is running{since}: {code(operation.name)}")
+    return notes
+
+
+def render_history_markdown(environment: str, runs: Sequence[Run]) -> str:
+    """A table with one row per run, newest first."""
+    head = f"### envctl history: {cell(environment)}"
+    if not runs:
+        return f"{head}\n\nNo run is recorded here.\n"
+    headings = ("started", "command", "outcome", "took", "who", "commit", "changes", "message")
+    return "\n".join([head, "", *table(headings, map(_history_row, reversed(runs))), ""])
+
+
+def _history_row(run: Run) -> tuple[str, ...]:
+    changes = ", ".join(f"{count} {action}" for action, count in run.changes.items())
+    told = ([run.message] if run.message else []) + [f"still running when last seen: {o}" for o in run.operations]
+    return (
+        _when(run.started),
+        code(run.command),
+        cell(run.outcome.value),
+        f"{round((run.ended - run.started).total_seconds())} s" if run.ended else "",
+        cell(run.who),
+        code(run.commit or ""),
+        cell(changes),
+        cell("; ".join(told)),
+    )
 
 
 def dump_status(found: Sequence[Status]) -> dict[str, Any]:

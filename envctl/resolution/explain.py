@@ -7,14 +7,13 @@ ask that the image refuses, and which preinstalled package needs it the way it i
 
 from __future__ import annotations
 
-import re
-from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.cores import demanding, minimal, minimal_lines, name_of, satisfied_by
 from envctl.resolution.findings import Cause, Conflict
 from envctl.resolution.graph import Exactly, InstalledNode, Node, PythonWanted
-from envctl.resolution.image import AIRFLOW, ResolverKind
+from envctl.resolution.image import ResolverKind
+from envctl.resolution.image_paths import ImagePaths
 from envctl.resolution.protocol import ExclusionReason, Listing, PackageName
 from envctl.resolution.requirements import place
 from envctl.resolution.solution import Edge, Impossible, Links, Solved
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from envctl.resolution.requirements import Requested
     from envctl.resolution.specifiers import Specifiers
 
-_NAME = re.compile(r"[a-z0-9-]+")
 _MOST_CONFLICTS = 8
 _MOST_STEPS = 8
 
@@ -72,6 +70,7 @@ class _Explainer:
         self._judge = judge
         self._universe = judge.universe
         self._packages = judge.universe.image.packages
+        self._paths = ImagePaths(self._packages)
         self._core = {one.name: one for one in core}
         self._wanted = [one.dependency for one in core]
 
@@ -140,7 +139,7 @@ class _Explainer:
         holders: Sequence[tuple[PackageName, str, Dependency]],
         links: Links,
     ) -> Explained:
-        package, version, dependency = min(holders, key=lambda one: (len(self._path(one[0])), one[0]))
+        package, version, dependency = min(holders, key=lambda one: (len(self._paths.to(one[0])), one[0]))
         causes = [self._cause(edge, links), self._image_cause(package, version, dependency)]
         asked = self._said(edge, causes[0])
         others = len(holders) - 1
@@ -156,7 +155,7 @@ class _Explainer:
         for one in broken:
             groups.setdefault(one.dependency.name, []).append(one)
         name = min(groups, key=lambda one: (one not in self._core, -len(groups[one]), one))
-        first = min(groups[name], key=lambda one: (not one.preinstalled, len(self._path(one.package)), one.package))
+        first = min(groups[name], key=lambda one: (not one.preinstalled, len(self._paths.to(one.package)), one.package))
         demands = demanding(self._judge, outcome, name)
         version = first.found
         if version is not None and demands:
@@ -293,7 +292,7 @@ class _Explainer:
         )
 
     def _image_cause(self, package: PackageName, version: str, dependency: Dependency) -> Cause:
-        return Cause(str(dependency), f"{package} {version}", self._path(package), preinstalled=True)
+        return Cause(str(dependency), f"{package} {version}", self._paths.to(package), preinstalled=True)
 
     def _line(self, requested: Requested) -> str | None:
         """The place of the line that excludes what the image holds; else of the first."""
@@ -302,25 +301,6 @@ class _Explainer:
             if present is not None and not line.dependency.specifiers.contains(present.version):
                 return place(line.span)
         return requested.source
-
-    def _path(self, package: PackageName) -> tuple[str, ...]:
-        """The shortest way from Airflow to a preinstalled package; the package alone when there is none."""
-        previous: dict[PackageName, PackageName | None] = {AIRFLOW: None}
-        waiting: deque[PackageName] = deque([AIRFLOW])
-        while waiting and package not in previous:
-            name = waiting.popleft()
-            one = self._packages.get(name)
-            for text in (one.requires or ()) if one else ():
-                match = _NAME.match(text)
-                if match is not None and PackageName(match[0]) not in previous:
-                    previous[PackageName(match[0])] = name
-                    waiting.append(PackageName(match[0]))
-        path: list[PackageName] = []
-        at: PackageName | None = package
-        while at is not None:
-            path.append(at)
-            at = previous.get(at)
-        return tuple(f"{one}=={self._packages[one].version}" for one in reversed(path) if one in self._packages)
 
     def _fits(self, name: PackageName, edges: Sequence[Edge]) -> bool:
         return self._satisfiable(name, [one.requirement for one in edges])

@@ -50,14 +50,15 @@ def _conflict(conflict: Conflict) -> dict[str, Any]:
     return {
         "package": conflict.package,
         "summary": conflict.summary,
-        "causes": [_cause(one) for one in conflict.causes],
+        "causes": [cause_document(one) for one in conflict.causes],
         "lines": list(conflict.lines),
         "fixes": [_fix(one) for one in conflict.fixes],
         "accepted": {"reason": accepted.reason, "until": accepted.until.isoformat()} if accepted else None,
     }
 
 
-def _cause(cause: Cause) -> dict[str, Any]:
+def cause_document(cause: Cause) -> dict[str, Any]:
+    """One requirement with the chain to it."""
     document: dict[str, Any] = {
         "requirement": cause.requirement,
         "by": cause.by,

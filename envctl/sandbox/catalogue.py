@@ -26,6 +26,7 @@ def load_services(cloud: Cloud) -> tuple[Service, ...]:
         compute,
         container,
         iam,
+        iamcredentials,
         logging,
         monitoring,
         orgpolicy,
@@ -49,6 +50,7 @@ def load_services(cloud: Cloud) -> tuple[Service, ...]:
         monitoring,
         orgpolicy,
         bigquery,
+        iamcredentials,
     )
     return tuple(module.declare(cloud) for module in modules)
 

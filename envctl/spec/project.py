@@ -44,6 +44,8 @@ class Project:
         name: the Pulumi project's name.
         backend: address of the Pulumi state backend; None keeps it below `.envctl/`.
         secrets_provider: how secrets in the state are encrypted, in Pulumi's words.
+        impersonate: address of the service account to act as on Google Cloud.
+        billing_project: the project whose quota requests to Google Cloud count against.
         index: where packages come from besides the public index.
         required_version: a PEP 440 specifier for envctl itself; empty for any.
         policy_levels: level of a policy by its id, where it differs from the profile's.
@@ -55,6 +57,8 @@ class Project:
     name: str
     backend: str | None = None
     secrets_provider: str = "passphrase"
+    impersonate: str | None = None
+    billing_project: str | None = None
     index: IndexSettings = IndexSettings()
     required_version: str = ""
     policy_levels: Mapping[str, PolicyLevel] = field(default_factory=dict[str, PolicyLevel])
@@ -109,6 +113,8 @@ def load_project(root: Path) -> Project:
         name=settings.name,
         backend=settings.backend,
         secrets_provider=settings.secrets_provider,
+        impersonate=settings.impersonate,
+        billing_project=settings.billing_project,
         index=IndexSettings(settings.index.url, settings.index.pip_conf) if settings.index else IndexSettings(),
         required_version=settings.envctl,
         policy_levels={key: PolicyLevel(level) for key, level in settings.policies.levels.items()},

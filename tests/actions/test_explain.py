@@ -124,3 +124,12 @@ def test_an_unknown_id_names_the_nearest():
     with pytest.raises(UsageError) as caught:
         explain("plan-stalle")
     assert caught.value.hints == ("did you mean `plan-stale`?",)
+
+
+def test_the_name_of_a_package_leads_to_the_command_that_explains_it():
+    with pytest.raises(UsageError) as caught:
+        explain("apache-airflow-providers-google")
+    assert "    envctl deps explain apache-airflow-providers-google dev" in caught.value.hints[0]
+    with pytest.raises(UsageError) as caught:
+        explain("no package?")
+    assert caught.value.hints == ()

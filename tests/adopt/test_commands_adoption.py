@@ -80,7 +80,7 @@ def test_nobody_to_ask_is_a_refusal(legacy):
         ((), "import needs ENV"),
         (("old",), "--project and --region are needed"),
         (("--project", PROJECT, "--name", "x"), "import needs ENV"),
-        (("old", "--format", "markdown"), "no Markdown"),
+        (("old", "--format", "markdown"), "'markdown' is not one of 'text', 'json'"),
     ],
 )
 def test_what_is_missing_is_said(envctl, arguments, said):

@@ -109,10 +109,25 @@ def test_an_incomplete_plan_is_not_saved(envctl, project, tmp_path):
     assert envctl("up", "dev", "--yes")[0] == 0
     file.write_text(file.read_text().replace("region: europe-west1", "region: europe-west4"))
     code, out, err = envctl("preview", "dev", "--out", str(tmp_path / "dev.plan"))
-    assert code == ExitCode.OUTSIDE
+    assert code == ExitCode.REFUSED
     assert "This plan is incomplete" in out
+    assert "error[protected]" in err
     assert not (tmp_path / "dev.plan").exists()
     assert "was not written" in err
+
+
+def test_preview_up_and_destroy_refuse_a_protected_environment_alike(envctl, project):
+    file = project / "environments" / "dev.yaml"
+    file.write_text(file.read_text() + "protect: true\n")
+    assert envctl("up", "dev", "--yes")[0] == 0
+    destroying = [envctl("preview", "dev", "--destroy"), envctl("destroy", "dev", "--yes")]
+    file.write_text(file.read_text().replace("region: europe-west1", "region: europe-west4"))
+    replacing = [envctl("preview", "dev"), envctl("up", "dev", "--yes"), envctl("preview", "dev", "--format", "json")]
+    for code, _, err in (*destroying, *replacing):
+        assert code == ExitCode.REFUSED
+        assert "error[protected]: dev is protected; nothing was changed" in err
+        assert "write `protect: false` in the file" in err
+    assert json.loads(replacing[2][1])["incomplete"]
 
 
 def test_a_start_from_nothing_validates_and_previews(tmp_path, capsys):

@@ -21,9 +21,16 @@ from envctl.plan.model import Action, DriftKind, Effect, GateStatus, Mode, Prope
 from envctl.plan.wire import dump_plan
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
-NAMES = ("plan", "plans", "status", "history", "drift")
+NAMES = ("plan", "plans", "status", "history", "drift", "state-list", "deps-explain", "deps-upgrade")
 SCHEMAS = {name: json.loads((FOLDER / f"{name}-v1.json").read_text("utf-8")) for name in NAMES}
-REGISTRY = Registry().with_resources((schema["$id"], Resource.from_contents(schema)) for schema in SCHEMAS.values())
+DEPS = json.loads((FOLDER / "deps-v1.json").read_text("utf-8"))
+REGISTRY = Registry().with_resources(
+    [
+        *((schema["$id"], Resource.from_contents(schema)) for schema in SCHEMAS.values()),
+        ("deps-v1.json", Resource.from_contents(DEPS)),
+    ]
+)
+IMAGE = "composer-2.13.8-airflow-2.10.5"
 FOUNDATION = "kind: foundation\nproject: acme-data-dev\nregion: europe-west1\n"
 
 
@@ -92,6 +99,26 @@ def test_a_plan_with_everything_in_it():
     assert document["drift"]
     check("drift", {"format": "envctl.drift/v1", "environments": [_drifted(document)]})
     check("plans", {"format": "envctl.plans/v1", "plans": [document]})
+
+
+def test_the_list_of_a_state(printed, envctl):
+    assert envctl("up", "dev", "--yes") == 0
+    rows = check("state-list", printed("state", "list", "dev"))["resources"]
+    (bucket,) = [row for row in rows if row["name"] == "bucket-staging"]
+    assert (bucket["type"], bucket["id"]) == ("gcp:storage/bucket:Bucket", "acme-data-dev-dev-staging")
+    assert not bucket["protected"]
+
+
+def test_documents_of_packages(printed, project):
+    (project / "list.txt").write_text("requests\n")
+    given = ("-r", str(project / "list.txt"), "--image", IMAGE, "--offline")
+    found = check("deps-explain", printed("deps", "explain", "Requests", *given))
+    assert found["preinstalled"] == found["after"]
+    assert found["asked"][0]["by"] == "list"
+    assert found["held"]
+    upgraded = check("deps-upgrade", printed("deps", "upgrade", "--to", "composer-2.15.3-airflow-2.10.5", *given))
+    assert upgraded["changes"]["moved"]
+    assert (upgraded["before"]["image"], upgraded["after"]["verdict"]) == (IMAGE, "ok")
 
 
 def _drifted(document):

@@ -17,7 +17,7 @@ from pulumi_twins import STACK, Side, Twins, collect_quietly, needs_cli, normal_
 from envctl.engine.protocol import RunOptions, StackRef
 from envctl.engine.pulumi_cli.command import find_command
 from envctl.engine.pulumi_cli.engine import PulumiEngine, PulumiSettings
-from envctl.engine.pulumi_cli.failures import translate_text
+from envctl.engine.pulumi_cli.failures import provider_message, translate_text
 from envctl.engine.pulumi_cli.locks import read_checkpoint
 from envctl.engine.urns import name_of
 from envctl.errors import EnvctlError, ExitCode
@@ -101,6 +101,18 @@ def test_a_cli_that_does_not_run(fake_cli: Callable[[str], None]) -> None:
 )
 def test_words_of_the_cli(text: str, code: str) -> None:
     assert translate_text(text).code == code
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "not yours",
+        "1 error occurred:\n\t* not yours",
+        "creating urn:pulumi:dev::acme::gcp:storage/bucket:Bucket::files: 1 error occurred:\n\t* not yours\n\n",
+    ],
+)
+def test_what_the_provider_said_stands_alone(said: str) -> None:
+    assert provider_message(said) == "not yours"
 
 
 @pytest.mark.pulumi

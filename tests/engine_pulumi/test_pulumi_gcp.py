@@ -12,9 +12,9 @@ import pytest
 from projects import DEV, write_project
 from pulumi_twins import needs_cli, use_cli
 
-from envctl.actions.clouds import CloudName
+from envctl.actions.clouds import CloudName, custom_endpoints
 from envctl.actions.planning import PlanOptions, prepare
-from envctl.actions.program import build_program, provider_endpoints
+from envctl.actions.program import build_program
 from envctl.actions.workspace import EngineName, open_workspace
 from envctl.engine.pulumi_cli.install import plugin_version
 from envctl.errors import OutsideError
@@ -46,7 +46,7 @@ def provider_arguments() -> set[str]:
 def test_every_endpoint_is_an_argument_of_the_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     for endpoint in ENDPOINTS.values():
         monkeypatch.setenv(endpoint.variable, "http://127.0.0.1:1/")
-    endpoints = provider_endpoints()
+    endpoints = custom_endpoints()
     assert len(endpoints) == len({endpoint.variable for endpoint in ENDPOINTS.values()})
     assert endpoints.keys() <= provider_arguments()
 

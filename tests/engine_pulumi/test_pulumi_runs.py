@@ -111,6 +111,38 @@ def test_a_cloud_that_changed_after_the_preview_stops_the_apply(tmp_path: Path) 
     assert not _writes(side, "acme-copies")
 
 
+def test_what_a_failure_keeps_from_beginning_has_not_failed(tmp_path: Path) -> None:
+    side = Twins(tmp_path).real
+
+    def program() -> None:
+        first = bucket("first")
+        bucket("later", depends_on=[first])
+        bucket("last", depends_on=[first])
+
+    assert side.engine.preview(program, RunOptions(), side.events.append).ok
+    side.cloud.faults.add({"kind": "fail", "method": "storage.buckets.insert", "code": 403, "message": "not yours"})
+    side.events.clear()
+    result = side.engine.up(program, RunOptions(expected=()), side.events.append)
+    assert not result.ok
+    assert [name_of(urn) for urn in result.failed] == ["first"]
+    assert side.errors
+    assert not [text for text in side.errors if "expected resource operations" in text]
+
+
+def test_a_program_that_does_less_than_its_plan_is_told(tmp_path: Path) -> None:
+    side = Twins(tmp_path).real
+
+    def program(*names: str) -> None:
+        for name in names:
+            bucket(name)
+
+    assert side.engine.preview(lambda: program("one", "two"), RunOptions(), side.events.append).ok
+    with pytest.raises(RefusedError) as caught:
+        side.engine.up(lambda: program("one"), RunOptions(expected=()), side.events.append)
+    assert caught.value.code == "plan-violated"
+    assert "two" in caught.value.detail
+
+
 def _writes(side: Side, name: str) -> list[Any]:
     writes = [r for r in side.cloud.requests if r["verb"] != "GET"]
     return [r for r in writes if name in json.dumps(r)]

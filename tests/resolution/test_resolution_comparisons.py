@@ -266,7 +266,7 @@ def test_the_markdown_form():
 | bad.txt | composer-2.99.0-airflow-2.10.5 | **conflict** | 0 | 0 |
 | good.txt | composer-2.99.0-airflow-2.10.5 | ok | 0 | 1 |
 
-**core** (bad.txt): The list asks for core==1.0 (bad.txt:2); that brings core 1.0 into the image, but user 1.0 of the image requires core>=2.
+**core** (bad.txt): The list asks for core==1.0 (bad.txt:2); that brings core 1.0 into the image, but user 1.0 of the image requires core&gt;=2.
 - remove `core==1.0` (bad.txt:2): Without it the image keeps core 2.0.
 """)
 

@@ -33,6 +33,7 @@ APIS = {
     "monitoring": ("monitoring.v3",),
     "orgpolicy": ("orgpolicy.v2",),
     "bigquery": ("bigquery.v2",),
+    "iamcredentials": ("iamcredentials.v1",),
 }
 # service -> modules of the official clients that know the numbers of enum values
 CLIENTS = {

@@ -36,6 +36,10 @@ def fits(theirs: str, ours: str) -> bool:
     )
 
 
+AS_THE_PROVIDER_ASKS = {("serviceusage", "v1", "serviceusage.services.generateServiceIdentity")}
+"""Not Google's: the real provider has one endpoint for Service Usage and asks it for agents, whatever its version."""
+
+
 def test_services_are_the_known_apis() -> None:
     assert set(SERVICES) == set(APIS)
 
@@ -45,6 +49,8 @@ def test_services_are_the_known_apis() -> None:
 )
 def test_a_route_is_a_method_of_the_api(service: Service, route: Route) -> None:
     for version in versions(service, route):
+        if (service.name, version, route.method) in AS_THE_PROVIDER_ASKS:
+            continue
         found = method(service.name, version, route.method)
         assert found is not None, f"{route.method} is not in {document_name(service.name, version)}"
         name, entry = found

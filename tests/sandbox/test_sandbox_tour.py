@@ -78,6 +78,9 @@ class Tour:
         self.go("iam", "POST", f"{one}:disable", {})
         self.go("iam", "POST", f"{one}:enable", {})
         self.go("iam", "GET", f"{one}/keys")
+        lent = "v1/projects/-/serviceAccounts/passer-by@acme.iam.gserviceaccount.com:generateAccessToken"
+        scope = ["https://www.googleapis.com/auth/cloud-platform"]
+        self.go("iamcredentials", "POST", lent, {"scope": scope, "lifetime": "3600s"})
         self.go("iam", "DELETE", one)
         self.go("iam", "POST", f"{base}/{unique}:undelete", {})
 
@@ -250,7 +253,11 @@ class Tour:
             pools = f"{base}/c/nodePools"
             self.end(host, "POST", pools, {"nodePool": {"name": "p", "initialNodeCount": 1}})
             self.go(host, "GET", pools)
-            self.go(host, "GET", f"{pools}/p")
+            pool = self.go(host, "GET", f"{pools}/p")
+            group = pool["instanceGroupUrls"][0].partition("/compute/v1/")[2]
+            listed = self.go("compute", "GET", f"compute/v1/{group.rpartition('/')[0]}")
+            assert group in [one["selfLink"].partition("/compute/v1/")[2] for one in listed["items"]]
+            assert self.go("compute", "GET", f"compute/v1/{group}")["targetSize"] == 1
             self.end(host, "PUT", f"{pools}/p", {"machineType": "e2-standard-8"})
             self.end(host, "POST", f"{pools}/p:setSize", {"nodeCount": 2})
             self.end(host, "POST", f"{pools}/p:setAutoscaling", {"autoscaling": {"enabled": True, "maxNodeCount": 3}})

@@ -171,6 +171,8 @@ name: acme
 envctl: ">=0.1"
 backend: gs://acme-state
 secretsProvider: gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k
+impersonate: deployer@acme-data.iam.gserviceaccount.com
+billingProject: acme-tools
 index: {url: https://pypi.acme.example/simple}
 policies: {levels: {no-public-network: advisory}}
 """
@@ -179,7 +181,22 @@ policies: {levels: {no-public-network: advisory}}
     assert (project.name, project.backend, project.required_version) == ("acme", "gs://acme-state", ">=0.1")
     assert project.policy_levels == {"no-public-network": PolicyLevel.ADVISORY}
     assert project.index.url == "https://pypi.acme.example/simple"
+    assert project.impersonate == "deployer@acme-data.iam.gserviceaccount.com"
+    assert project.billing_project == "acme-tools"
     assert project.files == {"dev": folder / "environments" / "dev.yml"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["impersonate: ann@acme.example", "impersonate: deployer", "billingProject: Acme Tools", "billingProject: 12"],
+)
+def test_a_caller_that_cannot_be_is_named_with_its_place(make_project: MakeProject, line: str) -> None:
+    folder = make_project({"envctl.yaml": f"name: acme\n{line}\n"})
+    with pytest.raises(InvalidInputError) as caught:
+        load_project(folder)
+    (found,) = caught.value.diagnostics
+    assert found.span is not None
+    assert (found.span.file.name, found.span.line) == ("envctl.yaml", 2)
 
 
 def test_the_project_is_found_from_below(make_project: MakeProject) -> None:

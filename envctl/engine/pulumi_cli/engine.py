@@ -28,7 +28,7 @@ from envctl.engine.events import (
     SummaryEvent,
 )
 from envctl.engine.protocol import EventSink, Program, RunOptions, RunResult, StackRef
-from envctl.engine.pulumi_cli.failures import translated_failures
+from envctl.engine.pulumi_cli.failures import is_unmet_expectation, plan_violated, translated_failures
 from envctl.engine.pulumi_cli.locks import PulumiLock, read_checkpoint, read_locks
 from envctl.engine.pulumi_cli.pending import pending_of, settle_pending, without_pending
 from envctl.engine.pulumi_cli.translation import mask, translate_event
@@ -330,11 +330,15 @@ class PulumiEngine:
     ) -> RunResult:
         """Runs one CLI command, sends every event on, and makes the result from events, never from text."""
         events: list[EngineEvent] = []
+        unmet: list[MessageEvent] = []
         detached: dict[str, str] = {}
         failure: EnvctlError | None = None
 
         def on_event(event: PulumiEvent) -> None:
             for translated in translate_event(event, preview=preview, refreshing=refreshing):
+                if isinstance(translated, MessageEvent) and is_unmet_expectation(translated.message):
+                    unmet.append(translated)
+                    continue
                 events.append(translated)
                 sink(translated)
 
@@ -347,8 +351,10 @@ class PulumiEngine:
             failure = error
         if not preview:
             self._exported = None
-        failed = tuple(urn for urn in _failed_in(events) if urn not in detached)
         interrupted = options.cancel.is_set()
+        if unmet and not interrupted and not detached and not _failed_in(events):
+            failure = plan_violated(unmet[0].message)
+        failed = tuple(urn for urn in _failed_in(events) if urn not in detached)
         if failure is not None and not interrupted:
             ended = bool(failed or detached) or any(isinstance(e, SummaryEvent) for e in events)
             if failure.code in _ALWAYS_RAISED or not ended:

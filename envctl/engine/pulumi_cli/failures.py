@@ -10,6 +10,17 @@ from envctl.errors import EnvctlError, OutsideError, RefusedError
 
 T = TypeVar("T")
 
+
+def plan_violated(detail: str) -> RefusedError:
+    """A run did, or would have done, something else than Pulumi's update plan says."""
+    return RefusedError(
+        "The apply would leave the plan; it stopped",
+        detail=detail,
+        hints=("look at the preview again",),
+        code="plan-violated",
+    )
+
+
 _KNOWN: tuple[tuple[str, Callable[[str], EnvctlError]], ...] = (
     (
         r"incorrect passphrase|message authentication failed",
@@ -40,12 +51,7 @@ _KNOWN: tuple[tuple[str, Callable[[str], EnvctlError]], ...] = (
     ),
     (
         r"violates plan|resource .* is not in the plan|plan has no|resource violates",
-        lambda text: RefusedError(
-            "The apply would leave the plan; it stopped",
-            detail=text,
-            hints=("look at the preview again",),
-            code="plan-violated",
-        ),
+        plan_violated,
     ),
     (
         r"no resource plugin|failed to load plugin|could not find plugin|unable to find plugin|plugin .* not found",
@@ -117,6 +123,20 @@ def translate_text(text: str) -> EnvctlError:
         if re.search(pattern, text, re.IGNORECASE):
             return make(text)
     return OutsideError("Pulumi failed", detail=text, code="pulumi-failed")
+
+
+def is_unmet_expectation(message: str) -> bool:
+    """Whether this is the CLI's word for a planned step that never began.
+
+    Under an update plan it says so of each resource that a failure or an interrupt kept it from: a consequence then,
+    and only without either a violation of the plan.
+    """
+    return message.startswith("expected resource operations for ") and message.endswith("none were seen")
+
+
+def provider_message(message: str) -> str:
+    """What a provider said, without what Pulumi and Terraform's error type put around it: the URN, a list of one."""
+    return re.sub(r"^((creating|updating|deleting|reading) urn:\S+: )?(1 error occurred:\s*\* )?", "", message).strip()
 
 
 def _last_lines(error: Exception, count: int = 25) -> str:

@@ -16,6 +16,7 @@ from envctl.engine.events import (
     StepEvent,
     SummaryEvent,
 )
+from envctl.engine.pulumi_cli.failures import provider_message
 from envctl.plan.values import JsonValue, Opaque
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def translate_event(event: PulumiEvent, *, preview: bool, refreshing: bool = Fal
         if diagnostic.ephemeral or diagnostic.severity == "debug":
             return ()
         severity = "info" if diagnostic.severity.startswith("info") else diagnostic.severity
-        return (MessageEvent(severity, _plain(diagnostic.message).strip(), diagnostic.urn or None),)
+        message = provider_message(_plain(diagnostic.message).strip())
+        return (MessageEvent(severity, message, diagnostic.urn or None),)
     if event.summary_event is not None:
         # The SDK leaves these keys as plain strings.
         changes = {Op(str(op)): count for op, count in event.summary_event.resource_changes.items()}

@@ -12,6 +12,7 @@ from envctl.sandbox.failures import ApiError, Envelope, Status
 from envctl.sandbox.operations import OperationFailedError, OperationKind
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
+from envctl.sandbox.services.compute_instance_groups import InstanceGroups
 from envctl.sandbox.services.compute_kinds import KINDS, ROOT, Kind, missing, users_of
 from envctl.sandbox.services.compute_projects import ComputeProjects
 
@@ -337,6 +338,7 @@ def declare(cloud: Cloud) -> Service:
             *(route for kind in KINDS for route in _routes_of(cloud, kind)),
             *polls,
             *ComputeProjects(cloud).routes(),
+            *InstanceGroups().routes(),
         ),
         operations=(
             OperationKind("compute.insert", timedelta(seconds=10), operations.keep),

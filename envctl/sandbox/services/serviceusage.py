@@ -208,12 +208,11 @@ def declare(cloud: Cloud) -> Service:
                 "serviceusage.services.disable",
             ),
             Route(
-                f"{name}.generateServiceIdentity",
+                f"{name}.generateServiceIdentity",  # Google has it in v1beta1 only; the provider asks its one endpoint
                 "POST",
                 services + "/{service}:generateServiceIdentity",
                 api.generate_identity,
                 "serviceusage.services.enable",
-                versions=("v1beta1",),
             ),
             Route("serviceusage.operations.get", "GET", "operations/{operation}", api.operation),
         ),
