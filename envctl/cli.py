@@ -10,58 +10,20 @@ import gc
 import os
 import signal
 import sys
-from copy import copy
-from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
-
-import typer
-from typer.exceptions import TyperException
-from typer.main import get_command_name
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 from envctl import __version__
-from envctl.commands import adoption, deps, diagnosis, files, images, lifecycle, pulumi_setup, reading, sandbox, state
+from envctl.commands import deps
 from envctl.commands.console import CONSOLE
+from envctl.commands.plain import read_plain
 from envctl.errors import EnvctlError, ExitCode, UsageError
 
-app = typer.Typer(
-    name="envctl",
-    help="Cloud Composer environments as reviewable YAML: one file per environment, every change a diff.",
-    no_args_is_help=True,
-    add_completion=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
 
-for _family in (files, lifecycle, reading, adoption, state, deps, images, diagnosis, sandbox, pulumi_setup):
-    _family.register(app)
-
-
-def _show_version(value: bool) -> None:
-    if value:
-        CONSOLE.emit(f"envctl {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _global_options(
-    directory: Annotated[
-        Path, typer.Option("-C", "--directory", help="Work as if started in this folder.", metavar="DIR")
-    ] = Path(),
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
-    color: Annotated[
-        bool | None, typer.Option("--color/--no-color", help="Colours; without it as the terminal and NO_COLOR say.")
-    ] = None,
-    version: Annotated[  # noqa: ARG001  (its callback acts)
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    CONSOLE.directory = directory
-    CONSOLE.quiet = quiet
-    CONSOLE.verbose = verbose
-    CONSOLE.color = color
+    from typer.exceptions import TyperException
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -70,17 +32,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     # a third of a large preview and finds nothing. Half a million is more than a usual command makes.
     gc.set_threshold(500_000, 50, 100)
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(int(run(arguments)))
+    code = int(run(arguments))
+    # Python looks through everything once more for garbage before it ends, a tenth of a short command; what is frozen
+    # it leaves alone. Exit handlers and the flush of the streams come as ever.
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> ExitCode | int:
     """Runs one command; the exit code is the answer. Every error has been shown when this returns."""
-    command = typer.main.get_command(_beginning_with(sys.argv[1:] if arguments is None else arguments))
     try:
-        result = command.main(args=arguments, prog_name="envctl", standalone_mode=False)
-    except TyperException as error:
-        return _show_usage(error)
-    except (typer.Abort, KeyboardInterrupt):
+        result = _call(arguments)
+    except KeyboardInterrupt:
         CONSOLE.warn("Interrupted.")
         return ExitCode.INTERRUPTED
     except _Terminated:
@@ -98,20 +61,37 @@ def run(arguments: list[str] | None = None) -> ExitCode | int:
     return result if isinstance(result, int) else ExitCode.DONE
 
 
-def _beginning_with(arguments: list[str]) -> typer.Typer:
-    """The command line with the one verb that the arguments begin with, or whole when they begin otherwise.
+def _call(arguments: list[str] | None) -> object:
+    """What the command returns. A plain `envctl deps ...` is called at once, all else through typer."""
+    words = sys.argv[1:] if arguments is None else arguments
+    plain = _plain_call(words) if os.name != "nt" and "_ENVCTL_COMPLETE" not in os.environ else None
+    if plain is not None:
+        CONSOLE.set_up()
+        return plain()
 
-    Typer makes all verbs before it looks at the arguments, a millisecond for each: a sixth of `deps check` from cache.
-    """
-    first = arguments[0] if arguments else ""
-    narrowed = copy(app)
-    narrowed.registered_commands = [
-        verb
-        for verb in app.registered_commands
-        if verb.callback and first == (verb.name or get_command_name(verb.callback.__name__))
-    ]
-    narrowed.registered_groups = [group for group in app.registered_groups if first == group.name]
-    return narrowed if narrowed.registered_commands or narrowed.registered_groups else app
+    import typer
+    from typer.exceptions import TyperException
+
+    from envctl.commands.line import PastTyper, command_for
+
+    try:
+        return command_for(words).main(args=arguments, prog_name="envctl", standalone_mode=False)
+    except TyperException as error:
+        return _show_usage(error)
+    except PastTyper as carrier:
+        raise carrier.error from None
+    except typer.Abort:
+        CONSOLE.warn("Interrupted.")
+        return ExitCode.INTERRUPTED
+
+
+def _plain_call(words: Sequence[str]) -> Callable[[], object] | None:
+    """The command with what the words give it; None when typer must read them."""
+    if len(words) < 2 or words[0] != "deps":
+        return None
+    verb = next((verb for verb in deps.verbs() if verb.__name__ == words[1]), None)
+    given = read_plain(verb, words[2:]) if verb is not None else None
+    return partial(verb, **given) if verb is not None and given is not None else None
 
 
 class _Terminated(BaseException):

@@ -7,7 +7,6 @@ check of a file starts at once.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,8 +36,10 @@ class IndexChoice(NamedTuple):
     source: PackageSource | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRequest:
+_USUAL_INDEX = IndexChoice()
+
+
+class CheckRequest(NamedTuple):
     """What to check.
 
     Attributes:
@@ -63,7 +64,7 @@ class CheckRequest:
     nearest: bool = False
     certify: bool = False
     other_images: bool = False
-    index: IndexChoice = field(default_factory=IndexChoice)
+    index: IndexChoice = _USUAL_INDEX  # type: ignore[override]  (nobody looks things up in it as in a tuple)
 
 
 class FixReport(NamedTuple):
@@ -114,7 +115,7 @@ def fix_dependencies(request: CheckRequest, *, write: bool) -> FixReport:
     Raises:
         UsageError, InvalidInputError: as `check_dependencies`.
     """
-    report = check_dependencies(replace(request, other_images=True))
+    report = check_dependencies(request._replace(other_images=True))
     files = tuple(path for subject in _subjects(request) for path in subject.files)
     edited = tuple(one for result in report.results for one in dependencies.fix_files(result, files or request.files))
     if write:

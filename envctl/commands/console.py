@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,20 @@ from envctl.errors import EnvctlError, InvalidInputError, OutsideError, RefusedE
 from envctl.report.style import Style
 
 
-@dataclass(slots=True)
 class Console:
     """The terminal as the user set it; one for the whole process."""
 
-    directory: Path = Path()
-    quiet: bool = False
-    verbose: bool = False
-    color: bool | None = None
+    def __init__(self) -> None:
+        self.set_up()
+
+    def set_up(
+        self, *, directory: Path = Path(), quiet: bool = False, verbose: bool = False, color: bool | None = None
+    ) -> None:
+        """Takes the global options; without one, its default."""
+        self.directory = directory
+        self.quiet = quiet
+        self.verbose = verbose
+        self.color = color
 
     def style(self, *, error: bool = False) -> Style:
         """Colours for stdout (or stderr), as `NO_COLOR`, `FORCE_COLOR` and the terminal allow."""

@@ -7,13 +7,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from envctl.commands.console import CONSOLE
 from envctl.commands.options import AllowUnknown, EnvironmentNames, Output, PlanFormat, TableFormat
+from envctl.commands.parameters import Argument, Option
 from envctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import typer
+
     from envctl.actions.deps import CheckRequest
 
 
@@ -30,34 +33,39 @@ class DepsFormat(StrEnum):
 
 Files = Annotated[
     list[Path] | None,
-    typer.Option(
-        "-r", "--requirement", metavar="FILE", help="A requirements file or pyproject.toml[#GROUP]; repeatable."
-    ),
+    Option("-r", "--requirement", metavar="FILE", help="A requirements file or pyproject.toml[#GROUP]; repeatable."),
 ]
 Image = Annotated[
-    str | None, typer.Option("--image", metavar="IMAGE", help="Image version; for environments instead of their own.")
+    str | None, Option("--image", metavar="IMAGE", help="Image version; for environments instead of their own.")
 ]
 Bundles = Annotated[
     list[str] | None,
-    typer.Option("--bundle", metavar="NAME=FILE", help="A DAG bundle, checked alone and together; repeatable."),
+    Option("--bundle", metavar="NAME=FILE", help="A DAG bundle, checked alone and together; repeatable."),
 ]
 AsOf = Annotated[
     datetime | None,
-    typer.Option(
+    Option(
         "--as-of", formats=["%Y-%m-%d"], metavar="DATE", help="As if today were this day: later uploads do not count."
     ),
 ]
-IndexUrl = Annotated[str | None, typer.Option("--index-url", metavar="URL", help="The package index.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Use the cache alone.")]
-Nearest = Annotated[bool, typer.Option("--nearest", help="For an unknown image, let the list most like it answer.")]
+IndexUrl = Annotated[str | None, Option("--index-url", metavar="URL", help="The package index.")]
+Offline = Annotated[bool, Option("--offline", help="Use the cache alone.")]
+Nearest = Annotated[bool, Option("--nearest", help="For an unknown image, let the list most like it answer.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the group."""
+    import typer
+
     group = typer.Typer(help="Would Composer's own pip build this list of packages?", no_args_is_help=True)
-    for verb in (check, explain, fix, lock, matrix, upgrade):
+    for verb in verbs():
         group.command()(verb)
     app.add_typer(group, name="deps")
+
+
+def verbs() -> tuple[Callable[..., int | None], ...]:
+    """The commands of the group; each is called as its function."""
+    return (check, explain, fix, lock, matrix, upgrade)
 
 
 def check(
@@ -69,9 +77,9 @@ def check(
     index_url: IndexUrl = None,
     offline: Offline = False,
     nearest: Nearest = False,
-    certify: Annotated[bool, typer.Option("--certify", help="Ask the image's real pip as well.")] = False,
+    certify: Annotated[bool, Option("--certify", help="Ask the image's real pip as well.")] = False,
     allow_unknown: AllowUnknown = False,
-    format_: Annotated[DepsFormat, typer.Option("--format", help="How to write it.")] = DepsFormat.TEXT,
+    format_: Annotated[DepsFormat, Option("--format", help="How to write it.")] = DepsFormat.TEXT,
     output: Output = None,
 ) -> int:
     """Say what Composer's pip would say, why, and the smallest edit that works."""
@@ -86,7 +94,7 @@ def check(
 
 
 def explain(
-    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="A package of the list, of the image, or of both.")],
+    package: Annotated[str, Argument(metavar="PACKAGE", help="A package of the list, of the image, or of both.")],
     environments: EnvironmentNames = None,
     files: Files = None,
     image: Image = None,
@@ -95,7 +103,7 @@ def explain(
     index_url: IndexUrl = None,
     offline: Offline = False,
     nearest: Nearest = False,
-    format_: Annotated[PlanFormat, typer.Option("--format", help="How to write it.")] = PlanFormat.TEXT,
+    format_: Annotated[PlanFormat, Option("--format", help="How to write it.")] = PlanFormat.TEXT,
     output: Output = None,
 ) -> None:
     """Show why a package is there and who holds it: every chain from a line of the list or from Airflow."""
@@ -121,7 +129,7 @@ def fix(
     index_url: IndexUrl = None,
     offline: Offline = False,
     nearest: Nearest = False,
-    write: Annotated[bool, typer.Option("--write", help="Edit the files; comments and order stay.")] = False,
+    write: Annotated[bool, Option("--write", help="Edit the files; comments and order stay.")] = False,
 ) -> int:
     """Show the smallest edit that makes the list work, as a diff; `--write` makes it."""
     import difflib
@@ -176,13 +184,13 @@ def lock(
 
 def matrix(
     images: Annotated[
-        list[str] | None, typer.Argument(metavar="[IMAGE]...", help="Images; all with a complete list if none.")
+        list[str] | None, Argument(metavar="[IMAGE]...", help="Images; all with a complete list if none.")
     ] = None,
     files: Files = None,
     as_of: AsOf = None,
     index_url: IndexUrl = None,
     offline: Offline = False,
-    format_: Annotated[TableFormat, typer.Option("--format", help="How to write it.")] = TableFormat.TEXT,
+    format_: Annotated[TableFormat, Option("--format", help="How to write it.")] = TableFormat.TEXT,
     output: Output = None,
 ) -> int:
     """One table: requirement files (or all environments) against images, and the newest image that works."""
@@ -200,14 +208,14 @@ def matrix(
 
 
 def upgrade(
-    to: Annotated[str, typer.Option("--to", metavar="IMAGE", help="The image to go to.")],
+    to: Annotated[str, Option("--to", metavar="IMAGE", help="The image to go to.")],
     environments: EnvironmentNames = None,
     files: Files = None,
     image: Image = None,
     as_of: AsOf = None,
     index_url: IndexUrl = None,
     offline: Offline = False,
-    format_: Annotated[PlanFormat, typer.Option("--format", help="How to write it.")] = PlanFormat.TEXT,
+    format_: Annotated[PlanFormat, Option("--format", help="How to write it.")] = PlanFormat.TEXT,
     output: Output = None,
 ) -> int:
     """Show what an image upgrade adds, removes and moves, and what the new image says to the list."""

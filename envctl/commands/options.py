@@ -6,12 +6,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from envctl.commands.parameters import Argument, Option
 
-EnvironmentName = Annotated[str, typer.Argument(metavar="ENV", help="Stem of a file below environments/.")]
+EnvironmentName = Annotated[str, Argument(metavar="ENV", help="Stem of a file below environments/.")]
 EnvironmentNames = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ENV]...", help="Stems of files below environments/; all of them if none."),
+    Argument(metavar="[ENV]...", help="Stems of files below environments/; all of them if none."),
 ]
 
 
@@ -46,16 +46,16 @@ class PlanFormat(StrEnum):
 
 Cloud = Annotated[
     CloudChoice,
-    typer.Option("--cloud", envvar="ENVCTL_CLOUD", help="gcp, or envctl's own emulator.", show_default=True),
+    Option("--cloud", envvar="ENVCTL_CLOUD", help="gcp, or envctl's own emulator.", show_default=True),
 ]
 EngineOption = Annotated[
     EngineChoice | None,
-    typer.Option("--engine", envvar="ENVCTL_ENGINE", help="Without it: embedded for the sandbox, pulumi for gcp."),
+    Option("--engine", envvar="ENVCTL_ENGINE", help="Without it: embedded for the sandbox, pulumi for gcp."),
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of stdout.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-Refresh = Annotated[bool, typer.Option("--refresh/--no-refresh", help="Read the live cloud first.")]
-Parallel = Annotated[int, typer.Option("--parallel", min=1, max=64, help="How many resources at the same time.")]
+Output = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="Write there instead of stdout.")]
+Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask for confirmation.")]
+Refresh = Annotated[bool, Option("--refresh/--no-refresh", help="Read the live cloud first.")]
+Parallel = Annotated[int, Option("--parallel", min=1, max=64, help="How many resources at the same time.")]
 AllowUnknown = Annotated[
-    bool, typer.Option("--allow-unknown", help="Go on although a check could not be answered; the run records it.")
+    bool, Option("--allow-unknown", help="Go on although a check could not be answered; the run records it.")
 ]

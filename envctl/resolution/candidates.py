@@ -71,10 +71,11 @@ def _fitting(candidates: Iterable[Candidate], sets: frozenset[Specifiers]) -> It
 
 def _fitting_pinned(candidates: Iterable[Candidate], sets: frozenset[Specifiers]) -> Iterator[Candidate]:
     allowed = any_allows_prereleases(sets)
+    pins_first = sorted(sets, key=lambda one: not one.is_pinned)  # a pin leaves hardly anything for the others to judge
     fitting = [
         one
         for one in candidates
-        if all(clauses.contains(one.version) for clauses in sets) and (allowed or not is_prerelease(one.version))
+        if all(clauses.contains(one.version) for clauses in pins_first) and (allowed or not is_prerelease(one.version))
     ]
     only_yanked = all(one.yanked for one in fitting)
     yield from (one for one in fitting if only_yanked or not one.yanked)

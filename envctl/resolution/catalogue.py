@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SHIPPED = Path(__file__).parent.parent / "data" / "images"
-_IMAGE = re.compile(
+_IMAGE = (  # as text: an image that is named in full needs no pattern
     r"composer-(?P<composer>latest|\d+(?:\.\d+){0,2})-airflow-(?P<airflow>latest|\d+(?:[.-]\d+){0,2})"
     r"(?:-build\.(?P<build>\d+))?"
 )
@@ -71,7 +71,7 @@ class Catalogue:
             image = load_image(folder, asked)
             if image.record.complete:
                 return ImageChoice(asked, asked, image, Basis.EXACT)
-        if asked != "latest" and _IMAGE.fullmatch(asked) is None:
+        if asked != "latest" and re.fullmatch(_IMAGE, asked) is None:
             raise UsageError(
                 "This is no image version",
                 detail=f"`{asked}` is neither an image version nor an alias of one.",
@@ -116,7 +116,7 @@ class Catalogue:
                 1 for key, one in known.items() if key in image.packages and image.packages[key].version == one.version
             )
             return f"{equal} of the {len(known)} packages known of it have the same version"
-        match = _IMAGE.fullmatch(name)
+        match = re.fullmatch(_IMAGE, name)
         wanted = match["airflow"] if match else "?"
         return (
             f"Airflow {image.record.airflow} instead of {wanted}"
@@ -152,7 +152,7 @@ def user_folder() -> Path:
 
 def image_order(name: str) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     """A sort key: Composer version, Airflow version, build."""
-    match = _IMAGE.fullmatch(name)
+    match = re.fullmatch(_IMAGE, name)
     if match is None:
         return (), (), 0
     return (
@@ -172,7 +172,7 @@ def _resolve_alias(asked: str, records: Sequence[ImageRecord]) -> tuple[str, str
     names = list(usable)
     if asked in names:
         return asked, ""
-    match = _IMAGE.fullmatch(asked)
+    match = re.fullmatch(_IMAGE, asked)
     if match is not None and match["build"] is None and match["composer"].count(".") == 2:
         return asked, ""
     if match is not None and match["build"] is not None:
@@ -185,7 +185,7 @@ def _resolve_alias(asked: str, records: Sequence[ImageRecord]) -> tuple[str, str
 
 
 def _covers(alias: re.Match[str], name: str) -> bool:
-    match = _IMAGE.fullmatch(name)
+    match = re.fullmatch(_IMAGE, name)
     if match is None:
         return False
     return _prefix(alias["composer"], match["composer"]) and _prefix(alias["airflow"], match["airflow"])

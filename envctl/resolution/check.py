@@ -207,12 +207,12 @@ class _Check:
 
     def _unknown_packages(self) -> list[Diagnostic]:
         """Diagnostics for packages of the list that no index knows, with names of the image that are near."""
-        import difflib
-
         found: list[Diagnostic] = []
         for one in self._packages:
             if one.name not in self._universe.unknown:
                 continue
+            import difflib
+
             near = difflib.get_close_matches(one.name, self._image.packages, n=3, cutoff=0.75)
             hints = tuple(Hint(f"did you mean `{name}`?", replacement=name) for name in near)
             text = f"No index knows a package named `{one.name}`."

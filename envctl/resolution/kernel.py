@@ -10,7 +10,6 @@ and so are preferences. Source: pypa/pip 23.2.1, `src/pip/_vendor/resolvelib/res
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -96,17 +95,24 @@ class TooDeepError(Exception):
         self.rounds = rounds
 
 
-@dataclass(slots=True)
 class State:
     """One level of the search."""
 
-    pins: dict[str, Node]
-    criteria: dict[str, Criterion]
-    open: dict[str, None]
-    causes: frozenset[str] = frozenset()
+    __slots__ = ("causes", "criteria", "open", "pins")
+
+    def __init__(
+        self,
+        pins: dict[str, Node],
+        criteria: dict[str, Criterion],
+        open_: dict[str, None],
+        causes: frozenset[str] = frozenset(),
+    ) -> None:
+        self.pins = pins
+        self.criteria = criteria
+        self.open = open_
+        self.causes = causes
 
 
-@dataclass(slots=True)
 class Watch:
     """What happened during a search.
 
@@ -116,9 +122,12 @@ class Watch:
         first_parent: for each candidate that was tried the requirement and parent that first led to it.
     """
 
-    rounds: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
-    first_parent: dict[Node, Information] = field(default_factory=dict)
+    __slots__ = ("first_parent", "rejected", "rounds")
+
+    def __init__(self) -> None:
+        self.rounds = 0
+        self.rejected: dict[str, int] = {}
+        self.first_parent: dict[Node, Information] = {}
 
 
 class _ConflictError(Exception):

@@ -9,7 +9,6 @@ that does not answer are three different results and none of them is an exceptio
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, NewType, Protocol
 
@@ -41,8 +40,7 @@ class Target(NamedTuple):
         return ".".join(self.python.split(".")[:2])
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """The file that pip would take for one version: the best compatible wheel, else the sdist.
 
     Attributes:
@@ -68,7 +66,7 @@ class Candidate:
     yanked: bool = False
     upload_time: str | None = None
     sha256: str | None = None
-    reference: object = field(default=None, compare=False, repr=False)
+    reference: object = None
 
 
 class ExclusionReason(StrEnum):

@@ -6,7 +6,6 @@ merges lines of one package, because Composer's API takes a map with one entry p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.diagnostics import Diagnostic, Hint, Severity, SourceSpan
@@ -43,8 +42,7 @@ class IndexOptions(NamedTuple):
 _NO_OPTIONS = IndexOptions()
 
 
-@dataclass(frozen=True, slots=True)
-class RequirementsInput:
+class RequirementsInput(NamedTuple):
     """Everything that the given files say.
 
     Attributes:
@@ -57,7 +55,7 @@ class RequirementsInput:
     lines: tuple[RequirementLine, ...] = ()
     constraints: tuple[RequirementLine, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
-    index: IndexOptions = _NO_OPTIONS
+    index: IndexOptions = _NO_OPTIONS  # type: ignore[override]  (nobody looks things up in it as in a tuple)
 
 
 class Requested(NamedTuple):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,29 +21,32 @@ from envctl.resolution.requirements import IndexOptions, RequirementLine, Requir
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
-_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-_OPTION = re.compile(r"(--[a-z-]+|-[a-z])(?:\s*=\s*|\s+|(?<=-[a-z]))?(.*)")
-_TRAILING_OPTION = re.compile(r"\s+--[a-z-]+(?:[=\s]|$)")
-_HASH = re.compile(r"--hash[=\s]\s*(\S+)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_URL = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-_REMOTE = re.compile(r"(?:[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*)?(?:(?:git|hg|svn|bzr)\+|https?://)")
+# Patterns as text: `re` compiles them where they are first needed, and most lists need few of them.
+_COMMENT = r"(^|\s+)#.*$"
+_VARIABLE = r"\$\{([A-Z0-9_]+)\}"
+_OPTION = r"(--[a-z-]+|-[a-z])(?:\s*=\s*|\s+|(?<=-[a-z]))?(.*)"
+_TRAILING_OPTION = r"\s+--[a-z-]+(?:[=\s]|$)"
+_HASH = r"--hash[=\s]\s*(\S+)"
+_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+_URL = r"[a-z][a-z0-9+.-]*:"
+_REMOTE = r"(?:[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*)?(?:(?:git|hg|svn|bzr)\+|https?://)"
 _FILES = {"-r": "requirement", "--requirement": "requirement", "-c": "constraint", "--constraint": "constraint"}
 _PROBE = Target(python="3.11.8", pip="23.2.1")
 _INDEX_HINT = Hint("name the index under `packages.index` of the environment file")
 
 
-@dataclass(slots=True)
 class _Reading:
     """What has been read so far."""
 
-    environment: Mapping[str, str]
-    lines: list[RequirementLine] = field(default_factory=list)
-    constraints: list[RequirementLine] = field(default_factory=list)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    index_url: str | None = None
-    extra_index_urls: list[str] = field(default_factory=list)
+    __slots__ = ("constraints", "diagnostics", "environment", "extra_index_urls", "index_url", "lines")
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self.lines: list[RequirementLine] = []
+        self.constraints: list[RequirementLine] = []
+        self.diagnostics: list[Diagnostic] = []
+        self.index_url: str | None = None
+        self.extra_index_urls: list[str] = []
 
 
 def load_requirements(paths: Sequence[Path], environment: Mapping[str, str] | None = None) -> RequirementsInput:
@@ -131,7 +133,7 @@ def _read_file(
 
 def _read_text(reading: _Reading, text: str, path: Path, above: tuple[Path, ...], *, constraint: bool) -> None:
     for line in _logical_lines(text, path):
-        bad = _CONTROL.search(line.text)
+        bad = None if line.text.isprintable() else re.search(_CONTROL, line.text)
         if bad is not None:
             reading.diagnostics.append(
                 _invalid(line, f"the line holds the invisible character U+{ord(bad[0]):04X}", bad[0])
@@ -168,18 +170,22 @@ def _logical_lines(text: str, path: Path) -> Iterator[SourceSpan]:
             continue
         whole = pending + ("" if comment_only else line)
         pending = ""
-        stripped = _COMMENT.sub("", whole).strip()
+        stripped = _without_comment(whole)
         if stripped:
             column = len(first) - len(first.lstrip()) + 1
             yield SourceSpan(path, start, column, column + len(stripped), stripped)
-    stripped = _COMMENT.sub("", pending).strip()
+    stripped = _without_comment(pending)
     if stripped:
         yield SourceSpan(path, start, 1, 1 + len(stripped), stripped)
 
 
+def _without_comment(line: str) -> str:
+    return (re.sub(_COMMENT, "", line) if "#" in line else line).strip()
+
+
 def _expand(reading: _Reading, text: str, line: SourceSpan) -> str | None:
     expanded = text
-    for name in dict.fromkeys(_VARIABLE.findall(text)):
+    for name in dict.fromkeys(re.findall(_VARIABLE, text) if "${" in text else ()):
         value = reading.environment.get(name)
         if not value:
             reading.diagnostics.append(
@@ -199,11 +205,11 @@ def _expand(reading: _Reading, text: str, line: SourceSpan) -> str | None:
 def _read_option(
     reading: _Reading, line: SourceSpan, text: str, path: Path, above: tuple[Path, ...], *, constraint: bool
 ) -> None:
-    match = _OPTION.match(text)
+    match = re.match(_OPTION, text)
     name, value = (match[1], match[2].strip().strip("'\"")) if match else (text, "")
     kind = _FILES.get(name)
     if kind is not None:
-        if not value or _URL.match(value):
+        if not value or re.match(_URL, value, re.IGNORECASE):
             reading.diagnostics.append(
                 Diagnostic(
                     "requirements-unreadable",
@@ -227,14 +233,14 @@ def _read_option(
 
 
 def _read_requirement(reading: _Reading, line: SourceSpan, text: str, *, constraint: bool) -> None:
-    options = _TRAILING_OPTION.search(text)
+    options = re.search(_TRAILING_OPTION, text) if "--" in text else None
     hashes: tuple[str, ...] = ()
     if options is not None:
-        hashes = tuple(_HASH.findall(text[options.start() :]))
+        hashes = tuple(re.findall(_HASH, text[options.start() :]))
         if not constraint and not any(one.code == "requirement-hash-dropped" for one in reading.diagnostics):
             reading.diagnostics.append(_hashes_lost(line))
         text = text[: options.start()].strip()
-    if _REMOTE.match(text):
+    if ("+" in text or "://" in text) and re.match(_REMOTE, text):
         reading.diagnostics.append(_not_expressible(line, "a URL"))
         return
     if text.startswith((".", "/", "file:")) or text.endswith((".whl", ".tar.gz", ".zip")) or "\\" in text:

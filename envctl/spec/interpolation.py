@@ -209,4 +209,4 @@ def _as_text(value: Scalar) -> str:
 def _narrow(span: SourceSpan, token: str) -> SourceSpan:
     """The place of the reference inside the value's line, when it can be found there."""
     start = span.text.find(token, max(span.column - 1, 0))
-    return replace(span, column=start + 1, end_column=start + len(token) + 1) if start >= 0 else span
+    return span._replace(column=start + 1, end_column=start + len(token) + 1) if start >= 0 else span

@@ -6,7 +6,7 @@ Every problem of every requested file is found in one run and raised together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -281,13 +281,13 @@ def without_secrets(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
             return None
         if (text := hidden.get((span.file, span.line))) is not None:
             end = min(span.end_column or len(text) + 1, len(text) + 1)
-            return replace(span, text=text, end_column=max(end, span.column + 1))
-        return replace(span, text=mask(span.text))
+            return span._replace(text=text, end_column=max(end, span.column + 1))
+        return span._replace(text=mask(span.text))
 
     # What else is said about the very same value could repeat it in another form.
     secrets = [each.span for each in diagnostics if each.code == "literal-secret"]
     return [
-        replace(each, detail=mask(each.detail), span=masked(each.span))
+        each._replace(detail=mask(each.detail), span=masked(each.span))
         for each in diagnostics
         if each.code == "literal-secret" or each.span is None or each.span not in secrets
     ]

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 import pytest
-import typer.main
 from projects import DEV, write_project
 from typer._click.core import Command
 from typer._types import TyperChoice
 from typer.core import TyperGroup
 
-from envctl.cli import app, run
+from envctl.cli import run
 from envctl.commands.console import CONSOLE
+from envctl.commands.line import command_for
 
 IMAGE = "composer-2.13.8-airflow-2.10.5"
 NEWER = "composer-2.15.3-airflow-2.10.5"
@@ -52,7 +52,7 @@ def commands(group: TyperGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[st
 
 
 def formats() -> dict[str, tuple[str, ...]]:
-    root = typer.main.get_command(app)
+    root = command_for([])
     assert isinstance(root, TyperGroup)
     found: dict[str, tuple[str, ...]] = {}
     for name, command in commands(root):

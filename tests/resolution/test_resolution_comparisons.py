@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -441,7 +440,7 @@ def test_a_check_starts_without_the_heavy_parts():
 def test_the_date_limit_stands_in_the_header(project):
     (project / "a.txt").write_text("inflect==7.6.0\n")
     limited = request(project, "a.txt")
-    limited = replace(limited, index=limited.index._replace(as_of=date(2026, 6, 1)))
+    limited = limited._replace(index=limited.index._replace(as_of=date(2026, 6, 1)))
     [result] = check_dependencies(limited).results
     assert render_result(result).splitlines()[1].endswith("pip 23.2.1, index as of 2026-06-01)")
     assert render_matrix(matrix_dependencies(limited, [IMAGE])).startswith("index as of 2026-06-01\n\nimage")

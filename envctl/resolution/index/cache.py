@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -47,8 +46,7 @@ class CachedPage(NamedTuple):
     fresh_until: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class NoStaticMetadata:
+class NoStaticMetadata(NamedTuple):
     """A distribution that was read and declares nothing that holds without running it."""
 
     reason: str

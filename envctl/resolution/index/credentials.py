@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 import threading
-from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -13,12 +12,12 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
+_IN_URL = r"(?<=://)[^/@\s]+@"
 
 
 def without_credentials(text: str) -> str:
     """The text with the user part of every address in it left out."""
-    return _IN_URL.sub("", text)
+    return re.sub(_IN_URL, "", text) if "@" in text else text
 
 
 def split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
@@ -108,6 +107,8 @@ def _from_keyring(service: str, user: str | None) -> tuple[str, str] | None:
 
 
 def _basic(pair: tuple[str, str]) -> str:
+    from base64 import b64encode
+
     return "Basic " + b64encode(f"{pair[0]}:{pair[1]}".encode()).decode("ascii")
 
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 FIELD = "\x1f"
 """Stands between the fields of a file."""
 _FILE = "\x1e"
-_SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-_UNWANTED = re.compile(r"[\x00-\x1e\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# As text: only who builds a page needs them compiled.
+_SEPARATORS = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+"
+_UNWANTED = r"[\x00-\x1e\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 
 
 class ListedFile(NamedTuple):
@@ -150,6 +151,6 @@ def _encode(file: ListedFile) -> str:
         "" if file.core_metadata is None else "m" + file.core_metadata,
     )
     joined = FIELD.join(fields)
-    if _UNWANTED.search(joined) is None and joined.count(FIELD) == len(fields) - 1:
+    if re.search(_UNWANTED, joined) is None and joined.count(FIELD) == len(fields) - 1:
         return joined
-    return FIELD.join(_SEPARATORS.sub(" ", field) for field in fields)
+    return FIELD.join(re.sub(_SEPARATORS, " ", field) for field in fields)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from envctl.resolution.index.cache import CachedPage, NoStaticMetadata
@@ -24,8 +23,7 @@ _WORKERS = 12
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """A file that pip would refuse as well."""
 
     reason: str

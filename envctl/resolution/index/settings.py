@@ -12,7 +12,7 @@ import re
 import sys
 from contextlib import suppress
 from functools import cache
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,7 +48,7 @@ def default_index() -> str:
 
 def _pip_sources() -> Iterator[str]:
     """The text of pip's `models/index.py`: importing it would take longer than all the rest of the settings."""
-    pip = find_spec("pip")
+    pip = PathFinder.find_spec("pip")  # past finders of others: that of setuptools reacts to the name
     for folder in (pip.submodule_search_locations or ()) if pip else ():
         with suppress(OSError, UnicodeDecodeError):
             yield (Path(folder) / "_internal" / "models" / "index.py").read_text("utf-8")

@@ -1,0 +1,183 @@
+"""A plain command line means to `read_plain` what it means to typer, and every other one is left to typer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import typer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.exceptions import TyperException
+
+from envctl.commands import deps
+from envctl.commands.line import for_typer
+from envctl.commands.parameters import Option
+from envctl.commands.plain import read_plain
+
+VERBS = {verb.__name__: verb for verb in deps.verbs()}
+
+
+def read_by_typer(name: str, words: list[str]) -> dict[str, Any] | str:
+    """The arguments that typer gives to a verb, or what it says instead."""
+    verb = VERBS[name]
+
+    @wraps(verb)
+    def recorder(**given: Any) -> dict[str, Any]:
+        return given
+
+    app = typer.Typer(rich_markup_mode=None)
+    app.callback()(lambda: None)
+    app.command()(for_typer(recorder))
+    try:
+        return typer.main.get_command(app).main([name, *words], prog_name="envctl", standalone_mode=False)
+    except TyperException as error:
+        return error.format_message()
+
+
+def with_defaults(name: str, read: dict[str, Any]) -> dict[str, Any]:
+    code, defaults = VERBS[name].__code__, VERBS[name].__defaults__ or ()
+    names = code.co_varnames[: code.co_argcount]
+    return {**dict(zip(names[len(names) - len(defaults) :], defaults, strict=True)), **read}
+
+
+WORDS = st.sampled_from(
+    [
+        *(
+            "-r",
+            "--requirement",
+            "--image",
+            "--bundle",
+            "--as-of",
+            "--index-url",
+            "--offline",
+            "--nearest",
+            "--certify",
+        ),
+        *("--allow-unknown", "--format", "--output", "-o", "--to", "--write", "--no-such", "--help", "--", "-", ""),
+        *(
+            "text",
+            "json",
+            "TEXT",
+            "a.txt",
+            "one",
+            "a=b",
+            "2026-01-02",
+            "--image=x",
+            "--image=",
+            "--image=-x",
+            "--offline=x",
+            "-r=a",
+            "--format=json",
+            "-rx",
+            "--imag",
+            "-ro",
+            "ä",
+            ".",
+        ),
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(VERBS)), st.lists(WORDS, max_size=7))
+def test_what_is_read_without_typer_is_what_typer_reads(name, words):
+    read = read_plain(VERBS[name], words)
+    if read is not None:
+        assert with_defaults(name, read) == read_by_typer(name, words)
+
+
+VALUES = {
+    **dict.fromkeys(
+        ("--requirement", "-r", "--output", "-o", "--image", "--bundle", "--index-url", "--to"), ("a", "b.c")
+    ),
+    "--format": ("text", "json"),
+    **dict.fromkeys(("--offline", "--nearest", "--allow-unknown", "--certify", "--write"), ()),
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(VERBS)), st.lists(st.sampled_from(sorted(VALUES)), max_size=5), st.data())
+def test_a_line_of_valid_options_is_read_without_typer(name, options, data):
+    words = [
+        word for option in options for word in (option, *[data.draw(st.sampled_from(v)) for v in [VALUES[option]] if v])
+    ]
+    by_typer = read_by_typer(name, words)
+    once = len({option.lstrip("-")[0] for option in options}) == len(options)
+    if isinstance(by_typer, dict) and once:
+        read = read_plain(VERBS[name], words)
+        assert read is not None
+        assert with_defaults(name, read) == by_typer
+
+
+def test_a_usual_check_is_read_without_typer():
+    words = ["dev", "-r", "a.txt", "-r", "b.txt", "--image=latest", "--offline", "--format", "json", "prod"]
+    assert read_plain(deps.check, words) == {
+        "environments": ["dev", "prod"],
+        "files": [Path("a.txt"), Path("b.txt")],
+        "image": "latest",
+        "offline": True,
+        "format_": deps.DepsFormat.JSON,
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["--image"], ["--image", "--offline"], ["-rx"], ["--format", "x"], ["--"], [""]],
+)
+def test_what_needs_a_word_of_typer_is_left_to_it(words):
+    assert read_plain(deps.check, words) is None
+
+
+def test_a_missing_needed_option_is_left_to_typer():
+    assert read_plain(deps.upgrade, ["dev"]) is None
+    assert read_plain(deps.upgrade, ["dev", "--to", "latest"]) == {"environments": ["dev"], "to": "latest"}
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_cannot_be_read_is_left_to_typer(tmp_path):
+    (tmp_path / "list.txt").touch(mode=0)
+    assert read_plain(deps.check, ["-r", str(tmp_path / "list.txt")]) is None
+
+
+def test_a_command_whose_options_look_at_the_environment_is_left_to_typer():
+    def verb(cloud: object = None) -> int:
+        return 0
+
+    verb.__annotations__ = {"cloud": Annotated[str | None, Option("--cloud", envvar="CLOUD")]}
+    assert read_plain(verb, []) is None
+
+
+def test_a_check_of_a_file_starts_without_what_takes_long_to_import(tmp_path):
+    (tmp_path / "list.txt").write_text("six\n")
+    code = (
+        "import sys; from envctl.cli import run; "
+        "run(['deps', 'check', '-r', 'list.txt', '--image', 'composer-2.13.8-airflow-2.10.5', '--offline']); "
+        "print(sorted({'typer', 'dataclasses', 'inspect', 'pydantic', 'httpx', 'pulumi'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+    assert "ok: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("deps", "check", "-r", "list.txt", "--image", "latest", "--offline"), ("images", "list")],
+    ids=["without typer", "through typer"],
+)
+def test_a_reader_that_went_away_is_no_failure(tmp_path, words):
+    (tmp_path / "list.txt").write_text("six\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "envctl", *words], cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
