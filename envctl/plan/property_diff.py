@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from envctl.plan.model import PropertyAction, PropertyChange
 from envctl.plan.values import JsonValue, Opaque
@@ -18,9 +19,10 @@ def join_path(base: str, key: str) -> str:
 
 
 def same_property(left: str, right: str) -> bool:
-    """Whether one of two property paths is the other or contains it."""
-    shorter, longer = sorted((left, right), key=len)
-    return longer == shorter or (longer.startswith(shorter) and longer[len(shorter)] in ".[")
+    """Whether one of two property paths is the other or contains it, however their keys are quoted."""
+    one, other = split_path(left), split_path(right)
+    length = min(len(one), len(other))
+    return one[:length] == other[:length]
 
 
 def diff_properties(
@@ -43,6 +45,8 @@ def diff_properties(
     """
     leaves = list(_leaves("", before, after))
     if changed_paths:
+        changed_paths = [_widened(path, leaves) for path in changed_paths]
+        replace_paths = [_widened(path, leaves) for path in replace_paths]
         leaves = [leaf for leaf in leaves if any(same_property(leaf.path, path) for path in changed_paths)]
         leaves += _unseen(before, after, changed_paths, leaves, known or {})
     return tuple(
@@ -55,6 +59,24 @@ def diff_properties(
         )
         for leaf in leaves
     )
+
+
+def _widened(path: str, leaves: Sequence[PropertyChange]) -> str:
+    """The path itself, or the list that it points into when the element there has not changed.
+
+    A provider counts the elements of a set in an order of its own.
+    """
+    if any(same_property(leaf.path, path) for leaf in leaves):
+        return path
+    parts = split_path(path)
+    indexes = [at for at, part in enumerate(parts) if isinstance(part, int)]
+    for at in reversed(indexes):
+        listed = ""
+        for part in parts[:at]:
+            listed = f"{listed}[{part}]" if isinstance(part, int) else join_path(listed, part)
+        if any(same_property(leaf.path, listed) for leaf in leaves):
+            return listed
+    return path
 
 
 def _unseen(
@@ -110,6 +132,7 @@ def value_at(tree: JsonValue, path: str) -> JsonValue:
     return node
 
 
+@cache
 def split_path(path: str) -> tuple[str | int, ...]:
     """The keys and indexes of a Pulumi property path."""
     parts: list[str | int] = []

@@ -57,6 +57,21 @@ def test_a_difference_that_only_the_provider_sees_is_told_too():
     assert [(c.path, c.before, c.after) for c in changes] == [("secret", Opaque.SECRET, Opaque.SECRET)]
 
 
+def test_a_set_is_compared_whole_because_the_provider_counts_its_elements_otherwise():
+    office, home = {"cidr": "203.0.113.0/24"}, {"cidr": "198.51.100.0/24"}
+    changes = diff_properties({"blocks": [office, home]}, {"blocks": [office]}, changed_paths=["blocks[0]"])
+    assert paths(changes) == {("blocks[1].cidr", PropertyAction.REMOVE)}
+
+
+def test_quotes_around_a_key_make_no_other_path():
+    changes = diff_properties({"config": {"core-x": "4"}}, {}, changed_paths=['config["core-x"]'])
+    assert [(c.path, c.action, c.before, c.after) for c in changes] == [
+        ("config.core-x", PropertyAction.REMOVE, "4", None)
+    ]
+    assert same_property('config["core-x"]', "config.core-x")
+    assert not same_property("config.core", "config.core-x")
+
+
 def test_replacing_paths_mark_what_they_contain():
     changes = diff_properties({"node": {"tags": ["a"]}}, {"node": {"tags": ["b"]}}, replace_paths=["node"])
     assert [(c.path, c.replaces) for c in changes] == [("node.tags[0]", True)]
