@@ -402,6 +402,8 @@ class PulumiEngine:
             )
         if dead:
             self.cancel()
+            for lock in dead:
+                lock.end_leftovers()
             told = f"The lock of {', '.join(map(str, dead))} was removed: that process is gone."
             sink(MessageEvent("warning", told))
         if not self.pending():

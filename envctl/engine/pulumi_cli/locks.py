@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,6 +49,18 @@ class PulumiLock:
         except (OSError, IndexError):
             return False
         return started > self.since + _SLACK
+
+    def end_leftovers(self) -> None:
+        """Ends what the dead process started and left: its plugins wait for requests that nobody will send.
+
+        The CLI leads a session of its own, whose number is not given away while a process of it lives. Nothing is
+        done where `/proc` does not show sessions.
+        """
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                session = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[3]
+                if int(session) == self.pid:
+                    os.kill(int(stat.parent.name), signal.SIGTERM)
 
 
 def read_locks(backend: str, stack: StackRef) -> tuple[PulumiLock, ...] | None:
