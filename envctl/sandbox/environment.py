@@ -19,6 +19,7 @@ _PROVIDER: dict[str, str] = {
     "GOOGLE_COMPUTE_CUSTOM_ENDPOINT": "compute/compute/v1/",
     "GOOGLE_BIG_QUERY_CUSTOM_ENDPOINT": "bigquery/bigquery/v2/",
     "GOOGLE_CONTAINER_CUSTOM_ENDPOINT": "container/v1beta1/",
+    "GOOGLE_IAM2_CUSTOM_ENDPOINT": "iam2/v2/",
     "GOOGLE_IAM_BETA_CUSTOM_ENDPOINT": "iam/v1/",
     "GOOGLE_IAM_CREDENTIALS_CUSTOM_ENDPOINT": "iamcredentials/v1/",
     "GOOGLE_IAM_CUSTOM_ENDPOINT": "iam/v1/",
