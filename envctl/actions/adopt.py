@@ -182,6 +182,13 @@ def _take_over_by_file(
     )
 
 
+def _shown(step: StepEvent) -> str:
+    """A step with the properties that it would change."""
+    changed = [path for path in (step.detailed_diff or step.diffs) if not path.startswith("__")]
+    about = f": {', '.join(changed)}" if changed else ""
+    return f"{step.op.value} {name_of(step.urn)}{about}"
+
+
 def _import(workspace: Workspace, program: Program, found: Found, watch: Callable[[EngineEvent], None] | None) -> None:
     """Runs the program with nothing but what is there, every resource imported by its id."""
     declared = taking_over(without(program.declared, found.absent), found.ids)
@@ -201,7 +208,7 @@ def _import(workspace: Workspace, program: Program, found: Found, watch: Callabl
     if wrong or not planned.ok:
         raise RefusedError(
             "The import would change something",
-            detail="\n".join([f"{e.op.value} {name_of(e.urn)}" for e in wrong] or _messages(events)),
+            detail="\n".join([_shown(e) for e in wrong] or _messages(events)),
             code="import-changes",
         )
     expected = tuple(ExpectedStep(e.urn, e.op, changed_keys=e.diffs) for e in steps)
@@ -222,10 +229,19 @@ def _import(workspace: Workspace, program: Program, found: Found, watch: Callabl
         )
 
 
+_DECLARED_LABELS = frozenset({"labels", "resourceLabels", "pulumiLabels"})
+
+
 def _harmless(step: StepEvent) -> bool:
-    """Whether a step of the import only looks, or makes what is nothing in the cloud."""
+    """Whether a step of the import only looks, or makes what is nothing in the cloud.
+
+    The real provider reads labels back as nobody's, then "updates" the resource to declare them. It compares all
+    labels that the resource would have (`effectiveLabels`) and sends nothing while these stay.
+    """
     if step.op in {Op.IMPORT, Op.SAME}:
         return True
+    if step.op is Op.UPDATE and step.detailed_diff:
+        return all(path.partition(".")[0].partition("[")[0] in _DECLARED_LABELS for path in step.detailed_diff)
     own = step.type.startswith(("pulumi:", "envctl:")) or step.type in ASKED_AGAIN
     return step.op is Op.CREATE and own
 

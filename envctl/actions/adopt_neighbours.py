@@ -46,7 +46,7 @@ def live_environments(transport: Transport, project: str, region: str | None) ->
     """
     parent = f"projects/{project}/locations/{region or '-'}"
     found: list[tuple[str, str]] = []
-    for item in _listed(transport, "composer/v1", f"{parent}/environments", "environments"):
+    for item in _listed(transport, "composer/v1beta1", f"{parent}/environments", "environments"):
         parts = str(item["name"]).split("/")
         found.append((parts[3], parts[5]))
     return sorted(found)
@@ -174,11 +174,11 @@ def _user_workloads(transport: Transport, inputs: Mapping[str, Any], around: Nei
         return
     parent = f"projects/{inputs['project']}/locations/{inputs['region']}/environments/{inputs['name']}"
     maps: Document = {}
-    for item in _listed(transport, "composer/v1", f"{parent}/userWorkloadsConfigMaps", "userWorkloadsConfigMaps"):
+    for item in _listed(transport, "composer/v1beta1", f"{parent}/userWorkloadsConfigMaps", "userWorkloadsConfigMaps"):
         maps[str(item["name"]).rpartition("/")[2]] = {"data": item.get("data") or {}}
     if maps:
         around.document["userWorkloads"] = {"configMaps": maps}
-    for item in _listed(transport, "composer/v1", f"{parent}/userWorkloadsSecrets", "userWorkloadsSecrets"):
+    for item in _listed(transport, "composer/v1beta1", f"{parent}/userWorkloadsSecrets", "userWorkloadsSecrets"):
         name = str(item["name"]).rpartition("/")[2]
         around.left.append(
             Left(f"Kubernetes secret {name}", "its values cannot be read; declare it under userWorkloads.secrets")

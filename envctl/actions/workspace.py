@@ -134,11 +134,12 @@ class Workspace:
         from envctl.provider.session import NoWait, RealSleeper
         from envctl.provider.spec import Settings
         from envctl.provider.translator import SandboxProvider
+        from envctl.stacks.program import has_own_labels
 
         settings = Settings()  # a stack without a file: its state says where everything is
         if stack in self.project.files:
             spec = self.load(stack).spec
-            settings = Settings(project=spec.project, region=spec.region)
+            settings = Settings(project=spec.project, region=spec.region, attribution=has_own_labels(spec))
         return SandboxProvider(
             self.cloud.transport(),
             settings,

@@ -40,6 +40,8 @@ SourceOf = Callable[[str, str], SourceSpan | None]
 _REPLACEMENT = frozenset(
     {Op.REPLACE, Op.CREATE_REPLACEMENT, Op.DELETE_REPLACED, Op.IMPORT_REPLACEMENT, Op.READ_REPLACEMENT}
 )
+_OF_THE_PROVIDER = frozenset({"deletionPolicy"})
+"""Inputs that no API holds: the real provider fills them in where it takes a resource over."""
 _CREATIONS = frozenset({Op.CREATE, Op.CREATE_REPLACEMENT, Op.IMPORT_REPLACEMENT})
 _IGNORED_TYPES = ("pulumi:providers:", "pulumi:pulumi:Stack")
 
@@ -93,7 +95,7 @@ def _lingering(by_urn: Mapping[str, Sequence[StepEvent]], changes: Sequence[Chan
         if old is None or new is None or not new.custom:
             continue
         for path in dropped_paths(old.inputs, new.inputs):
-            if not any(same_property(path, shown.path) for shown in change.properties):
+            if path not in _OF_THE_PROVIDER and not any(same_property(path, p.path) for p in change.properties):
                 yield f"{change.name}: `{path}` is no longer declared and stays as it is: the API keeps what nobody names."
 
 

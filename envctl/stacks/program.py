@@ -184,8 +184,13 @@ def _scope(loaded: Loaded, spec: Environment | Foundation, context: ProgramConte
         protect=bool(spec.protect),
         user_labels=spec.labels,
         context=context,
-        own_labels=not isinstance(spec, Environment) or spec.adopted is None or spec.adopted.labels,
+        own_labels=has_own_labels(spec),
     )
+
+
+def has_own_labels(spec: Environment | Foundation) -> bool:
+    """Whether envctl and its provider put labels of their own on what a file declares."""
+    return not isinstance(spec, Environment) or spec.adopted is None or spec.adopted.labels
 
 
 def _foundation_spec(foundation: Loaded | None) -> Foundation | None:
@@ -327,6 +332,8 @@ def _assembled(scope: Scope, resources: list[Resource], exports: dict[str, Input
         finished.append(replace(resource, options=options))
     arguments = context.provider
     provider: dict[str, Input] = {"project": scope.project, "region": scope.region, **arguments.endpoints}
+    if not scope.own_labels:
+        provider["addPulumiAttributionLabel"] = False  # what was taken over keeps the labels that it has
     if arguments.impersonate_service_account:
         provider["impersonateServiceAccount"] = arguments.impersonate_service_account
     if arguments.user_project_override:

@@ -153,7 +153,14 @@ def test_what_is_derived_from_a_difference_is_not_shown_beside_it():
 
 @pytest.mark.parametrize("op", [Op.SAME, Op.UPDATE])
 def test_a_setting_that_nobody_names_any_more_is_told_when_it_stays(op):
-    old = state("files", title="a", labels={"team": "data", "x": "y"}, website={"page": "index"}, cors=[{"age": 1}])
+    old = state(
+        "files",
+        title="a",
+        labels={"team": "data", "x": "y"},
+        website={"page": "index"},
+        cors=[{"age": 1}],
+        deletionPolicy="DELETE",
+    )
     new = state("files", title="a", labels={"team": "data"})
     detailed = {"labels.x": PropertyDiffKind.DELETE} if op is Op.UPDATE else {}
     told = fold(step(op, "files", old, new, **detailed), summary(**{op.value: 1})).warnings
