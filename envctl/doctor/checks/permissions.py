@@ -83,16 +83,12 @@ def bindings_of(case: Case) -> Iterator[Binding]:
     for binding in case.bindings:
         if not binding.needed and binding.principal != "doctor":
             continue
-        runner = caller
+        runner, idle = caller, None
         if binding.resource_kind in STATE_KINDS and case.deployment.signed_in is not None:
-            runner = case.deployment.signed_in
-            if caller is not None and normal_member(binding.member) == normal_member(caller):
-                continue  # the account that is acted as opens neither
-        if binding.member != CALLER:
-            yield binding
-        elif runner is not None:
-            yield replace(binding, member=runner)
-        else:
+            runner, idle = case.deployment.signed_in, caller  # the account that is acted as opens neither
+        if binding.member == CALLER:
+            yield binding if runner is None else replace(binding, member=runner)
+        elif idle is None or normal_member(binding.member) != normal_member(idle):
             yield binding
         if binding.principal == "deployer" and runner is not None and normal_member(runner) not in deployers:
             key = f"{binding.id} {binding.resource}"
@@ -127,7 +123,7 @@ def _judge(case: Case, binding: Binding, permissions: tuple[str, ...]) -> Findin
             why=f"{binding.target or binding.resource_kind} does not exist yet or has no name in the file.",
         )
     bucket = binding.resource.removeprefix("//storage.googleapis.com/projects/_/buckets/")
-    if binding.resource_kind in STATE_KINDS and binding.resource in absent_resources(case.facts):
+    if binding.resource_kind in STATE_KINDS and _is_gone(case, binding.resource):
         return replace(base, status=Status.FAILED, why=f"{base.why}: it does not exist, and nothing makes it")
     if isinstance(case.facts.ask(Subject.BUCKET, bucket), Absent):
         return replace(base, status=Status.SKIPPED, why=f"The bucket {bucket} does not exist.")
@@ -154,6 +150,11 @@ def _judge(case: Case, binding: Binding, permissions: tuple[str, ...]) -> Findin
     if undecided:
         return replace(base, status=Status.UNKNOWN, missing=undecided, evidence=_evidence(verdicts, State.UNKNOWN))
     return replace(base, evidence=_evidence(verdicts, State.GRANTED)[:1])
+
+
+def _is_gone(case: Case, resource: str) -> bool:
+    """Whether the cloud said that an object is not there, when it was read or when rights on it were tested."""
+    return resource in absent_resources(case.facts) or case.facts.ask(Subject.TEST, resource) == Absent()
 
 
 def _severity(case: Case, binding: Binding) -> Severity:
