@@ -12,11 +12,13 @@ from projects import DEV, workspace_of, write_project
 
 from envctl.actions.clouds import CloudName, GoogleCloud
 from envctl.actions.doctor import caller_of, quota_project_of
+from envctl.actions.gate import run_gates
 from envctl.actions.planning import PlanOptions, prepare
 from envctl.actions.program import build_program
 from envctl.actions.workspace import EngineName, Workspace, open_workspace
 from envctl.cli import run
 from envctl.errors import OutsideError, UsageError
+from envctl.plan.model import GateStatus
 from envctl.sandbox import control
 from envctl.sandbox.cloud import Cloud
 from envctl.sandbox.environment import client_environment
@@ -286,3 +288,17 @@ def test_the_role_set_lists_state_key_and_quota(tmp_path: Path, capsys: pytest.C
     said = capsys.readouterr().out
     assert all(row in said for row in RUNNING)
     assert "acme-state" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "status"), [(STATE, GateStatus.OK), (STATE.partition("/cryptoKeys")[0], GateStatus.FAILED)]
+)
+def test_the_gate_knows_what_the_project_file_says(
+    served: RunningServer, tmp_path: Path, key: str, status: GateStatus
+) -> None:
+    text = f"name: acme\nbackend: gs://acme-state\nsecretsProvider: gcpkms://{key}\n"
+    before = prepare(on_google(project(tmp_path, text)), "dev", PlanOptions(gates=False))
+    as_the_cli = open_workspace(tmp_path, CloudName.GCP, EngineName.PULUMI)
+    answers = run_gates(as_the_cli, as_the_cli.load("dev"), before.events, offline=True)
+    found = [each for each in answers if each.id == "pulumi.addresses"]
+    assert sorted({each.status for each in found}) == sorted({GateStatus.OK, status})
