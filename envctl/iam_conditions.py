@@ -24,10 +24,54 @@ FLAGS: Final[Mapping[str, str]] = {
 }
 """Circumstances that no environment file states. Absent means: not known to hold."""
 
+_BUCKET_URL = re.compile(r"gs://(?P<bucket>[^/?#]+)")
+# Go CDK, "gcpkms" URLs, as Pulumi takes them; a version of the key and parameters may follow.
+_KEY_URL = re.compile(
+    r"gcpkms://(?P<key>projects/[^/?#]+/locations/[^/?#]+/keyRings/[^/?#]+/cryptoKeys/[^/?#]+)(?:[/?#]|$)"
+)
 _IMAGE = re.compile(r"composer-(?P<generation>\d+)(?:\.(?P<minor>\d+))?")
 _FIRST_MINOR_WITH_AIRFLOW_CLI_API = (
     4  # environments.executeAirflowCommand: generation 2 from 2.4 (gcloud composer environments run)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """How envctl is run on an environment: what `envctl.yaml` and the credentials say, and no environment file does.
+
+    Attributes:
+        backend: address of the Pulumi state backend; None when it is not known.
+        secrets_provider: how secrets in the state are encrypted, in Pulumi's words; None when it is not known.
+        quota_project: the project whose quota the caller's requests name; None for none.
+        signed_in: the member that opens state and secrets where that is not the caller: an account is acted as.
+    """
+
+    backend: str | None = None
+    secrets_provider: str | None = None
+    quota_project: str | None = None
+    signed_in: str | None = None
+
+    @property
+    def state_bucket(self) -> str | None:
+        """The bucket of a backend such as `gs://acme-state/envctl`; None for any other backend."""
+        match = _BUCKET_URL.match(self.backend or "")
+        return match["bucket"] if match else None
+
+    @property
+    def secrets_key(self) -> str | None:
+        """The key of a provider such as `gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K`; None for any other."""
+        match = _KEY_URL.match(self.secrets_provider or "")
+        return match["key"] if match else None
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """The circumstances of `FLAGS` that this makes hold."""
+        held = {
+            "quota-project": self.quota_project,
+            "state-in-gcs": self.state_bucket,
+            "secrets-in-kms": self.secrets_key,
+        }
+        return frozenset(name for name, value in held.items() if value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +89,7 @@ class Setting:
     key_name: str | None
     key_project: str | None
     index_repository: str | None
+    deployment: Deployment = Deployment()
 
     @property
     def project(self) -> str:
@@ -80,13 +125,19 @@ def project_of_account(email: str, fallback: str) -> str:
     return domain.removesuffix(suffix) if domain.endswith(suffix) else fallback
 
 
-def setting_of(spec: Environment, foundation: Foundation | None = None, flags: Iterable[str] = ()) -> Setting:
-    """What the tables may ask about this environment.
+def setting_of(
+    spec: Environment,
+    foundation: Foundation | None = None,
+    flags: Iterable[str] = (),
+    deployment: Deployment | None = None,
+) -> Setting:
+    """What the tables may ask about this environment; circumstances that the deployment makes hold are added.
 
     Raises:
         ValueError: a flag that is not in `FLAGS`.
     """
-    known = frozenset(flags)
+    deployment = deployment or Deployment()
+    known = frozenset(flags) | deployment.flags
     if unknown := known - FLAGS.keys():
         raise ValueError(f"unknown circumstances: {', '.join(sorted(unknown))}")
     match = _IMAGE.match(spec.image_version)
@@ -111,6 +162,7 @@ def setting_of(spec: Environment, foundation: Foundation | None = None, flags: I
         if key
         else None,
         index_repository=_repository_name(spec, index.repository) if index and index.repository else None,
+        deployment=deployment,
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from envctl.errors import UsageError
-from envctl.iam_conditions import Setting, applies, setting_of
+from envctl.iam_conditions import Deployment, Setting, applies, setting_of
 from envctl.iam_targets import (
     CALLER,
     HOST_PROJECT_NUMBER,
@@ -151,6 +151,7 @@ def required_bindings(
     project_number: str | None = None,
     host_project_number: str | None = None,
     flags: Iterable[str] = (),
+    deployment: Deployment | None = None,
 ) -> tuple[Binding, ...]:
     """Every binding of the environment, in table order, one per member, role and resource.
 
@@ -161,11 +162,12 @@ def required_bindings(
         project_number: fills Google's service agents; `${projectNumber}` stays in their addresses for None.
         host_project_number: the same for the agents of the Shared VPC host project.
         flags: circumstances of `envctl.iam_conditions.FLAGS` that are known to hold.
+        deployment: how envctl is run on it, when that is known.
 
     Raises:
         UsageError: no such operation.
     """
-    setting = setting_of(spec, foundation, flags)
+    setting = setting_of(spec, foundation, flags, deployment)
     chosen = None if operation is None else _ids_of_operation(operation_id(operation))
     found: dict[tuple[str, str, str, str], Binding] = {}
     numbers = {PROJECT_NUMBER: project_number, HOST_PROJECT_NUMBER: host_project_number}

@@ -127,7 +127,15 @@ def targets_of(kind: str, setting: Setting) -> tuple[Target, ...]:
                 Target(f"//iam.googleapis.com/projects/{project}/serviceAccounts/{email}", "", ours=False)
                 for project, email in homes
             )
-        case "pulumi_state_bucket" | "pulumi_secrets_key" | "organization":
+        case "quota_project":  # whose quota is used is nobody's choice but the caller's: no stack declares it
+            quota = setting.deployment.quota_project or setting.project
+            return (Target(_PROJECT + quota, "project" if quota == setting.project else "", ours=False),)
+        case "pulumi_state_bucket":
+            return (Target(bucket_resource(setting.deployment.state_bucket), "", ours=False),)
+        case "pulumi_secrets_key":
+            key = setting.deployment.secrets_key
+            return (Target(f"//cloudkms.googleapis.com/{key}" if key else None, "", ours=False),)
+        case "organization":
             return (Target(None, "", ours=False),)
         case _:
             raise KeyError(kind)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from envctl.errors import OutsideError, UsageError
 from envctl.provider.identity import Caller
-from envctl.provider.transport import Answer, Transport
+from envctl.provider.transport import Answer, Query, Transport
 
 if TYPE_CHECKING:
     from envctl.provider.http_transport import HttpTransport
@@ -157,7 +156,7 @@ class InProcessTransport:
         method: str,
         service: str,
         path: str,
-        query: Mapping[str, str] | None = None,
+        query: Query | None = None,
         body: Any | None = None,
     ) -> Answer:
         """One exchange. Raises `OutsideError` when the emulator drops the connection (a fault that was asked for)."""
@@ -168,7 +167,7 @@ class InProcessTransport:
             method=method,
             host="localhost",
             path=f"/{service}/{path.lstrip('/')}",
-            query={key: [value] for key, value in (query or {}).items()},
+            query={key: [value] if isinstance(value, str) else list(value) for key, value in (query or {}).items()},
             headers={"content-type": _content_type(body), "authorization": "Bearer sandbox"},
             body=b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode(),
         )

@@ -13,9 +13,15 @@ from envctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from envctl.actions.clouds import Cloud
+    from envctl.actions.workspace import Workspace
     from envctl.doctor.facts import Facts
+    from envctl.iam_conditions import Deployment
     from envctl.provider.transport import Transport
     from envctl.spec.loader import Loaded
+
+LOCAL_STATE = "file://"
+"""The backend of a project that keeps its state in its own folder."""
+PASSPHRASE = "passphrase"  # noqa: S105  (the name of a provider of secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class DiagnoseRequest:
         facts: a bundle or a folder of gcloud outputs; it wins over `transport`.
         transport: to a cloud that answers live; None for no live facts.
         caller: the member that envctl runs as, when it is known.
-        quota_project: the project that requests of the caller name for their quota.
+        deployment: how envctl is run on it: state, secrets and quota.
         error_text: a raw error or log whose causes are wanted.
         baseline: a file with findings that are accepted.
         now: the time of the imagined requests; the present for None.
@@ -39,7 +45,7 @@ class DiagnoseRequest:
     facts: Path | None = None
     transport: Transport | None = None
     caller: str | None = None
-    quota_project: str | None = None
+    deployment: Deployment | None = None
     error_text: str | None = None
     baseline: Path | None = None
     now: datetime | None = None
@@ -65,7 +71,7 @@ def diagnose(request: DiagnoseRequest) -> DoctorReport:
         return DoctorReport("error text", (), (), causes_of(request.error_text))
     # The checks of a cause belong to any operation, not only to the one that comes next.
     facts = gather(request if request.error_text is None else _for_every_operation(request))
-    case = case_of(request.loaded, request.operations, facts, request.now)
+    case = case_of(request.loaded, request.operations, facts, request.now, request.deployment)
     causes = causes_of(request.error_text, case if case.has_facts else None) if request.error_text is not None else ()
     findings = () if request.error_text is not None else examine(case)
     if request.baseline is not None:
@@ -96,12 +102,8 @@ def gather(request: DiagnoseRequest) -> Facts | None:
     from envctl.doctor.intake import case_of
     from envctl.doctor.live import collect_facts
 
-    return collect_facts(
-        case_of(request.loaded, request.operations, None, request.now),
-        request.transport,
-        request.caller,
-        request.quota_project,
-    )
+    case = case_of(request.loaded, request.operations, None, request.now, request.deployment)
+    return collect_facts(case, request.transport, request.caller)
 
 
 def caller_of(cloud: Cloud) -> str | None:
@@ -122,6 +124,40 @@ def quota_project_of(cloud: Cloud, project: str) -> str | None:
     from envctl.actions.clouds import GoogleCloud
 
     return cloud.caller.quota_project(project) if isinstance(cloud, GoogleCloud) else None
+
+
+def deployment_of(workspace: Workspace, project: str, *, signed_in: str | None = None) -> Deployment:
+    """How envctl is run on an environment of `project`: the embedded engine keeps state and secrets in the folder.
+
+    `signed_in` is the member whose credentials open state and secrets, where that is not the caller.
+    """
+    from envctl.actions.workspace import EngineName
+    from envctl.iam_conditions import Deployment
+
+    settings = workspace.project
+    embedded = workspace.engine_name is EngineName.EMBEDDED
+    return Deployment(
+        backend=LOCAL_STATE if embedded else settings.backend or LOCAL_STATE,
+        secrets_provider=PASSPHRASE if embedded else settings.secrets_provider,
+        quota_project=quota_project_of(workspace.cloud, project),
+        signed_in=signed_in,
+    )
+
+
+def signed_in_of(cloud: Cloud) -> str | None:
+    """The member of the machine's credentials, where the cloud is asked as another account; None where it is the caller.
+
+    `caller:unknown` stands for credentials that do not tell whose they are.
+
+    Raises:
+        OutsideError: there are no credentials.
+    """
+    from envctl.actions.clouds import GoogleCloud
+    from envctl.doctor.live import UNNAMED_CALLER
+
+    if not isinstance(cloud, GoogleCloud) or cloud.caller.impersonate is None:
+        return None
+    return cloud.transport().identity.borrower or UNNAMED_CALLER
 
 
 def collect(request: DiagnoseRequest) -> str:

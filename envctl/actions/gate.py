@@ -43,7 +43,7 @@ def run_gates(
     answers: list[GateResult] = []
     if isinstance(loaded.spec, Environment):
         answers += _packages(workspace, loaded, offline=offline)
-        answers += _doctor(loaded, _operations(events))
+        answers += _doctor(workspace, loaded, _operations(events))
     answers += _policies(workspace, loaded, events)
     return tuple(answers)
 
@@ -103,15 +103,17 @@ def _operations(events: Sequence[EngineEvent]) -> tuple[str, ...]:
     return ()
 
 
-def _doctor(loaded: Loaded, operations: tuple[str, ...]) -> Iterator[GateResult]:
+def _doctor(workspace: Workspace, loaded: Loaded, operations: tuple[str, ...]) -> Iterator[GateResult]:
     """Does the file itself show that the operation must fail? One answer per finding; asks no cloud."""
     if not operations:
         return
+    from envctl.actions.doctor import deployment_of
     from envctl.doctor.examine import examine
     from envctl.doctor.intake import case_of
     from envctl.doctor.model import Status
 
-    for finding in examine(case_of(loaded, operations)):
+    case = case_of(loaded, operations, deployment=deployment_of(workspace, loaded.spec.project))
+    for finding in examine(case):
         failed = finding.status is Status.FAILED
         heavy = finding.severity is Severity.ERROR
         match finding.status:

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 from envctl.iam_roles import Binding, CustomRole, custom_role, operation_id, required_apis, required_bindings
 
 if TYPE_CHECKING:
+    from envctl.iam_conditions import Deployment
     from envctl.spec.loader import Loaded
     from envctl.spec.model import Foundation
 
 
 @dataclass(frozen=True, slots=True)
 class RoleSetRequest:
-    """Which environment, and for which operation (all for None)."""
+    """Which environment, for which operation (all for None), and how envctl is run on it."""
 
     loaded: Loaded
     operation: str | None = None
     project_number: str | None = None
     with_optional: bool = True
+    deployment: Deployment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,13 @@ def role_set(request: RoleSetRequest) -> RoleSet:
         UsageError: the file is a foundation, or no operation has that name.
     """
     spec, foundation = request.loaded.environment, _foundation(request.loaded)
-    found = required_bindings(spec, foundation, operation=request.operation, project_number=request.project_number)
+    found = required_bindings(
+        spec,
+        foundation,
+        operation=request.operation,
+        project_number=request.project_number,
+        deployment=request.deployment,
+    )
     return RoleSet(
         environment=request.loaded.name,
         operation=operation_id(request.operation) if request.operation else None,

@@ -92,7 +92,7 @@ def doctor(
     output: Output = None,
 ) -> int:
     """Name every missing right and condition at once, before an operation fails on them."""
-    from envctl.actions.doctor import DiagnoseRequest, caller_of, diagnose, exit_code, quota_project_of
+    from envctl.actions.doctor import DiagnoseRequest, caller_of, deployment_of, diagnose, exit_code, signed_in_of
     from envctl.actions.doctor import collect as collect_facts
     from envctl.diagnostics import Severity
     from envctl.report.doctor_formats import DoctorFormat as Writer
@@ -110,6 +110,7 @@ def doctor(
                 f"`{caller}` is no member", hints=(f"say what it is: user:{caller} or serviceAccount:{caller}",)
             )
         member = caller or (caller_of(workspace.cloud) if transport is not None else None)
+        signed_in = signed_in_of(workspace.cloud) if transport is not None and caller is None else None
         requests = [
             DiagnoseRequest(
                 loaded=loaded,
@@ -117,7 +118,7 @@ def doctor(
                 facts=facts,
                 transport=transport,
                 caller=member,
-                quota_project=quota_project_of(workspace.cloud, loaded.spec.project),
+                deployment=deployment_of(workspace, loaded.spec.project, signed_in=signed_in),
                 error_text=text,
                 baseline=baseline,
             )
@@ -151,12 +152,14 @@ def iam(
 ) -> None:
     """List every role binding that an environment needs, each with its reason."""
     from envctl.actions.iam import RoleSetRequest, role_of, role_set
+    from envctl.iam_conditions import Deployment
     from envctl.report.iam_formats import IamFormat as Writer
     from envctl.report.iam_formats import write_custom_role, write_roles
     from envctl.spec.loader import load
     from envctl.spec.project import find_root, load_project
 
-    loaded = load(load_project(find_root(CONSOLE.directory)), environment)
+    project = load_project(find_root(CONSOLE.directory))
+    loaded = load(project, environment)
     writer = Writer(format_.value)
     if custom_role is not None:
         if format_ not in {IamFormat.TEXT, IamFormat.JSON}:
@@ -167,7 +170,8 @@ def iam(
             )
         CONSOLE.emit(write_custom_role(role_of(loaded, custom_role), writer), output)
         return
-    roles = role_set(RoleSetRequest(loaded, operation, with_optional=not needed))
+    deployment = Deployment(project.backend, project.secrets_provider, project.billing_project)
+    roles = role_set(RoleSetRequest(loaded, operation, with_optional=not needed, deployment=deployment))
     CONSOLE.emit(write_roles(roles, writer, CONSOLE.style()), output)
 
 

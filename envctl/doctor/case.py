@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from envctl.doctor.observed import build_world, project_number
 from envctl.doctor.org_policy import constraint_rules, enforced
 from envctl.doctor.policies import AllowPolicy
 from envctl.doctor.world import Gap, World
-from envctl.iam_conditions import Setting, setting_of
+from envctl.iam_conditions import Deployment, Setting, setting_of
 from envctl.iam_roles import Binding, operation_id, required_bindings
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ NO_FACTS = Facts({}, datetime.fromtimestamp(0, UTC), "")
 class Case:
     """Everything that checks may look at.
 
-    `libraries` are the normalised names of the packages in the requirements; None when they were not read.
+    `libraries` are the normalised names of the packages in the requirements; None when they were not read. `handed` is
+    what is known beside the facts of how envctl is run; it wins over what they recorded of that.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Case:
     facts: Facts
     now: datetime
     libraries: frozenset[str] | None = None
+    handed: Deployment = field(default_factory=Deployment)
 
     @property
     def has_facts(self) -> bool:
@@ -47,7 +49,7 @@ class Case:
     @cached_property
     def setting(self) -> Setting:
         """What the tables may ask, circumstances from facts included."""
-        return setting_of(self.spec, self.foundation, self._flags())
+        return setting_of(self.spec, self.foundation, self._flags(), self.deployment)
 
     @property
     def project(self) -> str:
@@ -70,6 +72,17 @@ class Case:
         """The member that runs envctl; None when the facts do not say."""
         member = field_of(self.facts.value(Subject.CALLER, "-"), "member")
         return member if isinstance(member, str) and member else None
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """How envctl is run: as handed, the rest as the facts recorded it."""
+        recorded = self.facts.value(Subject.CALLER, "-")
+        return Deployment(
+            backend=self.handed.backend or _text(recorded, "stateBackend"),
+            secrets_provider=self.handed.secrets_provider or _text(recorded, "secretsProvider"),
+            quota_project=self.handed.quota_project or _text(recorded, "quotaProject"),
+            signed_in=self.handed.signed_in or _text(recorded, "signedIn"),
+        )
 
     @property
     def environment_name(self) -> str:
@@ -106,6 +119,7 @@ class Case:
             project_number=self.project_number,
             host_project_number=self.host_number,
             flags=self.setting.flags,
+            deployment=self.deployment,
         )
 
     @cached_property
@@ -160,11 +174,6 @@ class Case:
         return bucket.name if bucket else None
 
     def _flags(self) -> Iterable[str]:
-        if field_of(self.facts.value(Subject.CALLER, "-"), "quotaProject") == self.project:
-            yield "quota-project"
-        state = field_of(self.facts.value(Subject.CALLER, "-"), "stateBackend")
-        if isinstance(state, str) and state.startswith("gs://"):
-            yield "state-in-gcs"
         if enforced(self.facts, self.project, "cloudbuild.useComputeServiceAccount"):
             yield "compute-build-account"
         if enforced(self.facts, self.project, "cloudbuild.useBuildServiceAccount"):
@@ -174,3 +183,8 @@ class Case:
             values = [text for rule in locations for text in texts(field_of(rule, "values", "allowedValues"))]
             if not any(re.search(r"(^|:)(us|us-locations)$", text) for text in values):
                 yield "location-restricted"
+
+
+def _text(value: object, key: str) -> str | None:
+    found = field_of(value, key)
+    return found if isinstance(found, str) and found else None

@@ -13,7 +13,7 @@ from typing import Any, Final
 class Subject(StrEnum):
     """What a question is about. The comment says what names the object, and the shape of the answer."""
 
-    CALLER = "caller"  # "-": {"member": "user:...", "quotaProject": null}
+    CALLER = "caller"  # "-": {"member": "user:...", "quotaProject", "stateBackend", "secretsProvider", "signedIn": text or null}
     PROJECT = "project"  # project id: {"projectId", "projectNumber", "lifecycleState", "ancestors": [full names, nearest first]}
     POLICY = "policy"  # full resource name: the answer of getIamPolicy
     DENY = "deny"  # full name of a project, folder or organization: list of deny policies with rules

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envctl.doctor.case import NO_FACTS, Case
 from envctl.doctor.facts import Facts, Known, field_of
+from envctl.iam_conditions import Deployment
 from envctl.iam_roles import operation_id
 
 if TYPE_CHECKING:
@@ -20,7 +22,11 @@ _NAME = re.compile(r"^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?=[\[<>
 
 
 def case_of(
-    loaded: Loaded, operations: Iterable[str] = (), facts: Facts | None = None, now: datetime | None = None
+    loaded: Loaded,
+    operations: Iterable[str] = (),
+    facts: Facts | None = None,
+    now: datetime | None = None,
+    deployment: Deployment | None = None,
 ) -> Case:
     """The case of one environment; without `operations`, of what `preview` would do.
 
@@ -37,6 +43,7 @@ def case_of(
         facts,
         now,
         libraries_of(loaded.environment, loaded.path.parent),
+        deployment,
     )
 
 
@@ -48,6 +55,7 @@ def make_case(
     facts: Facts | None = None,
     now: datetime | None = None,
     libraries: frozenset[str] | None = None,
+    deployment: Deployment | None = None,
 ) -> Case:
     """The case of an environment that is at hand as a model."""
     case = Case(
@@ -58,9 +66,10 @@ def make_case(
         facts=facts or NO_FACTS,
         now=now or datetime.now(UTC),
         libraries=libraries,
+        handed=deployment or Deployment(),
     )
     chosen = tuple(dict.fromkeys(operation_id(item) for item in operations)) or default_operations(case)
-    return Case(case.name, spec, foundation, chosen, case.facts, case.now, libraries)
+    return replace(case, operations=chosen)
 
 
 def default_operations(case: Case) -> tuple[str, ...]:

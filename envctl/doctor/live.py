@@ -35,7 +35,7 @@ from envctl.doctor.questions import Question, first_questions, further_questions
 from envctl.doctor.resources import split_name
 from envctl.errors import OutsideError
 from envctl.provider.transport import Answer as Reply
-from envctl.provider.transport import Transport
+from envctl.provider.transport import Query, Transport
 
 _WORKERS: Final = 8
 _PAGES: Final = 10
@@ -44,23 +44,28 @@ UNNAMED_CALLER: Final = "caller:unknown"
 """The caller whose address is not known: only its own tests say anything about it."""
 
 
-def collect_facts(
-    case: Case, transport: Transport, caller: str | None = None, quota_project: str | None = None
-) -> Facts:
+def collect_facts(case: Case, transport: Transport, caller: str | None = None) -> Facts:
     """Everything that the checks of the case ask for.
 
     Args:
-        case: of the environment; its own facts are not used.
+        case: of the environment; its own facts are not used. How envctl is run is recorded with them.
         transport: to the cloud.
         caller: the member that envctl runs as, when it is known.
-        quota_project: the project that the caller's requests name for their quota.
 
     Raises:
         OutsideError: nothing could be reached at all.
     """
     now = datetime.now(UTC)
     answers: dict[Question, Answer] = {
-        (Subject.CALLER, "-"): Known({"member": caller or UNNAMED_CALLER, "quotaProject": quota_project})
+        (Subject.CALLER, "-"): Known(
+            {
+                "member": caller or UNNAMED_CALLER,
+                "quotaProject": case.handed.quota_project,
+                "stateBackend": case.handed.backend,
+                "secretsProvider": case.handed.secrets_provider,
+                "signedIn": case.handed.signed_in,
+            }
+        )
     }
     reader = _Reader(transport)
 
@@ -105,9 +110,7 @@ class _Reader:
             self.unreachable = error
             return Unreadable(READERS[subject], error.summary)
 
-    def _call(
-        self, method: str, service: str, path: str, query: Mapping[str, str] | None = None, body: Any = None
-    ) -> Reply:
+    def _call(self, method: str, service: str, path: str, query: Query | None = None, body: Any = None) -> Reply:
         reply = self._transport.call(method, service, path, query, body)
         self.replies += 1
         return reply
@@ -267,6 +270,9 @@ class _Reader:
                 reply = self._call("POST", "kms/v1", f"{relative}:testIamPermissions", body=body)
             case "compute.googleapis.com":
                 reply = self._call("POST", "compute/compute/v1", f"{relative}/testIamPermissions", body=body)
+            case "storage.googleapis.com":
+                path = f"b/{relative.rpartition('/')[2]}/iam/testPermissions"
+                reply = self._call("GET", "storage/storage/v1", path, {"permissions": asked})
             case _:
                 return Unreadable(READERS[Subject.TEST], "no test of rights is known for this kind of resource")
         if reply.status == 404:  # nothing there to have rights on; what stands above it decides

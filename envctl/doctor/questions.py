@@ -45,12 +45,22 @@ def _objects(case: Case) -> Iterator[Question]:
     if setting.key_name:
         yield (Subject.KEY, setting.key_name)
     yield from ((Subject.BUCKET, bucket) for bucket in _buckets(case))
+    yield from _state_objects(case)
     if (
         (name := subnetwork_name(setting))
         and setting.generation == 2
         and case.doing("create", "update", "upgrade", "packages")
     ):
         yield (Subject.SUBNETWORK, name.removeprefix("//compute.googleapis.com/"))
+
+
+def _state_objects(case: Case) -> Iterator[Question]:
+    """Where Pulumi keeps the state and the key of its secrets, when the operation opens them."""
+    wanted, deployment = _wanted_places(case), case.deployment
+    if (bucket := deployment.state_bucket) and _BUCKETS + bucket in wanted:
+        yield (Subject.BUCKET, bucket)
+    if (key := deployment.secrets_key) and f"//cloudkms.googleapis.com/{key}" in wanted:
+        yield (Subject.KEY, key)
 
 
 def _buckets(case: Case) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ MODULES: Final = (
     "policy_basic_roles",
     "hint_library",
     "hint_right",
+    "pulumi_addresses",
     "facts_policies",
     "facts_deny",
 )

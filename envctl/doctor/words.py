@@ -61,6 +61,7 @@ _PLACES: Final[Mapping[str, str]] = {
             "project_of_env_sa",
             "artifact_registry",
             "secret_or_project",
+            "quota_project",
         ),
         f"{_PROJECT}PROJECT",
     ),
@@ -71,7 +72,7 @@ _PLACES: Final[Mapping[str, str]] = {
         "//compute.googleapis.com/projects/HOST_PROJECT/regions/REGION/subnetworks/SUBNETWORK",
     ),
     **dict.fromkeys(
-        ("kms_key", "app_kms_key"),
+        ("kms_key", "app_kms_key", "pulumi_secrets_key"),
         "//cloudkms.googleapis.com/projects/KEY_PROJECT/locations/REGION/keyRings/KEY_RING/cryptoKeys/KEY",
     ),
     **dict.fromkeys(
@@ -99,6 +100,7 @@ _RESOURCES: Final[Mapping[str, str]] = {
     "dataflow_staging_bucket": "the Dataflow staging bucket",
     "dataflow_template_bucket": "the Dataflow template bucket",
     "artifact_registry": "Artifact Registry",
+    "quota_project": "the project whose quota requests count against",
     "pulumi_state_bucket": "the bucket of the Pulumi state",
     "pulumi_secrets_key": "the key of the Pulumi secrets",
     "app_kms_key": "the application's key",

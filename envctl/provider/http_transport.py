@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from envctl.errors import OutsideError
 from envctl.provider.identity import Caller, Identity, google_identity
-from envctl.provider.transport import Answer
+from envctl.provider.transport import Answer, Query
 
 if TYPE_CHECKING:
     import httpx
@@ -115,7 +115,7 @@ class HttpTransport:
         method: str,
         service: str,
         path: str,
-        query: Mapping[str, str] | None = None,
+        query: Query | None = None,
         body: Any | None = None,
     ) -> Answer:
         """The answer, whatever its status. Raises `OutsideError` when none came, or there is no token to ask with."""

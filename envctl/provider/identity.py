@@ -87,11 +87,13 @@ class Identity:
         token: an access token for each request.
         member: who that is, as in allow policies; None when the credentials do not tell.
         quota_project: the project that requests name for their quota.
+        borrower: who acts as `member` by its tokens; None when nobody does, or when the credentials do not tell.
     """
 
     token: Token
     member: str | None = None
     quota_project: str | None = None
+    borrower: str | None = None
 
     def headers(self) -> dict[str, str]:
         """Who asks, and whose quota it is.
@@ -129,7 +131,7 @@ def google_identity(caller: Caller, environment: Mapping[str, str], address: Cal
     member = _member_of(source)
     credentials = _impersonated(source, account, address("iamcredentials/v1"))
     token = _refreshed(credentials, lambda error: _lent(error, account, member))
-    return Identity(token, f"serviceAccount:{account}", quota)
+    return Identity(token, f"serviceAccount:{account}", quota, member)
 
 
 def _given_credentials(token: str) -> Credentials:

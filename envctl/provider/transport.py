@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+Query = Mapping[str, str | tuple[str, ...]]
+"""Parameters of a request; one that is repeated has a tuple of values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -23,7 +26,7 @@ class Transport(Protocol):
         method: str,
         service: str,
         path: str,
-        query: Mapping[str, str] | None = None,
+        query: Query | None = None,
         body: Any | None = None,
     ) -> Answer:
         """The answer, whatever its status; a body of bytes goes as it is. Raises `OutsideError` only when no answer came."""

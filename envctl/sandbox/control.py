@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from envctl.sandbox.failures import ApiError, SandboxStoreError
 from envctl.sandbox.messages import Request, Response
 from envctl.sandbox.policies import check_shape
 from envctl.sandbox.projects import TITLES, full_name
+from envctl.sandbox.services.monitoring_series import DATABASE_BYTES
 from envctl.sandbox.settings import DEFAULT_CALLER, load_settings, save_settings
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ _SEED_KEYS = (
     "conflictingPackages",
     "orgPolicies",
     "customConstraints",
+    "databaseBytes",
     "requests",
     "faults",
 )
@@ -85,6 +88,8 @@ def seed(cloud: Cloud, document: Mapping[str, Any]) -> None:
             for constraint, body in constraints.items():
                 name = f"{place}/customConstraints/{constraint}"
                 store.put("customConstraints", name, {**body, "name": name})
+        for environment, size in document.get("databaseBytes", {}).items():
+            _seed_database(cloud, environment, size)
     for entry in document.get("requests", ()):
         _play(cloud, entry)
     with cloud.exclusive():
@@ -124,6 +129,17 @@ def _seed_project(cloud: Cloud, project: Mapping[str, Any]) -> None:
         cloud.projects.enable(identifier, api if "." in api else f"{api}.googleapis.com")
     if "policy" in project:
         _set_policy(cloud, full_name(identifier), project["policy"])
+
+
+def _seed_database(cloud: Cloud, environment: str, size: object) -> None:
+    if not re.fullmatch(r"projects/[^/]+/locations/[^/]+/environments/[^/]+", environment):
+        raise UsageError(
+            f"{environment!r} in the seed is no environment",
+            hints=("Names look like projects/P/locations/L/environments/E.",),
+        )
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise UsageError(f"The database of {environment} in the seed has no size in bytes", detail=f"Given: {size!r}.")
+    cloud.backend.store.put(DATABASE_BYTES, environment, {"bytes": size})
 
 
 def _play(cloud: Cloud, entry: Mapping[str, Any]) -> None:

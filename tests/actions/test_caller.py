@@ -12,11 +12,13 @@ from projects import DEV, workspace_of, write_project
 
 from envctl.actions.clouds import CloudName, GoogleCloud
 from envctl.actions.doctor import caller_of, quota_project_of
+from envctl.actions.gate import run_gates
 from envctl.actions.planning import PlanOptions, prepare
 from envctl.actions.program import build_program
 from envctl.actions.workspace import EngineName, Workspace, open_workspace
 from envctl.cli import run
 from envctl.errors import OutsideError, UsageError
+from envctl.plan.model import GateStatus
 from envctl.sandbox import control
 from envctl.sandbox.cloud import Cloud
 from envctl.sandbox.environment import client_environment
@@ -196,3 +198,107 @@ def test_every_request_names_the_quota_project(served: RunningServer, tmp_path: 
     assert isinstance(cloud, GoogleCloud)
     assert caller_of(cloud) == f"serviceAccount:{DEPLOYER}"
     assert cloud.transport().identity.headers()["x-goog-user-project"] == "acme-data-dev"
+
+
+STATE = "projects/acme-tools/locations/eu/keyRings/r/cryptoKeys/pulumi"
+MACHINE = "user:developer@example.com"
+EVERYTHING_AT_GOOGLE = (
+    f"name: acme\nbackend: gs://acme-state/envctl\nsecretsProvider: gcpkms://{STATE}\nbillingProject: acme-tools\n"
+)
+RUNNING = ("caller.pulumi-state", "caller.pulumi-key", "caller.user-project")
+
+
+def with_state(cloud: Cloud, *roles: tuple[str, str]) -> None:
+    """Bucket, key and quota project that belong to others, on which the machine holds these roles only."""
+    kms = "https://cloudkms.googleapis.com/v1/projects/acme-tools/locations/eu/keyRings"
+    requests = [
+        {
+            "method": "POST",
+            "url": "https://storage.googleapis.com/storage/v1/b?project=acme-tools",
+            "body": {"name": "acme-state", "location": "EU"},
+        },
+        {"method": "POST", "url": f"{kms}?keyRingId=r", "body": {}},
+        {"method": "POST", "url": f"{kms}/r/cryptoKeys?cryptoKeyId=pulumi", "body": {"purpose": "ENCRYPT_DECRYPT"}},
+    ]
+    owner = {"id": "acme-tools", "owner": "user:owner@example.com", "apis": "all"}
+    control.seed(cloud, {"projects": [owner], "requests": requests})
+    policies = {place: {"bindings": [{"role": role, "members": [MACHINE]}]} for place, role in roles}
+    control.seed(cloud, {"policies": policies, "settings": {"enforce": True}})
+
+
+GRANTS = {
+    "caller.pulumi-state": ("//storage.googleapis.com/b/acme-state", "roles/storage.objectAdmin"),
+    "caller.pulumi-key": (f"//cloudkms.googleapis.com/{STATE}", "roles/cloudkms.cryptoKeyEncrypterDecrypter"),
+    "caller.user-project": (
+        "//cloudresourcemanager.googleapis.com/projects/acme-tools",
+        "roles/serviceusage.serviceUsageConsumer",
+    ),
+}
+
+
+@pytest.mark.parametrize("missing", ["", *RUNNING])
+def test_the_doctor_judges_state_key_and_quota_of_the_project_file(
+    served: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    with_state(served.cloud, *(grant for row, grant in GRANTS.items() if row != missing))
+    _, out, _ = doctor(project(tmp_path, EVERYTHING_AT_GOOGLE), capsys)
+    findings = {each["id"]: each for each in json.loads(out)["findings"]}
+    assert {row: findings[row]["status"] for row in RUNNING} == {
+        row: "failed" if row == missing else "ok" for row in RUNNING
+    }
+    assert findings["caller.user-project"]["resource"].endswith("/projects/acme-tools")
+
+
+def test_a_bundle_carries_what_is_said_of_state_key_and_quota(
+    served: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_state(served.cloud, GRANTS["caller.pulumi-state"])
+    root, bundle = project(tmp_path, EVERYTHING_AT_GOOGLE), tmp_path / "facts.json"
+    assert run(["-C", str(root), "doctor", "dev", "--cloud", "gcp", "--collect", str(bundle)]) == 0
+    caller = next(each for each in json.loads(bundle.read_text())["answers"] if each["ask"] == "caller")["value"]
+    assert (caller["stateBackend"], caller["quotaProject"]) == ("gs://acme-state/envctl", "acme-tools")
+    run(["-C", str(root), "doctor", "dev", "--cloud", "gcp", "--facts", str(bundle), "--format", "json"])
+    said = capsys.readouterr().out
+    findings = {each["id"]: each["status"] for each in json.loads(said[said.index("{") :])["findings"]}
+    assert [findings[row] for row in RUNNING] == ["ok", "failed", "failed"]
+
+
+def test_who_acts_as_an_account_opens_the_state_himself(
+    served: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    control.seed(served.cloud, {"policies": {ACCOUNT: {"bindings": [LENDER]}}})
+    with_state(served.cloud, *GRANTS.values())
+    _, out, _ = doctor(project(tmp_path, f"{EVERYTHING_AT_GOOGLE}impersonate: {DEPLOYER}\n"), capsys)
+    found = {each["id"]: each for each in json.loads(out)["findings"]}
+    assert found["caller.pulumi-state"]["principal"] == "caller:unknown"  # a bare token does not say whose it is
+    assert found["caller.pulumi-state"]["status"] == "unknown"
+    assert found["caller.user-project"]["principal"] == f"serviceAccount:{DEPLOYER}"
+
+
+def test_the_embedded_engine_needs_no_bucket(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = project(tmp_path, EVERYTHING_AT_GOOGLE)
+    run(["-C", str(root), "doctor", "dev", "--cloud", "sandbox", "--format", "json"])
+    findings = {each["id"]: each["status"] for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert [findings[row] for row in RUNNING] == ["skipped"] * 3
+
+
+def test_the_role_set_lists_state_key_and_quota(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = project(tmp_path, EVERYTHING_AT_GOOGLE)
+    assert run(["-C", str(root), "iam", "dev", "--format", "json"]) == 0
+    said = capsys.readouterr().out
+    assert all(row in said for row in RUNNING)
+    assert "acme-state" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "status"), [(STATE, GateStatus.OK), (STATE.partition("/cryptoKeys")[0], GateStatus.FAILED)]
+)
+def test_the_gate_knows_what_the_project_file_says(
+    served: RunningServer, tmp_path: Path, key: str, status: GateStatus
+) -> None:
+    text = f"name: acme\nbackend: gs://acme-state\nsecretsProvider: gcpkms://{key}\n"
+    before = prepare(on_google(project(tmp_path, text)), "dev", PlanOptions(gates=False))
+    as_the_cli = open_workspace(tmp_path, CloudName.GCP, EngineName.PULUMI)
+    answers = run_gates(as_the_cli, as_the_cli.load("dev"), before.events, offline=True)
+    found = [each for each in answers if each.id == "pulumi.addresses"]
+    assert sorted({each.status for each in found}) == sorted({GateStatus.OK, status})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from doctor_patients import AIRFLOW_MEMBER, CRM, GEN2, GEN3, KEY, MINIMAL, RICH, Answers, live_environment
+from doctor_patients import AIRFLOW_MEMBER, CRM, GEN2, GEN3, KEY, ME, MINIMAL, RICH, Answers, live_environment
 
 from envctl.doctor.facts import Absent, Known, Subject
 from envctl.spec.model import Environment
@@ -37,6 +37,11 @@ class Situation:
 
 def fact(subject: Subject, name: str, value: Any) -> dict[tuple[Subject, str], Any]:
     return {(subject, name): value if isinstance(value, Absent) else Known(value)}
+
+
+def kept_at(backend: str, provider: str) -> dict[tuple[Subject, str], Any]:
+    """State and secrets as a bundle records them."""
+    return fact(Subject.CALLER, "-", {"member": ME, "stateBackend": backend, "secretsProvider": provider})
 
 
 def constraint(name: str, *rules: Mapping[str, Any], project: str = "acme-data") -> dict[tuple[Subject, str], Any]:
@@ -320,6 +325,11 @@ SITUATIONS: Mapping[str, tuple[Situation, Situation, Situation]] = {
         Situation(),
         Situation(edit=bind(PROJECT, "roles/secretmanager.secretAccessor", f"serviceAccount:{ACCOUNT}")),
         Situation(libraries=None),
+    ),
+    "pulumi.addresses": (
+        Situation(change=kept_at("gs://acme-state", "gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k")),
+        Situation(change=kept_at("gs:///envctl", "gcpkms://projects/p/locations/l/keyRings/r")),
+        Situation(change=kept_at("file:///state", "passphrase")),
     ),
     "facts.policies": (
         Situation(),

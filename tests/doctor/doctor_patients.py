@@ -10,7 +10,7 @@ from typing import Any
 from envctl.doctor.case import Case
 from envctl.doctor.facts import Absent, Answer, Facts, Known, Subject
 from envctl.doctor.intake import make_case
-from envctl.iam_conditions import setting_of, snapshot_bucket
+from envctl.iam_conditions import Deployment, setting_of, snapshot_bucket
 from envctl.iam_roles import load_table, required_apis, required_bindings
 from envctl.iam_targets import CALLER, subnetwork_name
 from envctl.spec.model import Environment
@@ -62,10 +62,12 @@ def numbered(text: str) -> str:
     return text.replace("${projectNumber}", NUMBERS["acme-data"]).replace("${hostProjectNumber}", NUMBERS["acme-net"])
 
 
-def grants(spec: Environment, flags: Iterable[str] = ()) -> list[tuple[str, str, str, str | None]]:
+def grants(
+    spec: Environment, flags: Iterable[str] = (), deployment: Deployment | None = None
+) -> list[tuple[str, str, str, str | None]]:
     """Everything that is needed, as (resource, role, member, condition)."""
     rows: list[tuple[str, str, str, str | None]] = []
-    for item in required_bindings(spec, flags=flags):
+    for item in required_bindings(spec, flags=flags, deployment=deployment):
         if (item.needed or item.principal == "doctor") and item.resource:
             member = ME if item.member == CALLER else numbered(item.member)
             if "${namespace}" in member:
@@ -111,13 +113,26 @@ def live_environment(spec: Environment, **more: Any) -> dict[str, Any]:
 
 
 def healthy(
-    spec: Environment, *, exists: bool = True, rows: Iterable[Any] | None = None, flags: Iterable[str] = ()
+    spec: Environment,
+    *,
+    exists: bool = True,
+    rows: Iterable[Any] | None = None,
+    flags: Iterable[str] = (),
+    deployment: Deployment | None = None,
 ) -> Answers:
     """Facts in which nothing is wrong."""
-    setting = setting_of(spec)
+    deployment = deployment or Deployment()
+    setting = setting_of(spec, None, flags, deployment)
     region = f"projects/acme-data/regions/{spec.region}"
     answers: Answers = {
-        (Subject.CALLER, "-"): Known({"member": ME}),
+        (Subject.CALLER, "-"): Known(
+            {
+                "member": ME,
+                "quotaProject": deployment.quota_project,
+                "stateBackend": deployment.backend,
+                "secretsProvider": deployment.secrets_provider,
+            }
+        ),
         (Subject.CUSTOM_CONSTRAINTS, "acme-data"): Known([]),
         (Subject.ENVIRONMENT, "projects/acme-data/locations/europe-west1/environments/prod"): (
             Known(live_environment(spec)) if exists else Absent()
@@ -157,13 +172,17 @@ def healthy(
     for place in (FOLDER, ORGANIZATION):
         answers[Subject.POLICY, place] = Known({"etag": "x"})
         answers[Subject.DENY, place] = Known([])
-    for item in required_bindings(spec):
+    for item in required_bindings(spec, flags=flags, deployment=deployment):
         if item.resource:
             answers.setdefault((Subject.POLICY, item.resource), Known({"etag": "x"}))
     answers[Subject.POLICY, f"//cloudkms.googleapis.com/{KEY.split('/cryptoKeys', maxsplit=1)[0]}"] = Known(
         {"etag": "x"}
     )
-    chosen = [*(grants(spec, flags) if rows is None else rows)]
+    if deployment.secrets_key:
+        ring = deployment.secrets_key.split("/cryptoKeys", maxsplit=1)[0]
+        answers[Subject.POLICY, f"//cloudkms.googleapis.com/{ring}"] = Known({"etag": "x"})
+        answers[Subject.KEY, deployment.secrets_key] = Known({"purpose": "ENCRYPT_DECRYPT"})
+    chosen = [*(grants(spec, flags, deployment) if rows is None else rows)]
     builder = "serviceAccount:123-compute@developer.gserviceaccount.com"
     chosen.append((f"{CRM}/projects/acme-data", "roles/cloudbuild.builds.builder", builder, None))
     for resource, policy in policies(chosen).items():
@@ -172,6 +191,7 @@ def healthy(
         answers[Subject.KEY, setting.key_name] = Known({"purpose": "ENCRYPT_DECRYPT", "primary": {"state": "ENABLED"}})
     for bucket in {item.name for item in spec.buckets.values() if item.name} | {
         snapshot_bucket(setting),
+        deployment.state_bucket,
         "acme-composer",
     }:
         if bucket:

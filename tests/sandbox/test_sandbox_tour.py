@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from sandbox_client import PARENT, Client
 
@@ -341,6 +342,7 @@ class Tour:
             self.end(host, "POST", f"{one}:databaseFailover", {})
             self.go(host, "GET", f"{one}:fetchDatabaseProperties")
             self.go(host, "GET", f"{one}/workloads")
+            self.database_size(version)
             for collection in ("userWorkloadsSecrets", "userWorkloadsConfigMaps"):
                 value = base64.b64encode(b"v").decode()
                 item = {"name": f"{PARENT}/environments/{version}/{collection}/x", "data": {"k": value}}
@@ -350,6 +352,17 @@ class Tour:
                 self.go(host, "PUT", f"{one}/{collection}/x", item)
                 self.go(host, "DELETE", f"{one}/{collection}/x")
             self.end(host, "DELETE", one)
+
+    def database_size(self, environment: str) -> None:
+        metric = "composer.googleapis.com/environment/database/disk/bytes_used"
+        chosen = f'metric.type="{metric}" AND resource.labels.environment_name="{environment}"'
+        query = {
+            "filter": chosen,
+            "interval.startTime": "2026-08-20T10:00:30Z",
+            "interval.endTime": "2026-08-20T10:03:30Z",
+        }
+        answer = self.go("monitoring", "GET", f"v3/{P}/timeSeries?{urlencode(query)}")
+        assert len(answer["timeSeries"][0]["points"]) == 3
 
 
 def test_every_implemented_method_is_called_with_success(cloud: Cloud) -> None:

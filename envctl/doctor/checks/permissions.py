@@ -18,6 +18,7 @@ from envctl.doctor.check import Check
 from envctl.doctor.evaluate import Access, Reason, State, Verdict
 from envctl.doctor.facts import Absent, Known, Subject, field_of, objects
 from envctl.doctor.model import Finding, Status
+from envctl.doctor.observed import absent_resources
 from envctl.doctor.principals import normal_member
 from envctl.doctor.repair import fixes_for
 from envctl.iam_conditions import applies
@@ -29,6 +30,9 @@ PROPAGATION: Final = timedelta(minutes=7)
 
 OWN_CHECKS: Final = frozenset({"wi.auto"})
 """Rows that a check of their own decides, because their member is not known by name."""
+
+STATE_KINDS: Final = frozenset({"pulumi_state_bucket", "pulumi_secrets_key"})
+"""What the Pulumi CLI opens itself, with the credentials of the machine, whatever account the rest acts as."""
 
 
 def _run(case: Case) -> Iterator[Finding]:
@@ -79,17 +83,18 @@ def bindings_of(case: Case) -> Iterator[Binding]:
     for binding in case.bindings:
         if not binding.needed and binding.principal != "doctor":
             continue
-        if binding.member != CALLER:
+        runner, idle = caller, None
+        if binding.resource_kind in STATE_KINDS and case.deployment.signed_in is not None:
+            runner, idle = case.deployment.signed_in, caller  # the account that is acted as opens neither
+        if binding.member == CALLER:
+            yield binding if runner is None else replace(binding, member=runner)
+        elif idle is None or normal_member(binding.member) != normal_member(idle):
             yield binding
-        elif caller is not None:
-            yield replace(binding, member=caller)
-        else:
-            yield binding
-        if binding.principal == "deployer" and caller is not None and normal_member(caller) not in deployers:
+        if binding.principal == "deployer" and runner is not None and normal_member(runner) not in deployers:
             key = f"{binding.id} {binding.resource}"
             if binding.member != CALLER and key not in seen:  # the file names others; whoever runs envctl needs it too
                 seen.add(key)
-                yield replace(binding, member=caller, managed=False)
+                yield replace(binding, member=runner, managed=False)
 
 
 def _judge(case: Case, binding: Binding, permissions: tuple[str, ...]) -> Finding:
@@ -118,6 +123,8 @@ def _judge(case: Case, binding: Binding, permissions: tuple[str, ...]) -> Findin
             why=f"{binding.target or binding.resource_kind} does not exist yet or has no name in the file.",
         )
     bucket = binding.resource.removeprefix("//storage.googleapis.com/projects/_/buckets/")
+    if binding.resource_kind in STATE_KINDS and _is_gone(case, binding.resource):
+        return replace(base, status=Status.FAILED, why=f"{base.why}: it does not exist, and nothing makes it")
     if isinstance(case.facts.ask(Subject.BUCKET, bucket), Absent):
         return replace(base, status=Status.SKIPPED, why=f"The bucket {bucket} does not exist.")
     if binding.target == "encryption.key" and case.setting.creates_key and not case.exists:
@@ -143,6 +150,11 @@ def _judge(case: Case, binding: Binding, permissions: tuple[str, ...]) -> Findin
     if undecided:
         return replace(base, status=Status.UNKNOWN, missing=undecided, evidence=_evidence(verdicts, State.UNKNOWN))
     return replace(base, evidence=_evidence(verdicts, State.GRANTED)[:1])
+
+
+def _is_gone(case: Case, resource: str) -> bool:
+    """Whether the cloud said that an object is not there, when it was read or when rights on it were tested."""
+    return resource in absent_resources(case.facts) or case.facts.ask(Subject.TEST, resource) == Absent()
 
 
 def _severity(case: Case, binding: Binding) -> Severity:

@@ -1,4 +1,4 @@
-"""Cloud Monitoring, v3: alert policies and notification channels."""
+"""Cloud Monitoring, v3: alert policies, notification channels, and the time series of `monitoring_series`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from envctl.sandbox.failures import failed_precondition, invalid, not_found
 from envctl.sandbox.masks import masked, split_mask
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
+from envctl.sandbox.services.monitoring_series import list_series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -174,6 +175,7 @@ def declare(cloud: Cloud) -> Service:
         ("notificationChannels.get", "GET", channel, api.get_channel),
         ("notificationChannels.patch", "PATCH", channel, api.patch_channel),
         ("notificationChannels.delete", "DELETE", channel, api.delete_channel),
+        ("timeSeries.list", "GET", "projects/{project}/timeSeries", list_series),
     )
     return Service(
         name="monitoring",
