@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import STACK, Bench
+from embedded_bench import STACK, Bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_cloud import THING
@@ -235,7 +235,7 @@ CHILD = """
 import os, sys
 sys.path[:0] = [{tests!r}, {root!r}]
 from pathlib import Path
-from conftest import Bench
+from embedded_bench import Bench
 from memory_cloud import Cloud
 from programs import Thing
 
