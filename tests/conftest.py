@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_socket
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,6 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--slow"):
         settings.load_profile("envctl-slow")
+    else:
+        # Hypothesis mixes constants of the code that is loaded by then into its examples: which depends on the tests that
+        # ran before in the same process. It has no setting for that.
+        providers._get_local_constants = providers.Constants
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -105,9 +105,9 @@ def by_id(findings: tuple[Finding, ...]) -> dict[str, Finding]:
 def test_a_prepared_project_is_found_healthy_with_few_calls_and_in_little_time(image: str) -> None:
     spec = environment(imageVersion=image)
     transport = Counting(InProcessTransport(seeded(spec)))
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone, however busy the machine is
     facts, found = look(spec, transport)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert [(f.id, f.why, f.missing) for f in found if f.status is Status.FAILED] == []
     assert len(transport.calls) <= 40
     assert len(transport.calls) == len(set(transport.calls))

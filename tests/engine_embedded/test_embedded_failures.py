@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from conftest import Bench
+from embedded_bench import Bench
 from memory_cloud import THING
 from programs import Thing
 

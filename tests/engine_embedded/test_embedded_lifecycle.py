@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from conftest import Bench
+from embedded_bench import Bench
 from programs import Group, Thing
 
 from envctl.engine.events import Op, OutputsEvent, SummaryEvent

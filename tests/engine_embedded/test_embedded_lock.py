@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Bench
+from embedded_bench import Bench
 from programs import Thing
 
 from envctl.engine.embedded.lock import StackLockedError, read_holder, stack_lock, unlock

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pytest
-from conftest import Bench
+from embedded_bench import Bench
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import Group, Thing

@@ -4,7 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from conftest import Bench
+from embedded_bench import Bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import Thing

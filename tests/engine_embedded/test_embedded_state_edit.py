@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from conftest import STACK, Bench
+from embedded_bench import STACK, Bench
 from hypothesis import given
 from hypothesis import strategies as st
 from memory_cloud import THING

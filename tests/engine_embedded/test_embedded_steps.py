@@ -4,7 +4,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from conftest import STACK, Bench
+from embedded_bench import STACK, Bench
 from memory_cloud import THING
 from programs import Group, Thing
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from fake_index import FakeIndex
-from hypothesis import settings
 
 from envctl.resolution.index.cache import DiskCache
 from envctl.resolution.index.settings import IndexSettings
@@ -16,10 +15,6 @@ from envctl.resolution.protocol import Target
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-# A busy machine is no reason to fail.
-settings.register_profile("without-deadline", deadline=None)
-settings.load_profile("without-deadline")
 
 
 class OpenSource(Protocol):

@@ -242,7 +242,9 @@ LINES = st.lists(
 ).map("\n".join)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=150
+)
 @given(TEXTS | LINES)
 def test_any_file_loads_or_is_diagnosed(make_project: MakeProject, text: str) -> None:
     project = load_project(make_project({"environments/dev.yaml": text}))
