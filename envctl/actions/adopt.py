@@ -21,6 +21,7 @@ from envctl.engine.events import EngineEvent, MessageEvent, Op, Phase, StepEvent
 from envctl.engine.protocol import ExpectedStep, RunOptions
 from envctl.engine.urns import name_of
 from envctl.errors import OutsideError, RefusedError, UsageError
+from envctl.plan.property_diff import split_path
 from envctl.spec.project import ENVIRONMENTS, load_project
 from envctl.stacks.adoption import taking_over, without
 from envctl.stacks.environment import ENVIRONMENT
@@ -241,7 +242,7 @@ def _harmless(step: StepEvent) -> bool:
     if step.op in {Op.IMPORT, Op.SAME}:
         return True
     if step.op is Op.UPDATE and step.detailed_diff:
-        return all(path.partition(".")[0].partition("[")[0] in _DECLARED_LABELS for path in step.detailed_diff)
+        return all(split_path(path)[0] in _DECLARED_LABELS for path in step.detailed_diff)
     own = step.type.startswith(("pulumi:", "envctl:")) or step.type in ASKED_AGAIN
     return step.op is Op.CREATE and own
 

@@ -30,7 +30,7 @@ from envctl.plan.model import (
     PropertyChange,
     Reason,
 )
-from envctl.plan.property_diff import diff_properties, dropped_paths, same_property
+from envctl.plan.property_diff import diff_properties, dropped_paths, same_property, value_at
 from envctl.plan.values import JsonValue
 from envctl.provider.mapping import UNMADE
 
@@ -95,6 +95,8 @@ def _lingering(by_urn: Mapping[str, Sequence[StepEvent]], changes: Sequence[Chan
         if old is None or new is None or not new.custom:
             continue
         for path in dropped_paths(old.inputs, new.inputs):
+            if value_at(old.outputs, path) in (None, {}, []):
+                continue
             if path not in _OF_THE_PROVIDER and not any(same_property(path, p.path) for p in change.properties):
                 yield f"{change.name}: `{path}` is no longer declared and stays as it is: the API keeps what nobody names."
 
@@ -125,7 +127,7 @@ def _drifted(old: ResourceState, new: ResourceState, event: StepEvent) -> tuple[
     paths = [path for path in (event.detailed_diff or event.diffs) if not path.startswith("__")]
     if not paths:
         return ()
-    return diff_properties(old.inputs, new.inputs, changed_paths=paths, known=old.outputs)
+    return diff_properties(old.inputs, new.inputs, changed_paths=paths, known=(old.outputs, new.outputs))
 
 
 def _fold_resource(group: Sequence[StepEvent], mode: Mode, source_of: SourceOf) -> Change:
@@ -227,7 +229,7 @@ def _properties(
                 new.inputs if new else {},
                 changed_paths=list(detailed) or list(diffs),
                 replace_paths=replacing,
-                known=old.outputs if old else None,
+                known=(old.outputs if old else {}, new.outputs if new else {}),
             )
         case Action.NO_OP | Action.READ | Action.DELETE | Action.FORGET:
             return ()

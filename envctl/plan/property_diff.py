@@ -31,7 +31,7 @@ def diff_properties(
     *,
     changed_paths: Sequence[str] = (),
     replace_paths: Sequence[str] = (),
-    known: Mapping[str, JsonValue] | None = None,
+    known: tuple[Mapping[str, JsonValue], Mapping[str, JsonValue]] = ({}, {}),
 ) -> tuple[PropertyChange, ...]:
     """The changed leaves, in the order of the new tree and then what was removed.
 
@@ -41,14 +41,14 @@ def diff_properties(
         changed_paths: what the provider says differs; the answer keeps to these paths, because a provider
             knows equal spellings that a comparison of text does not. Empty means: every difference counts.
         replace_paths: of these, what replaces the resource.
-        known: what the cloud says: the old value of what is no input.
+        known: what the cloud said before and says after, for differences in what is no input.
     """
     leaves = list(_leaves("", before, after))
     if changed_paths:
         changed_paths = [_widened(path, leaves) for path in changed_paths]
         replace_paths = [_widened(path, leaves) for path in replace_paths]
         leaves = [leaf for leaf in leaves if any(same_property(leaf.path, path) for path in changed_paths)]
-        leaves += _unseen(before, after, changed_paths, leaves, known or {})
+        leaves += _unseen(before, after, changed_paths, leaves, known)
     return tuple(
         PropertyChange(
             leaf.path,
@@ -84,7 +84,7 @@ def _unseen(
     after: Mapping[str, JsonValue],
     changed_paths: Sequence[str],
     leaves: Sequence[PropertyChange],
-    known: Mapping[str, JsonValue],
+    known: tuple[Mapping[str, JsonValue], Mapping[str, JsonValue]],
 ) -> list[PropertyChange]:
     """Differences that only the provider sees: secrets, and values that the server filled in.
 
@@ -100,7 +100,10 @@ def _unseen(
     declared = [one for one in result if one.before is not None or one.after is not None]
     if declared or leaves:
         return declared
-    return [replace(one, action=PropertyAction.REMOVE, before=value_at(known, one.path)) for one in result]
+    before_apply, after_apply = known
+    return [
+        replace(one, before=value_at(before_apply, one.path), after=value_at(after_apply, one.path)) for one in result
+    ]
 
 
 def dropped_paths(before: JsonValue, after: JsonValue, base: str = "") -> tuple[str, ...]:

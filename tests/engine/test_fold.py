@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from envctl.engine.events import (
     SummaryEvent,
 )
 from envctl.engine.fold import fold_drift, fold_events
-from envctl.plan.model import Action, DriftKind, Mode, Reason
+from envctl.plan.model import Action, DriftKind, Mode, PropertyAction, Reason
 from envctl.plan.values import Opaque
 
 BUCKET = "gcp:storage/bucket:Bucket"
@@ -151,6 +152,15 @@ def test_what_is_derived_from_a_difference_is_not_shown_beside_it():
     assert [one.path for one in found.properties] == ["labels.team"]
 
 
+def test_a_difference_in_what_only_the_server_fills_in_shows_what_the_cloud_says():
+    old, seen = state("files"), state("files")
+    old, seen = replace(old, outputs={"size": 1}), replace(seen, outputs={"size": 2})
+    (found,) = fold(step(Op.REFRESH, "files", old, seen, phase=Phase.DONE, size="update"), summary()).drift
+    assert [(one.path, one.action, one.before, one.after) for one in found.properties] == [
+        ("size", PropertyAction.CHANGE, 1, 2)
+    ]
+
+
 @pytest.mark.parametrize("op", [Op.SAME, Op.UPDATE])
 def test_a_setting_that_nobody_names_any_more_is_told_when_it_stays(op):
     old = state(
@@ -161,6 +171,7 @@ def test_a_setting_that_nobody_names_any_more_is_told_when_it_stays(op):
         cors=[{"age": 1}],
         deletionPolicy="DELETE",
     )
+    old = replace(old, outputs=old.inputs, inputs={**old.inputs, "dropped": "by the provider"})
     new = state("files", title="a", labels={"team": "data"})
     detailed = {"labels.x": PropertyDiffKind.DELETE} if op is Op.UPDATE else {}
     told = fold(step(op, "files", old, new, **detailed), summary(**{op.value: 1})).warnings

@@ -108,6 +108,7 @@ def test_words_of_the_cli(text: str, code: str) -> None:
     [
         "not yours",
         "1 error occurred:\n\t* not yours",
+        "1 error occurred:\n\t* updating urn:pulumi:dev::acme::a:b:C::d: 1 error occurred:\n\t* not yours",
         "creating urn:pulumi:dev::acme::gcp:storage/bucket:Bucket::files: 1 error occurred:\n\t* not yours\n\n",
     ],
 )

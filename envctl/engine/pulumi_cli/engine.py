@@ -352,7 +352,8 @@ class PulumiEngine:
         if not preview:
             self._exported = None
         interrupted = options.cancel.is_set()
-        if unmet and not interrupted and not detached and not _failed_in(events):
+        alone = failure is None or failure.code == "pulumi-failed"
+        if unmet and alone and not interrupted and not detached and not _failed_in(events):
             failure = plan_violated(unmet[0].message)
         failed = tuple(urn for urn in _failed_in(events) if urn not in detached)
         if failure is not None and not interrupted:

@@ -136,7 +136,7 @@ def is_unmet_expectation(message: str) -> bool:
 
 def provider_message(message: str) -> str:
     """What a provider said, without what Pulumi and Terraform's error type put around it: the URN, a list of one."""
-    return re.sub(r"^((creating|updating|deleting|reading) urn:\S+: )?(1 error occurred:\s*\* )?", "", message).strip()
+    return re.sub(r"^(?:\w+ing urn:\S+: |1 error occurred:\s*\* )+", "", message).strip()
 
 
 def _last_lines(error: Exception, count: int = 25) -> str:
