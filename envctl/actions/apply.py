@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from envctl.actions.agents import agent_preparations, agents_to_ask
 from envctl.actions.planning import PlanOptions, Prepared, prepare
+from envctl.actions.program import absent_foundation
 from envctl.engine.events import EngineEvent, MessageEvent, Op, OperationEvent, Phase, StepEvent
 from envctl.engine.protocol import RunOptions, RunResult
 from envctl.engine.urns import name_of, type_of
@@ -80,6 +81,17 @@ def check_applicable(prepared: Prepared, *, allow_unknown: bool = False) -> None
             "A check refuses this plan; nothing was changed",
             detail="\n".join(f"{gate.id}: {gate.summary}" for gate in failed),
             hints=tuple(dict.fromkeys(hint for gate in failed for hint in gate.hints)),
+        )
+    absent = absent_foundation(prepared.workspace, prepared.loaded)
+    if absent and plan.mode is Mode.APPLY and not allow_unknown:
+        raise RefusedError(
+            f"The foundation {absent} is not applied; nothing was changed",
+            detail="What the environment builds on (network, key, repository) would be missing half-way.",
+            hints=(
+                f"apply it first with\n    envctl up {absent}",
+                "go on with `--allow-unknown` if another state has it",
+            ),
+            code="foundation-absent",
         )
     unknown = [gate for gate in plan.gates if gate.status is GateStatus.UNKNOWN]
     spec = prepared.loaded.spec

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from envctl import __version__
 from envctl.actions.gate import run_gates
 from envctl.actions.live import read_environment, warnings_of
-from envctl.actions.program import Program, build_program
+from envctl.actions.program import Program, absent_foundation, build_program
 from envctl.diagnostics import SourceSpan
 from envctl.engine.digests import inputs_digest
 from envctl.engine.events import EngineEvent, Op, Phase, StepEvent
@@ -135,6 +135,7 @@ def prepare(
         if options.gates and options.mode is Mode.APPLY
         else (),
         warnings=(
+            *_foundation_warnings(workspace, loaded, options),
             *_live_warnings(workspace, loaded, options, folded),
             *folded.warnings,
             *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings),
@@ -161,6 +162,11 @@ def prepare(
         events=events,
         awaits=result.awaits,
     )
+
+
+def _foundation_warnings(workspace: Workspace, loaded: Loaded, options: PlanOptions) -> tuple[str, ...]:
+    absent = None if options.mode is Mode.DESTROY else absent_foundation(workspace, loaded)
+    return (f"The foundation {absent} is not applied, and comes first: envctl up {absent}",) if absent else ()
 
 
 def _live_warnings(workspace: Workspace, loaded: Loaded, options: PlanOptions, folded: Folded) -> tuple[str, ...]:

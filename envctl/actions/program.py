@@ -233,6 +233,13 @@ def _last_commit(workspace: Workspace, loaded: Loaded) -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
+def absent_foundation(workspace: Workspace, loaded: Loaded) -> str | None:
+    """The foundation that a file builds on and whose stack holds nothing; None when all is well."""
+    if loaded.foundation is None or workspace.engine(loaded.foundation.name).serial():
+        return None
+    return loaded.foundation.name
+
+
 def _foundation_outputs(workspace: Workspace, loaded: Loaded) -> Mapping[str, Any] | None:
     if loaded.foundation is None:
         return None

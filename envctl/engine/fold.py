@@ -176,7 +176,7 @@ def _impact(type_: str, action: Action, properties: Sequence[PropertyChange], ol
     if action.replaces and old is not None and UNMADE in old.outputs:
         made = impact_of(type_, Action.CREATE)
         return replace(made, note="its creation failed: nothing is lost")
-    return impact_of(type_, action, properties)
+    return impact_of(type_, action, properties, old.inputs if old is not None else {})
 
 
 def _before(group: Sequence[StepEvent]) -> ResourceState | None:

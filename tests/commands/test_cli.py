@@ -367,3 +367,17 @@ def test_history_counts_what_was_done_and_tells_refusals_apart(envctl, project):
     assert runs[0]["changes"]["create"] + runs[1]["changes"]["create"] == 19
     assert runs[2]["changes"] == {}
     assert "succeeded" in envctl("status", "dev")[1]
+
+
+def test_an_environment_waits_for_its_foundation(envctl, project):
+    (project / "environments" / "shared.yaml").write_text(
+        "kind: foundation\nproject: acme-data-dev\nregion: europe-west1\nnetwork: {create: true}\n"
+    )
+    text = (project / "environments" / "dev.yaml").read_text()
+    (project / "environments" / "dev.yaml").write_text(f"foundation: shared\n{text}")
+    _, shown, _ = envctl("preview", "dev")
+    assert "The foundation shared is not applied" in shown
+    code, _, said = envctl("up", "dev", "--yes")
+    assert code == 5
+    assert "error[foundation-absent]" in said
+    assert "envctl up shared" in said

@@ -56,3 +56,9 @@ def test_fewer_workers_may_end_tasks_and_more_workers_end_none():
     path = "config.workloadsConfig.worker.maxCount"
     assert Effect.TASKS_KILLED in impact_of(ENVIRONMENT, Action.UPDATE, [touch(path, 8, 6)]).effects
     assert impact_of(ENVIRONMENT, Action.UPDATE, [touch(path, 6, 8)]).effects == ()
+
+
+def test_a_bucket_that_is_emptied_first_says_so():
+    bucket = "gcp:storage/bucket:Bucket"
+    assert "all its objects" in impact_of(bucket, Action.DELETE, inputs={"forceDestroy": True}).note
+    assert "refuses" in impact_of(bucket, Action.DELETE, inputs={"forceDestroy": False}).note
