@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 
 from envctl.commands import deps
 from envctl.commands.line import for_typer
-from envctl.commands.parameters import Option
+from envctl.commands.parameters import Argument, Option
 from envctl.commands.plain import read_plain
 
 VERBS = {verb.__name__: verb for verb in deps.verbs()}
@@ -151,6 +151,26 @@ def test_a_command_whose_options_look_at_the_environment_is_left_to_typer():
 
     verb.__annotations__ = {"cloud": Annotated[str | None, Option("--cloud", envvar="CLOUD")]}
     assert read_plain(verb, []) is None
+
+
+def test_an_argument_has_no_names():
+    """Typer would take the first one for its default."""
+    named: Any = Argument
+    with pytest.raises(TypeError):
+        named("--environment", metavar="ENV")
+
+
+def test_an_argument_that_has_to_be_given_is_one_for_typer_too():
+    def verb(environments: Annotated[list[str], Argument(metavar="ENV", help="Which.")]) -> int:
+        return len(environments)
+
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(for_typer(verb))
+    command = typer.main.get_command(app)
+    assert command.main(["a", "b"], standalone_mode=False) == 2
+    with pytest.raises(TyperException) as caught:
+        command.main([], standalone_mode=False)
+    assert "'ENV'" in caught.value.format_message()
 
 
 def test_a_check_of_a_file_starts_without_what_takes_long_to_import(tmp_path):
