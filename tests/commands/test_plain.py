@@ -92,27 +92,47 @@ def test_what_is_read_without_typer_is_what_typer_reads(name, words):
         assert with_defaults(name, read) == read_by_typer(name, words)
 
 
-VALUES = {
-    **dict.fromkeys(
-        ("--requirement", "-r", "--output", "-o", "--image", "--bundle", "--index-url", "--to"), ("a", "b.c")
+TEXT = ("a", "b.c", "a=b", "=", "two words", "ä", "2026-01-02", "json")
+FLAGS = ("--offline", "--nearest", "--allow-unknown", "--certify", "--write")
+REPEATABLE = (("-r", "--requirement"), ("--bundle",))
+COMMON = (("-r", "--requirement"), ("--index-url",), ("--offline",))
+OUTPUT = ("-o", "--output")
+OPTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "check": (
+        *(*COMMON, ("--image",), ("--nearest",), ("--bundle",), ("--certify",), ("--allow-unknown",)),
+        *(("--format",), OUTPUT),
     ),
-    "--format": ("text", "json"),
-    **dict.fromkeys(("--offline", "--nearest", "--allow-unknown", "--certify", "--write"), ()),
+    "fix": (*COMMON, ("--image",), ("--nearest",), ("--write",)),
+    "lock": (*COMMON, ("--image",), ("--nearest",), OUTPUT),
+    "matrix": (*COMMON, ("--format",), OUTPUT),
+    "upgrade": (*COMMON, ("--image",), ("--format",), OUTPUT),
 }
+"""What each verb that is read plainly takes, each option by all its names."""
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(VERBS)), st.lists(st.sampled_from(sorted(VALUES)), max_size=5), st.data())
-def test_a_line_of_valid_options_is_read_without_typer(name, options, data):
-    words = [
-        word for option in options for word in (option, *[data.draw(st.sampled_from(v)) for v in [VALUES[option]] if v])
-    ]
-    by_typer = read_by_typer(name, words)
-    once = len({option.lstrip("-")[0] for option in options}) == len(options)
-    if isinstance(by_typer, dict) and once:
-        read = read_plain(VERBS[name], words)
-        assert read is not None
-        assert with_defaults(name, read) == by_typer
+@st.composite
+def valid_lines(draw: st.DrawFn) -> tuple[str, list[str]]:
+    """A verb and a line that it takes: options in both forms, arguments by place, in any order."""
+    name = draw(st.sampled_from(sorted(OPTIONS)))
+    options = draw(st.lists(st.sampled_from(OPTIONS[name]), unique=True))
+    options += draw(st.lists(st.sampled_from([each for each in OPTIONS[name] if each in REPEATABLE]), max_size=2))
+    options += [("--to",)] if name == "upgrade" else []
+    pieces = [[word] for word in draw(st.lists(st.sampled_from(TEXT), max_size=3))]
+    for names in options:
+        option = draw(st.sampled_from(names))
+        value = draw(st.sampled_from(("text", "json") if option == "--format" else TEXT))
+        joined = option.startswith("--") and draw(st.booleans())
+        pieces.append([option] if option in FLAGS else [f"{option}={value}"] if joined else [option, value])
+    return name, [word for piece in draw(st.permutations(pieces)) for word in piece]
+
+
+@settings(max_examples=400, deadline=None)
+@given(valid_lines())
+def test_every_valid_line_is_read_without_typer(line):
+    name, words = line
+    read = read_plain(VERBS[name], words)
+    assert read is not None
+    assert with_defaults(name, read) == read_by_typer(name, words)
 
 
 def test_a_usual_check_is_read_without_typer():
