@@ -51,8 +51,6 @@ _AGENTS: Final[Mapping[str, str]] = {
     "dataflow_agent": f"service-{PROJECT_NUMBER}@dataflow-service-producer-prod.iam.gserviceaccount.com",
     "bigquery_cmek": f"bq-{PROJECT_NUMBER}@bigquery-encryption.iam.gserviceaccount.com",
 }
-GOOGLE_PRINCIPALS: Final = frozenset(_AGENTS)
-"""Principals of the table that Google creates and runs."""
 
 
 def google_address(principal: str) -> str | None:

@@ -36,6 +36,8 @@ class Cloud(Protocol):
     name: CloudName
     poll_seconds: float
     """Between two looks at a long-running operation."""
+    caller: Caller
+    """Who is to call, beyond the credentials of the machine."""
 
     def transport(self) -> Transport:
         """Sends requests of envctl's own clients."""
@@ -51,6 +53,7 @@ class SandboxCloud:
     def __init__(self, directory: Path, address: str | None = None) -> None:
         self.directory = directory
         self.address = address
+        self.caller = Caller()  # no account is acted as, and quota is nobody's
         self._emulator: Emulator | None = None
         self._transport: Transport | None = None
 

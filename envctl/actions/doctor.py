@@ -13,11 +13,13 @@ from envctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from envctl.actions.clouds import Cloud
-    from envctl.actions.workspace import Workspace
+    from envctl.actions.workspace import EngineName
     from envctl.doctor.facts import Facts
     from envctl.iam_conditions import Deployment
+    from envctl.provider.identity import Caller
     from envctl.provider.transport import Transport
     from envctl.spec.loader import Loaded
+    from envctl.spec.project import Project
 
 LOCAL_STATE = "file://"
 """The backend of a project that keeps its state in its own folder."""
@@ -119,27 +121,26 @@ def caller_of(cloud: Cloud) -> str | None:
     return cloud.transport().identity.member if isinstance(cloud, GoogleCloud) else None
 
 
-def quota_project_of(cloud: Cloud, project: str) -> str | None:
-    """The project whose quota requests about `project` count against, when they name one."""
-    from envctl.actions.clouds import GoogleCloud
-
-    return cloud.caller.quota_project(project) if isinstance(cloud, GoogleCloud) else None
-
-
-def deployment_of(workspace: Workspace, project: str, *, signed_in: str | None = None) -> Deployment:
+def deployment_of(
+    settings: Project, caller: Caller, engine: EngineName, project: str, *, signed_in: str | None = None
+) -> Deployment:
     """How envctl is run on an environment of `project`: the embedded engine keeps state and secrets in the folder.
 
-    `signed_in` is the member whose credentials open state and secrets, where that is not the caller.
+    Args:
+        settings: what `envctl.yaml` says of state and secrets.
+        caller: who calls the cloud, after the variables that win over `envctl.yaml`.
+        engine: what runs the programs.
+        project: the environment's project.
+        signed_in: the member whose credentials open state and secrets, where that is not the caller.
     """
     from envctl.actions.workspace import EngineName
     from envctl.iam_conditions import Deployment
 
-    settings = workspace.project
-    embedded = workspace.engine_name is EngineName.EMBEDDED
+    embedded = engine is EngineName.EMBEDDED
     return Deployment(
         backend=LOCAL_STATE if embedded else settings.backend or LOCAL_STATE,
         secrets_provider=PASSPHRASE if embedded else settings.secrets_provider,
-        quota_project=quota_project_of(workspace.cloud, project),
+        quota_project=caller.quota_project(project),
         signed_in=signed_in,
     )
 

@@ -112,7 +112,8 @@ def _doctor(workspace: Workspace, loaded: Loaded, operations: tuple[str, ...]) -
     from envctl.doctor.intake import case_of
     from envctl.doctor.model import Status
 
-    case = case_of(loaded, operations, deployment=deployment_of(workspace, loaded.spec.project))
+    deployment = deployment_of(workspace.project, workspace.cloud.caller, workspace.engine_name, loaded.spec.project)
+    case = case_of(loaded, operations, deployment=deployment)
     for finding in examine(case):
         failed = finding.status is Status.FAILED
         heavy = finding.severity is Severity.ERROR

@@ -12,12 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from envctl import __version__
-from envctl.actions.clouds import Cloud, GoogleCloud, custom_endpoints
+from envctl.actions.clouds import Cloud, custom_endpoints
 from envctl.diagnostics import SourceSpan
 from envctl.engine.urns import name_of
 from envctl.errors import OutsideError
 from envctl.plan.model import Action, Change, Plan
-from envctl.provider.identity import Caller
 from envctl.provider.protocol import CallContext, ProviderError
 from envctl.spec.model import Environment
 from envctl.stacks import (
@@ -208,7 +207,7 @@ def project_number(workspace: Workspace, project: str) -> str:
 
 def _provider_arguments(cloud: Cloud) -> ProviderArguments:
     """What the provider is told besides project and region: the same caller and addresses as envctl's own clients."""
-    caller = cloud.caller if isinstance(cloud, GoogleCloud) else Caller()
+    caller = cloud.caller
     return ProviderArguments(
         impersonate_service_account=caller.impersonate,
         user_project_override=caller.user_project_override,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -118,7 +119,13 @@ def doctor(
                 facts=facts,
                 transport=transport,
                 caller=member,
-                deployment=deployment_of(workspace, loaded.spec.project, signed_in=signed_in),
+                deployment=deployment_of(
+                    workspace.project,
+                    workspace.cloud.caller,
+                    workspace.engine_name,
+                    loaded.spec.project,
+                    signed_in=signed_in,
+                ),
                 error_text=text,
                 baseline=baseline,
             )
@@ -151,8 +158,10 @@ def iam(
     output: Output = None,
 ) -> None:
     """List every role binding that an environment needs, each with its reason."""
+    from envctl.actions.doctor import deployment_of
     from envctl.actions.iam import RoleSetRequest, role_of, role_set
-    from envctl.iam_conditions import Deployment
+    from envctl.actions.workspace import EngineName
+    from envctl.provider.identity import Caller
     from envctl.report.iam_formats import IamFormat as Writer
     from envctl.report.iam_formats import write_custom_role, write_roles
     from envctl.spec.loader import load
@@ -170,7 +179,9 @@ def iam(
             )
         CONSOLE.emit(write_custom_role(role_of(loaded, custom_role), writer), output)
         return
-    deployment = Deployment(project.backend, project.secrets_provider, project.billing_project)
+    caller = Caller.chosen(os.environ, project.impersonate, project.billing_project)
+    # Roles are Google's, and there the Pulumi CLI runs the programs.
+    deployment = deployment_of(project, caller, EngineName.PULUMI, loaded.spec.project)
     roles = role_set(RoleSetRequest(loaded, operation, with_optional=not needed, deployment=deployment))
     CONSOLE.emit(write_roles(roles, writer, CONSOLE.style()), output)
 

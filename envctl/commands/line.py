@@ -14,7 +14,7 @@ from typer.main import get_command, get_command_name
 from envctl import __version__
 from envctl.commands import adoption, deps, diagnosis, files, images, lifecycle, pulumi_setup, reading, sandbox, state
 from envctl.commands.console import CONSOLE
-from envctl.commands.parameters import Argument, Parameter
+from envctl.commands.parameters import Option, Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,5 +125,4 @@ def _annotation(annotation: Any) -> Any:
 
 
 def _parameter(one: Parameter) -> Any:
-    made = typer.Argument if isinstance(one, Argument) else typer.Option
-    return made(*one.names, **one.settings)
+    return typer.Option(*one.names, **one.settings) if isinstance(one, Option) else typer.Argument(**one.settings)

@@ -11,22 +11,25 @@ from typing import Any
 
 
 class Parameter:
-    """What is said of one parameter: its names, and typer's keyword settings as they are."""
+    """What is said of one parameter: typer's keyword settings as they are."""
 
-    __slots__ = ("names", "settings")
+    __slots__ = ("settings",)
 
-    def __init__(self, *names: str, **settings: Any) -> None:
-        self.names = names
+    def __init__(self, **settings: Any) -> None:
         self.settings = settings
 
 
 class Option(Parameter):
-    """A parameter given by name, such as `--offline`."""
+    """A parameter given by one of its names, such as `--offline`."""
 
-    __slots__ = ()
+    __slots__ = ("names",)
+
+    def __init__(self, *names: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.names = names
 
 
 class Argument(Parameter):
-    """A parameter given by its place."""
+    """A parameter given by its place; it has no names of its own."""
 
     __slots__ = ()

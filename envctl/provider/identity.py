@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from envctl.errors import OutsideError, UsageError
+from envctl.spec.forms import ACCOUNT_ADDRESS, PROJECT_ID
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _LOGIN = "log in with\n    gcloud auth application-default login"
 _ROLE = "roles/iam.serviceAccountTokenCreator"
-_ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.gserviceaccount\.com")
 _FORBIDDEN = 403
 _BUSY = 429
 _THEIR_FAULT = 500
@@ -63,12 +63,14 @@ class Caller:
             UsageError: a variable holds something that it cannot.
         """
         account = environment.get("GOOGLE_IMPERSONATE_SERVICE_ACCOUNT") or impersonate
-        if account and not _ACCOUNT.fullmatch(account):
+        if account and not re.fullmatch(ACCOUNT_ADDRESS, account):
             raise UsageError(
                 "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT is not the address of a service account",
                 detail=f"It says `{account}`; expected is NAME@PROJECT.iam.gserviceaccount.com.",
             )
         project = environment.get("GOOGLE_BILLING_PROJECT") or billing_project
+        if project and not re.fullmatch(PROJECT_ID, project):
+            raise UsageError("GOOGLE_BILLING_PROJECT is not the id of a project", detail=f"It says `{project}`.")
         override = environment.get("USER_PROJECT_OVERRIDE", "")
         if override and override not in _TRUE | _FALSE:
             raise UsageError("USER_PROJECT_OVERRIDE is neither true nor false", detail=f"It says `{override}`.")
@@ -223,7 +225,8 @@ def _lent(error: RefreshError, account: str, member: str | None) -> OutsideError
     if not str(error.args[0] if error.args else "").startswith(_FROM_IAM):
         return _not_accepted(error)
     answer = _answer_of(error)
-    status, message = int(answer.get("code") or 0), str(answer.get("message", ""))
+    code, message = answer.get("code"), str(answer.get("message", ""))
+    status = code if isinstance(code, int) and not isinstance(code, bool) else 0
     if not answer or status == _BUSY or status >= _THEIR_FAULT:
         detail = f"{status}: {message}" if answer else str(error)
         return OutsideError("The IAM Credentials API gave no access token", detail=detail, code="api-refused")

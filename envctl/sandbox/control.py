@@ -14,6 +14,8 @@ from envctl.sandbox.messages import Request, Response
 from envctl.sandbox.policies import check_shape
 from envctl.sandbox.projects import TITLES, full_name
 from envctl.sandbox.services.monitoring_series import DATABASE_BYTES
+from envctl.sandbox.services.orgpolicy import COLLECTION as ORG_POLICIES
+from envctl.sandbox.services.orgpolicy import CUSTOM as CUSTOM_CONSTRAINTS
 from envctl.sandbox.settings import DEFAULT_CALLER, load_settings, save_settings
 
 if TYPE_CHECKING:
@@ -83,11 +85,11 @@ def seed(cloud: Cloud, document: Mapping[str, Any]) -> None:
             store.put("packages.conflicting", entry["name"].lower(), entry)
         for place, constraints in document.get("orgPolicies", {}).items():
             for constraint, rules in constraints.items():
-                store.put("orgpolicies", f"{place}/policies/{constraint}", {"rules": rules})
+                store.put(ORG_POLICIES, f"{place}/policies/{constraint}", {"rules": rules})
         for place, constraints in document.get("customConstraints", {}).items():
             for constraint, body in constraints.items():
                 name = f"{place}/customConstraints/{constraint}"
-                store.put("customConstraints", name, {**body, "name": name})
+                store.put(CUSTOM_CONSTRAINTS, name, {**body, "name": name})
         for environment, size in document.get("databaseBytes", {}).items():
             _seed_database(cloud, environment, size)
     for entry in document.get("requests", ()):

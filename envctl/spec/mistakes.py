@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from envctl.diagnostics import Diagnostic, Hint
 from envctl.spec.codes import problem
-from envctl.spec.model import ACCOUNT_NAME, NAME, PROJECT_ID, REGION, VARIABLE_NAME
+from envctl.spec.forms import ACCOUNT_NAME, NAME, PROJECT_ID, REGION, VARIABLE_NAME
 from envctl.spec.nearest import nearest
 from envctl.spec.shape import keys_of, models_at
 from envctl.spec.tree import Entries, Items, KeyPath, Leaf, Node, at, child, key_span, nearest_span, show

@@ -22,11 +22,6 @@ from envctl.spec.blocks.airflow import (
     Workloads,
 )
 from envctl.spec.blocks.base import (
-    ACCOUNT_NAME,
-    NAME,
-    PROJECT_ID,
-    REGION,
-    VARIABLE_NAME,
     Block,
     Integration,
     Label,
@@ -81,11 +76,6 @@ from envctl.spec.blocks.storage import (
 )
 
 __all__ = [
-    "ACCOUNT_NAME",
-    "NAME",
-    "PROJECT_ID",
-    "REGION",
-    "VARIABLE_NAME",
     "AcceptedClash",
     "Access",
     "Adopted",

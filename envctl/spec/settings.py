@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from envctl.spec.forms import ACCOUNT_ADDRESS
 from envctl.spec.model import Block, Name, ProjectId
 
 
@@ -36,7 +37,7 @@ class ProjectSettings(Block):
         str, Field(pattern=r"^(passphrase|default|(gcpkms|awskms|azurekeyvault|hashivault)://.+)$")
     ] = "passphrase"
     """How secrets in the state are encrypted, in Pulumi's words: `passphrase`, or the address of a key."""
-    impersonate: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.gserviceaccount\.com$")] | None = None
+    impersonate: Annotated[str, Field(pattern=ACCOUNT_ADDRESS)] | None = None
     """The service account to act as on Google Cloud; `GOOGLE_IMPERSONATE_SERVICE_ACCOUNT` wins over it."""
     billing_project: ProjectId | None = None
     """The project whose quota requests to Google Cloud count against; `GOOGLE_BILLING_PROJECT` wins over it."""

@@ -11,7 +11,7 @@ import pytest
 from projects import DEV, workspace_of, write_project
 
 from envctl.actions.clouds import CloudName, GoogleCloud
-from envctl.actions.doctor import caller_of, quota_project_of
+from envctl.actions.doctor import caller_of
 from envctl.actions.gate import run_gates
 from envctl.actions.planning import PlanOptions, prepare
 from envctl.actions.program import build_program
@@ -103,7 +103,7 @@ def test_the_override_can_be_switched_off(
     monkeypatch.setenv("USER_PROJECT_OVERRIDE", "false")
     workspace = on_google(project(tmp_path))
     assert provider_of(workspace) == {"impersonateServiceAccount": DEPLOYER, "billingProject": "acme-data-dev"}
-    assert quota_project_of(workspace.cloud, "acme-data-dev") is None
+    assert workspace.cloud.caller.quota_project("acme-data-dev") is None
 
 
 def test_nothing_named_is_nothing_said(served: RunningServer, tmp_path: Path) -> None:

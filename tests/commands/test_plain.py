@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 
 from envctl.commands import deps
 from envctl.commands.line import for_typer
-from envctl.commands.parameters import Option
+from envctl.commands.parameters import Argument, Option
 from envctl.commands.plain import read_plain
 
 VERBS = {verb.__name__: verb for verb in deps.verbs()}
@@ -92,27 +92,47 @@ def test_what_is_read_without_typer_is_what_typer_reads(name, words):
         assert with_defaults(name, read) == read_by_typer(name, words)
 
 
-VALUES = {
-    **dict.fromkeys(
-        ("--requirement", "-r", "--output", "-o", "--image", "--bundle", "--index-url", "--to"), ("a", "b.c")
+TEXT = ("a", "b.c", "a=b", "=", "two words", "ä", "2026-01-02", "json")
+FLAGS = ("--offline", "--nearest", "--allow-unknown", "--certify", "--write")
+REPEATABLE = (("-r", "--requirement"), ("--bundle",))
+COMMON = (("-r", "--requirement"), ("--index-url",), ("--offline",))
+OUTPUT = ("-o", "--output")
+OPTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "check": (
+        *(*COMMON, ("--image",), ("--nearest",), ("--bundle",), ("--certify",), ("--allow-unknown",)),
+        *(("--format",), OUTPUT),
     ),
-    "--format": ("text", "json"),
-    **dict.fromkeys(("--offline", "--nearest", "--allow-unknown", "--certify", "--write"), ()),
+    "fix": (*COMMON, ("--image",), ("--nearest",), ("--write",)),
+    "lock": (*COMMON, ("--image",), ("--nearest",), OUTPUT),
+    "matrix": (*COMMON, ("--format",), OUTPUT),
+    "upgrade": (*COMMON, ("--image",), ("--format",), OUTPUT),
 }
+"""What each verb that is read plainly takes, each option by all its names."""
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(VERBS)), st.lists(st.sampled_from(sorted(VALUES)), max_size=5), st.data())
-def test_a_line_of_valid_options_is_read_without_typer(name, options, data):
-    words = [
-        word for option in options for word in (option, *[data.draw(st.sampled_from(v)) for v in [VALUES[option]] if v])
-    ]
-    by_typer = read_by_typer(name, words)
-    once = len({option.lstrip("-")[0] for option in options}) == len(options)
-    if isinstance(by_typer, dict) and once:
-        read = read_plain(VERBS[name], words)
-        assert read is not None
-        assert with_defaults(name, read) == by_typer
+@st.composite
+def valid_lines(draw: st.DrawFn) -> tuple[str, list[str]]:
+    """A verb and a line that it takes: options in both forms, arguments by place, in any order."""
+    name = draw(st.sampled_from(sorted(OPTIONS)))
+    options = draw(st.lists(st.sampled_from(OPTIONS[name]), unique=True))
+    options += draw(st.lists(st.sampled_from([each for each in OPTIONS[name] if each in REPEATABLE]), max_size=2))
+    options += [("--to",)] if name == "upgrade" else []
+    pieces = [[word] for word in draw(st.lists(st.sampled_from(TEXT), max_size=3))]
+    for names in options:
+        option = draw(st.sampled_from(names))
+        value = draw(st.sampled_from(("text", "json") if option == "--format" else TEXT))
+        joined = option.startswith("--") and draw(st.booleans())
+        pieces.append([option] if option in FLAGS else [f"{option}={value}"] if joined else [option, value])
+    return name, [word for piece in draw(st.permutations(pieces)) for word in piece]
+
+
+@settings(max_examples=400, deadline=None)
+@given(valid_lines())
+def test_every_valid_line_is_read_without_typer(line):
+    name, words = line
+    read = read_plain(VERBS[name], words)
+    assert read is not None
+    assert with_defaults(name, read) == read_by_typer(name, words)
 
 
 def test_a_usual_check_is_read_without_typer():
@@ -151,6 +171,26 @@ def test_a_command_whose_options_look_at_the_environment_is_left_to_typer():
 
     verb.__annotations__ = {"cloud": Annotated[str | None, Option("--cloud", envvar="CLOUD")]}
     assert read_plain(verb, []) is None
+
+
+def test_an_argument_has_no_names():
+    """Typer would take the first one for its default."""
+    named: Any = Argument
+    with pytest.raises(TypeError):
+        named("--environment", metavar="ENV")
+
+
+def test_an_argument_that_has_to_be_given_is_one_for_typer_too():
+    def verb(environments: Annotated[list[str], Argument(metavar="ENV", help="Which.")]) -> int:
+        return len(environments)
+
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(for_typer(verb))
+    command = typer.main.get_command(app)
+    assert command.main(["a", "b"], standalone_mode=False) == 2
+    with pytest.raises(TyperException) as caught:
+        command.main([], standalone_mode=False)
+    assert "'ENV'" in caught.value.format_message()
 
 
 def test_a_check_of_a_file_starts_without_what_takes_long_to_import(tmp_path):

@@ -14,7 +14,7 @@ import yaml
 
 from envctl.iam_conditions import FLAGS, PREDICATES
 from envctl.iam_roles import DATA, load_operations, load_table, required_bindings
-from envctl.iam_targets import GOOGLE_PRINCIPALS
+from envctl.iam_targets import HOST_PROJECT_NUMBER, PROJECT_NUMBER, google_address
 from envctl.spec.model import Environment
 
 RESEARCH = Path(__file__).parents[1] / "cases" / "doctor" / "research"
@@ -22,6 +22,24 @@ RESEARCH = Path(__file__).parents[1] / "cases" / "doctor" / "research"
 PLACED = {"caller.user-project": "quota_project"}
 """The research says the project; it is that one whose quota is used, the environment's or another."""
 RESEARCHED = {"quota_project": "project"}
+GOOGLE_PRINCIPALS = {
+    "ar_agent",
+    "bigquery_cmek",
+    "cloudbuild_agent",
+    "cloudbuild_legacy",
+    "composer_agent",
+    "compute_agent",
+    "compute_default",
+    "dataflow_agent",
+    "gke_agent",
+    "gke_agent_host",
+    "gke_node_agent",
+    "google_apis",
+    "pubsub_agent",
+    "service_networking_agent",
+    "storage_agent",
+}
+"""Principals of evaluated rows that Google creates and runs."""
 
 
 def research(name: str) -> list[dict[str, Any]]:
@@ -162,9 +180,11 @@ def test_ids_are_unique_and_principals_known() -> None:
         ids = [row["id"] for row in load_table(table)["rows"]]
         assert len(ids) == len(set(ids))
     principals = load_table("bindings")["principals"]
-    assert principals.keys() >= GOOGLE_PRINCIPALS
+    addresses = {name: google_address(name) for name in principals}
+    assert {name for name, address in addresses.items() if address} == GOOGLE_PRINCIPALS
     for name in GOOGLE_PRINCIPALS:
-        assert "PROJECT_NUMBER" in principals[name]
+        number = HOST_PROJECT_NUMBER if "HOST_PROJECT_NUMBER" in principals[name] else PROJECT_NUMBER
+        assert addresses[name] == re.sub("(HOST_)?PROJECT_NUMBER", lambda _, to=number: to, principals[name])
 
 
 def test_signatures_match_their_examples_first_and_name_rows_that_exist() -> None:

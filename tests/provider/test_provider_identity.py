@@ -118,7 +118,13 @@ def test_variables_of_the_provider_win_over_the_file(
 
 
 @pytest.mark.parametrize(
-    "environment", [{"GOOGLE_IMPERSONATE_SERVICE_ACCOUNT": "ann@acme.example"}, {"USER_PROJECT_OVERRIDE": "yes"}]
+    "environment",
+    [
+        {"GOOGLE_IMPERSONATE_SERVICE_ACCOUNT": "ann@acme.example"},
+        {"GOOGLE_BILLING_PROJECT": "x y"},
+        {"GOOGLE_BILLING_PROJECT": "acme-tools\n"},
+        {"USER_PROJECT_OVERRIDE": "yes"},
+    ],
 )
 def test_a_variable_that_cannot_be_is_named(environment: dict[str, str]) -> None:
     with pytest.raises(UsageError) as caught:
@@ -207,6 +213,10 @@ def test_an_api_that_is_off_is_no_missing_role(google: Google) -> None:
         (refusal(503, "The service is currently unavailable."), "api-refused"),
         ((502, "<html>"), "api-refused"),
         ((200, {"expireTime": "2026-11-20T10:00:00Z"}), "api-refused"),
+        ((403, {"error": {"code": "PERMISSION_DENIED", "message": "no"}}), "impersonation-refused"),
+        ((403, {"error": {"code": [403], "message": "no"}}), "impersonation-refused"),
+        ((403, {"error": {"code": "503", "message": "no"}}), "impersonation-refused"),
+        ((403, {"error": {"code": True, "message": "no"}}), "impersonation-refused"),
     ],
 )
 def test_every_answer_of_iam_credentials_is_an_error_of_the_outside(google: Google, answer: Answer, code: str) -> None:

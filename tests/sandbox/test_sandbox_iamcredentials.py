@@ -77,3 +77,11 @@ def test_an_account_that_is_not_there_lends_nothing(client: Client) -> None:
 def test_what_cannot_be_asked_is_refused(client: Client, body: dict[str, Any]) -> None:
     client.account()
     assert lend(client, status=400, **body)["status"] == "INVALID_ARGUMENT"
+
+
+def test_a_chain_of_lenders_is_not_there_and_says_so(client: Client) -> None:
+    client.account()
+    error = lend(client, status=501, delegates=["projects/-/serviceAccounts/middle@acme.iam.gserviceaccount.com"])
+    assert error["status"] == "UNIMPLEMENTED"
+    assert "delegates" in error["message"]
+    assert lend(client, delegates=[])["accessToken"]

@@ -78,6 +78,12 @@ def test_a_view_a_page_and_an_instant(cloud: Cloud) -> None:
     assert [point["interval"]["endTime"] for point in instant["timeSeries"][0]["points"]] == ["2026-08-20T11:00:00Z"]
 
 
+def test_a_day_is_answered_whole(cloud: Cloud) -> None:
+    status, answer = ask(cloud, **{"interval.startTime": "2026-08-19T11:00:00Z"})
+    assert status == 200
+    assert len(answer["timeSeries"][0]["points"]) == 24 * 60
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -92,6 +98,8 @@ def test_a_view_a_page_and_an_instant(cloud: Cloud) -> None:
         ({"filter": f"{FILTER} OR {FILTER}"}, 501),
         ({"filter": f'{FILTER} AND resource.labels.location=starts_with("eu")'}, 501),
         ({"aggregation.alignmentPeriod": "60s"}, 501),
+        ({"interval.startTime": "2026-08-19T10:59:00Z"}, 501),
+        ({"interval.startTime": "2026-08-19T10:59:00Z", "view": "HEADERS"}, 501),
     ],
 )
 def test_what_is_wrong_or_not_there_is_refused(cloud: Cloud, query: dict[str, str], status: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from envctl.sandbox.failures import invalid, not_found
+from envctl.sandbox.failures import ApiError, Status, invalid, not_found
 from envctl.sandbox.routing import Route, Service
 from envctl.sandbox.services.iam import COLLECTION, full_name
 
@@ -28,7 +28,13 @@ class AccountCredentials:
     cloud: Cloud
 
     def access_token(self, call: Call) -> Json:
-        """A token that stands for an account; the same one each time, since the sandbox lets no token run out."""
+        """A token that stands for an account; the same one each time, since the sandbox lets no token run out.
+
+        Raises:
+            ApiError: the account is not there, the caller may not, the request is not valid or names `delegates`.
+        """
+        if call.body.get("delegates"):
+            raise ApiError(Status.UNIMPLEMENTED, f"The sandbox does not implement delegates of {call.method}.")
         account = call.store.get(COLLECTION, call["account"])
         if account is None:
             raise not_found(f"Not found; Gaia id not found for email {call['account']}")

@@ -83,6 +83,9 @@ def _moments(call: Call) -> list[datetime]:
     """The minutes of the interval without its start, newest first; the end alone where no start is given.
 
     Monitoring API, TimeInterval (2026-08): reads take the end in and leave the start out.
+
+    Raises:
+        ApiError: the interval is not valid, or has more than a day's points.
     """
     end = _moment(call, "interval.endTime")
     if end is None:
@@ -93,7 +96,12 @@ def _moments(call: Call) -> list[datetime]:
     if start > end:
         raise invalid("Field interval.startTime had an invalid value: it must not be after interval.endTime.")
     newest = end.replace(second=0, microsecond=0)
-    count = min(-((start - newest) // _MINUTE), _MOST_POINTS)
+    count = -((start - newest) // _MINUTE)
+    if count > _MOST_POINTS:
+        raise ApiError(
+            Status.UNIMPLEMENTED,
+            f"The sandbox does not implement intervals of more than {_MOST_POINTS} minutes of {call.method}.",
+        )
     return [newest - index * _MINUTE for index in range(count)]
 
 

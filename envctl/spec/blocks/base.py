@@ -6,18 +6,14 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from envctl.spec.forms import NAME, PROJECT_ID, REGION
+
 
 class Block(BaseModel):
     """Base of every block of an environment file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, strict=True)
 
-
-NAME = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
-PROJECT_ID = r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$"
-REGION = r"^[a-z]+-[a-z]+[0-9]+$"
-ACCOUNT_NAME = r"^[a-z]([-a-z0-9]{4,28}[a-z0-9])$"
-VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 Label = Annotated[str, Field(max_length=63)]
 Name = Annotated[str, Field(pattern=NAME)]

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from envctl.spec.blocks.base import ACCOUNT_NAME, Block, Name, TaskLogs
+from envctl.spec.blocks.base import Block, Name, TaskLogs
+from envctl.spec.forms import ACCOUNT_NAME
 
 
 class ServiceAccount(Block):

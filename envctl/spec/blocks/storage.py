@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from envctl.spec.blocks.base import VARIABLE_NAME, Block, Label, Name, SecretsBackendKind
+from envctl.spec.blocks.base import Block, Label, Name, SecretsBackendKind
+from envctl.spec.forms import VARIABLE_NAME
 
 
 class EncryptionKey(Block):

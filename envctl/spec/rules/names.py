@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 
 from envctl.diagnostics import Hint
+from envctl.spec.forms import ACCOUNT_ADDRESS
 from envctl.spec.model import Bucket, Encryption, Environment
 from envctl.spec.names import bucket_name
 from envctl.spec.rules.subject import Subject, Violation
@@ -14,7 +15,7 @@ from envctl.spec.tables import limits
 from envctl.spec.tree import KeyPath
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
-_ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.gserviceaccount\.com")
+_ACCOUNT = re.compile(ACCOUNT_ADDRESS)
 _KEY_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
 # "Bucket names" (cloud.google.com/storage/docs/naming-buckets, stored copy read 2026-11-21): 3 to 63 characters, with dots up
 # to 222 and 63 per component; no address, no "goog" in front, no "google" or close misspelling such as "g00gle".
