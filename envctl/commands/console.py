@@ -14,6 +14,21 @@ from envctl.errors import EnvctlError, InvalidInputError, OutsideError, RefusedE
 from envctl.report.style import Style
 
 
+def _write_stdout(text: str) -> None:
+    if sys.stdout is None:
+        raise OutsideError("Nothing can be written to stdout", detail="It is closed.", code="stdout-unwritable")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is left in the buffer would fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        detail = error.strerror or str(error)
+        raise OutsideError("Nothing can be written to stdout", detail=detail, code="stdout-unwritable") from error
+
+
 class Console:
     """The terminal as the user set it; one for the whole process."""
 
@@ -38,13 +53,18 @@ class Console:
         if os.environ.get("FORCE_COLOR"):
             return Style(color=True)
         stream = sys.stderr if error else sys.stdout
-        return Style(stream.isatty() and os.environ.get("TERM") != "dumb")
+        # Python has no stream at all where the descriptor is closed.
+        return Style(bool(stream) and stream.isatty() and os.environ.get("TERM") != "dumb")
 
     def emit(self, text: str, output: Path | None = None) -> None:
-        """Data: to stdout, or to a file that is written whole or not at all."""
+        """Data: to stdout, or to a file that is written whole or not at all.
+
+        Raises:
+            OutsideError: stdout is closed, or its disk is full.
+            BrokenPipeError: nobody reads it any more.
+        """
         if output is None:
-            sys.stdout.write(text if text.endswith("\n") else text + "\n")
-            sys.stdout.flush()
+            _write_stdout(text if text.endswith("\n") else text + "\n")
             return
         write_whole(output, text)
         self.say(f"Wrote {output}.")

@@ -381,3 +381,13 @@ def test_an_environment_waits_for_its_foundation(envctl, project):
     assert code == 5
     assert "error[foundation-absent]" in said
     assert "envctl up shared" in said
+
+
+@pytest.mark.parametrize("stdout", [">&-", ">/dev/full"])
+def test_a_stdout_that_takes_nothing_is_no_bug(tmp_path, stdout):
+    command = f"{sys.executable} -c 'from envctl.cli import main; main()' images list {stdout}"
+    ended = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (
+        4,
+        "error[stdout-unwritable]: Nothing can be written to stdout",
+    )
