@@ -181,5 +181,6 @@ def _held(image: Image, judge: Judge, name: PackageName) -> tuple[Cause, ...]:
 def _takes_part(name: PackageName, conflict: Conflict, packages: Sequence[Requested]) -> bool:
     named: Mapping[str, PackageName] = {one.text: one.name for one in packages}
     links = {link.partition("==")[0] for cause in conflict.causes for link in cause.chain}
-    by = {cause.by.partition(" ")[0] for cause in conflict.causes}
+    # packages ask as `name version`; the bare words are the list and the image, which packages may be named like
+    by = {package for package, _, version in (cause.by.partition(" ") for cause in conflict.causes) if version}
     return name in {conflict.package, *links, *by, *(named.get(text) for text in conflict.lines)}

@@ -188,3 +188,28 @@ def test_an_index_that_is_dead_is_an_error():
             source_of(INDEX, dead=["middle"]),
             CheckOptions(),
         )
+
+
+def test_a_package_named_list_takes_no_part_in_what_the_list_asks_for():
+    found = explained("list", "core==1.0\nlist\n", list={"1.0": []})
+    assert "list" in {cause.by for conflict in found.result.conflicts for cause in conflict.causes}
+    assert found.conflicts == ()
+    assert "the list clashes, but not about it" in render_chains(found)
+
+
+def test_a_package_named_image_takes_no_part_in_what_the_image_pins():
+    found = explain_package(
+        "image",
+        "list.txt",
+        parse_requirements("air\nimage\n", Path("list.txt"), {}),
+        choice_of(image_of({}, pip="20.0.2")),
+        source_of({"air": {"1.0": ["apache-airflow<2"]}, "image": {"1.0": []}}),
+        CheckOptions(),
+    )
+    assert "image" in {cause.by for conflict in found.result.conflicts for cause in conflict.causes}
+    assert found.conflicts == ()
+
+
+def test_a_package_named_as_a_side_takes_part_in_its_own_clash():
+    found = explained("list", "list\n", list={"1.0": ["core<2"]})
+    assert [one.package for one in found.conflicts] == ["core"]
