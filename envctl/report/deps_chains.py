@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from envctl.report.deps_text import chain_text, describe_image, wrapped
 from envctl.report.markdown import cell, code, table
 from envctl.report.style import PLAIN, Style, printable
+from envctl.resolution.findings import Verdict
 from envctl.resolution.wire import cause_document, result_document
 
 if TYPE_CHECKING:
@@ -78,10 +79,23 @@ def _fate(chains: Chains) -> str:
     if chains.result.conflicts:
         return f"{before}; the list clashes" + (" about it" if chains.conflicts else ", but not about it")
     if chains.after is None:
-        return f"{before}; the build brings none"
+        return f"{before}; {_absence(chains)}"
     if chains.after == chains.before:
         return f"{before}, and stays"
     return f"{before}; the build brings {chains.after}"
+
+
+def _absence(chains: Chains) -> str:
+    """Why there is no version after the build, where nothing clashes."""
+    match chains.result.verdict:
+        case Verdict.CONFLICT | Verdict.INVALID:
+            return "the build will fail"
+        case Verdict.TIMEOUT_RISK:
+            return "the build will likely run out of time"
+        case Verdict.UNKNOWN:
+            return "what the build makes of it is not known"
+        case Verdict.OK | Verdict.OVERRIDE:
+            return "the build brings none"
 
 
 def _line(chains: Chains, cause: Cause) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.check import check_list
 from envctl.resolution.cores import name_of, satisfied_by
-from envctl.resolution.findings import Cause, Conflict, Result
+from envctl.resolution.findings import Cause, Conflict, Result, Verdict
 from envctl.resolution.graph import PYTHON, ExtrasNode
 from envctl.resolution.image import AIRFLOW
 from envctl.resolution.image_paths import ImagePaths
@@ -77,9 +77,9 @@ def explain_package(
     name = package_name(package)
     result = check_list(subject, given, choice, source, options)
     image = choice.image
-    listed = requested(given, image.record.target) if image else None
-    if image is None or listed is None or listed.invalid:
+    if image is None or result.verdict is Verdict.INVALID:
         return Chains(name, result, None, None, (), (), (), ())
+    listed = requested(given, image.record.target)
     judge = Judge(Universe(image, source), options.limits)
     clashing = {text for conflict in result.conflicts for text in conflict.lines}
     lines = [one for one in listed.packages if one.text not in clashing]
@@ -89,13 +89,14 @@ def explain_package(
     before = image.packages[name].version if name in image.packages else None
     if isinstance(outcome, Solved):
         asked = _Lines(outcome, lines).asking(name, before)
-        pin = outcome.pins.get(name)
-        after = pin.version if pin else None
+        if not clashing and result.verdict not in (Verdict.CONFLICT, Verdict.TIMEOUT_RISK):
+            pin = outcome.pins.get(name)
+            after = pin.version if pin else before
     return Chains(
         name,
         result,
         before,
-        None if clashing else after or before,
+        after,
         tuple(asked),
         _held(image, judge, name),
         tuple(cause for cause, satisfied in asked.items() if not satisfied),
@@ -180,5 +181,6 @@ def _held(image: Image, judge: Judge, name: PackageName) -> tuple[Cause, ...]:
 def _takes_part(name: PackageName, conflict: Conflict, packages: Sequence[Requested]) -> bool:
     named: Mapping[str, PackageName] = {one.text: one.name for one in packages}
     links = {link.partition("==")[0] for cause in conflict.causes for link in cause.chain}
-    by = {cause.by.partition(" ")[0] for cause in conflict.causes}
+    # packages ask as `name version`; the bare words are the list and the image, which packages may be named like
+    by = {package for package, _, version in (cause.by.partition(" ") for cause in conflict.causes) if version}
     return name in {conflict.package, *links, *by, *(named.get(text) for text in conflict.lines)}

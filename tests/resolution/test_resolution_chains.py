@@ -12,6 +12,7 @@ from envctl.resolution.chains import Chains, explain_package
 from envctl.resolution.check import CheckOptions
 from envctl.resolution.findings import Cause, Verdict
 from envctl.resolution.requirements_file import parse_requirements
+from envctl.resolution.resolver import Limits
 from envctl.resolution.universe import IndexUnavailableError
 
 IMAGE = image_of(
@@ -33,14 +34,14 @@ INDEX = {
 }
 
 
-def explained(package: str, text: str, **index) -> Chains:
+def explained(package: str, text: str, options: CheckOptions | None = None, **index) -> Chains:
     return explain_package(
         package,
         "list.txt",
         parse_requirements(text, Path("list.txt"), {}),
         choice_of(IMAGE),
         source_of({**INDEX, **index}),
-        CheckOptions(),
+        options or CheckOptions(),
     )
 
 
@@ -147,6 +148,28 @@ def test_a_list_that_cannot_be_sent_has_no_chains():
     assert not found.involved
 
 
+def test_a_list_with_a_package_that_no_index_knows_has_no_chains():
+    found = explained("core", "nobody-knows\n")
+    assert found.result.verdict is Verdict.INVALID
+    assert not found.involved
+
+
+def test_nothing_stays_after_a_build_that_runs_out_of_time():
+    found = explained("lonely", "new\n", CheckOptions(limits=Limits(rounds=1)))
+    assert (found.result.verdict, found.result.conflicts) == (Verdict.TIMEOUT_RISK, ())
+    assert (found.before, found.after) == ("1.0", None)
+    assert render_chains(found).startswith("lonely: preinstalled at 1.0; the build will likely run out of time\n")
+
+
+@pytest.mark.parametrize("package", ["core", "yaml", "lonely"])
+@pytest.mark.parametrize("text", ["old\n", "core==1.0\n"])
+def test_nothing_stays_after_a_build_that_fails_for_causes_nobody_looked_for(package, text):
+    found = explained(package, text, CheckOptions(explain=False))
+    assert (found.result.verdict, found.result.conflicts) == (Verdict.CONFLICT, ())
+    assert found.after is None
+    assert "; the build will fail\n" in render_chains(found)
+
+
 def test_the_document():
     document = json.loads(json.dumps(chains_document(explained("core", "old\n"))))
     assert document["format"] == "envctl.deps-explain/v1"
@@ -165,3 +188,28 @@ def test_an_index_that_is_dead_is_an_error():
             source_of(INDEX, dead=["middle"]),
             CheckOptions(),
         )
+
+
+def test_a_package_named_list_takes_no_part_in_what_the_list_asks_for():
+    found = explained("list", "core==1.0\nlist\n", list={"1.0": []})
+    assert "list" in {cause.by for conflict in found.result.conflicts for cause in conflict.causes}
+    assert found.conflicts == ()
+    assert "the list clashes, but not about it" in render_chains(found)
+
+
+def test_a_package_named_image_takes_no_part_in_what_the_image_pins():
+    found = explain_package(
+        "image",
+        "list.txt",
+        parse_requirements("air\nimage\n", Path("list.txt"), {}),
+        choice_of(image_of({}, pip="20.0.2")),
+        source_of({"air": {"1.0": ["apache-airflow<2"]}, "image": {"1.0": []}}),
+        CheckOptions(),
+    )
+    assert "image" in {cause.by for conflict in found.result.conflicts for cause in conflict.causes}
+    assert found.conflicts == ()
+
+
+def test_a_package_named_as_a_side_takes_part_in_its_own_clash():
+    found = explained("list", "list\n", list={"1.0": ["core<2"]})
+    assert [one.package for one in found.conflicts] == ["core"]
