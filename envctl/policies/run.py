@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from traceback import extract_tb
 from typing import Any
 
 from pulumi_policy import PolicyCustomTimeouts, PolicyResourceOptions, ResourceValidationArgs
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError, unknown_checking_proxy
 
+from envctl.errors import EnvctlError, ExitCode
 from envctl.plan.values import JsonValue, Opaque
-from envctl.policies.rule import Level, NotJudgedError, Rule
+from envctl.policies.catalogue import SHIPPED
+from envctl.policies.rule import Check, Level, NotJudgedError, Rule
 
 SECRET = "[secret]"  # noqa: S105  (what the CLI shows to a policy pack as well)
+
+
+class PolicyBrokenError(EnvctlError):
+    """A rule of the project itself failed, so the plan is not judged."""
+
+    exit_code = ExitCode.INVALID
+    code = "policy-broken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,9 @@ def evaluate(
         config: settings for the rules that take some, such as a cost limit.
         exceptions: of the environment's file.
         today: the day on which exceptions are judged.
+
+    Raises:
+        PolicyBrokenError: the check of a rule that envctl does not ship raised something.
     """
     resources = tuple(resources)
     excused = {each.rule: each for each in exceptions}
@@ -125,7 +138,31 @@ def _ask(rule: Rule, resource: Declared, config: Mapping[str, Any]) -> tuple[boo
         message = check(arguments)
     except UnknownValueError:
         return True, None
+    except NotJudgedError:
+        raise
+    except Exception as error:
+        if rule in SHIPPED:
+            raise  # that one is a bug of envctl
+        raise _broken(rule, check, resource, error) from error
     return message is not None, message
+
+
+def _broken(rule: Rule, check: Check, resource: Declared, error: Exception) -> PolicyBrokenError:
+    """What a project's own rule raised, with the last line of its own file that was reached."""
+    _, *frames = extract_tb(error.__traceback__)  # the first one is the call in this file
+    where = ""
+    if frames:
+        last = next(frame for frame in reversed(frames) if frame.filename == frames[0].filename)
+        where = f"{last.filename}:{last.lineno}"
+    elif (code := getattr(check, "__code__", None)) is not None:  # it could not even be called
+        where = f"{code.co_filename}:{code.co_firstlineno}"
+    return PolicyBrokenError(
+        f"The policy {rule.id} failed",
+        detail=f"{where}: {type(error).__name__}: {error}\nIt was asked about {resource.type} {resource.name}.".lstrip(
+            ": "
+        ),
+        hints=("mend the rule; a check takes one argument and returns a sentence or None",),
+    )
 
 
 def _plain(value: JsonValue) -> Any:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from pulumi_policy import EnforcementLevel
 
-from envctl.errors import InvalidInputError
+from envctl.errors import ExitCode, InvalidInputError
 from envctl.plan.values import Opaque
 from envctl.policies.catalogue import SHIPPED, load_rules
 from envctl.policies.rule import Level
-from envctl.policies.run import Declared, Excuse, evaluate
+from envctl.policies.run import Declared, Excuse, PolicyBrokenError, evaluate
 
 ENVIRONMENT = "gcp:composer/environment:Environment"
 BUCKET = "gcp:storage/bucket:Bucket"
@@ -163,6 +163,28 @@ def test_a_rule_file_that_is_wrong_is_named(tmp_path: Path, text):
     (tmp_path / "own.py").write_text(text)
     with pytest.raises(InvalidInputError, match=r"own\.py"):
         load_rules(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("check", "line", "said"),
+    [
+        ("lambda a: a.nope", 4, "AttributeError"),
+        ("lambda a: helper(a)", 3, "ZeroDivisionError"),
+        ("lambda a: setting(a, 'x.y').z", 4, "AttributeError"),
+        ("lambda: None", 4, "TypeError"),
+    ],
+)
+def test_a_rule_that_raises_is_named_with_its_line(tmp_path: Path, check, line, said):
+    (tmp_path / "broken.py").write_text(
+        "from envctl.policies.rule import EVERYWHERE, Rule, setting\n"
+        "def helper(a):\n"
+        "    return 1 / 0\n"
+        f'RULES = (Rule("own-broken", EVERYWHERE, "x", {{"{BUCKET}": {check}}}),)\n'
+    )
+    with pytest.raises(PolicyBrokenError, match="own-broken") as caught:
+        ask(BUCKET, GOOD_BUCKET, rules=load_rules(tmp_path))
+    assert caught.value.detail.startswith(f"{tmp_path / 'broken.py'}:{line}: {said}: ")
+    assert (caught.value.exit_code, caught.value.code) == (ExitCode.INVALID, "policy-broken")
 
 
 def test_the_folder_of_the_pack_is_not_a_folder_of_rules():
