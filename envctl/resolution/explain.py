@@ -75,6 +75,9 @@ class _Explainer:
         self._wanted = [one.dependency for one in core]
 
     def explained(self) -> Explained:
+        alone = self._without_release()
+        if alone is not None:
+            return alone
         judgement = self._judge.judge(self._wanted)
         outcome = judgement.outcome
         if isinstance(outcome, Solved):
@@ -90,6 +93,34 @@ class _Explainer:
     def unexplained(self) -> Explained:
         """The answer where the index does not tell what the reason rests on."""
         return self._answer(PackageName(""), [], None, None, "The index does not tell what the reason rests on.")
+
+    def _without_release(self) -> Explained | None:
+        """The reason where lines of one package leave no release by themselves, whatever the image holds."""
+        if len(self._core) != 1:
+            return None
+        (one,) = self._core.values()
+        name = one.name
+        if self._possible(name, [one.dependency.specifiers]):
+            return None
+
+        def refused(some: Sequence[tuple[Dependency, str | None]]) -> bool:
+            return not self._possible(name, [dependency.specifiers for dependency, _ in some])
+
+        asked = [(line.dependency, place(line.span)) for line in one.lines]
+        if not refused(asked):
+            # only with the constraints of other files, which are sent as part of the line
+            asked = [(one.dependency, one.source)]
+        # where no release is usable at all, no line is needed for the failure: the first one tells it
+        asked = list(minimal(asked, refused)) or asked[:1]
+        causes = [Cause(str(dependency), "list", source=source) for dependency, source in asked]
+        first, last = asked[0][0], asked[-1][0]
+        if len(asked) == 1:
+            summary = self._nothing_fits(name, Edge(self._universe.wanted(first)[0], None), causes[0])
+            return self._answer(name, causes, first.specifiers, None, summary)
+        parts = [f"{one.requirement} ({one.source})" if one.source else one.requirement for one in causes]
+        listed = f"{', '.join(parts[:-1])} and {parts[-1]}"
+        summary = f"The list asks for {listed}: no release of {name} satisfies {'both' if len(parts) == 2 else 'all'}."
+        return self._answer(name, causes, first.specifiers, last.specifiers, summary)
 
     def _against_image(self) -> Explained | None:
         """The reason with preinstalled packages held; packages that may move are let go one after another."""

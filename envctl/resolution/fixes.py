@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from envctl.resolution.dependency import Dependency
 from envctl.resolution.findings import Conflict, Edit, Fix, FixKind, Verdict
 from envctl.resolution.image import ResolverKind
-from envctl.resolution.requirements import Requested
+from envctl.resolution.requirements import Requested, merge, place
 from envctl.resolution.series import newest_of_series
 from envctl.resolution.snippets import kubernetes_snippet, virtualenv_snippet
 from envctl.resolution.solution import Impossible, Solved
@@ -77,6 +77,10 @@ class FixFinder:
     def _dropped(self, one: Explained, context: Sequence[Requested]) -> list[Fix]:
         ways: list[Fix] = []
         for line in one.lines:
+            fewer = self._fewer_lines(line, context)
+            if fewer:
+                ways.extend(fewer)
+                continue
             present = self._packages.get(line.name)
             if present is not None and not line.dependency.specifiers.contains(present.version):
                 drop = self._drop_pin(line, present.version, context)
@@ -99,6 +103,21 @@ class FixFinder:
             together = self._loosened(one.lines, context)
             if together is not None:
                 ways.append(together)
+        return ways
+
+    def _fewer_lines(self, line: Requested, context: Sequence[Requested]) -> list[Fix]:
+        """Where a package stands in several lines: without one of them, the last ones first."""
+        ways: list[Fix] = []
+        for gone in reversed(line.lines) if len(line.lines) > 1 else ():
+            edits = (Edit(gone.text, None, place(gone.span)),)
+            changed = apply_edits(context, edits)
+            rest = next((one.text for one in changed if one.name == line.name), None)
+            if rest is None or self._judge.out_of_time():
+                continue
+            why = f"Without it the list asks for {rest}."
+            fix = self._proved(Fix(FixKind.EDIT, edits, why=why), self._judged(changed))
+            if fix is not None:
+                ways.append(fix)
         return ways
 
     def _drop_pin(self, line: Requested, version: str, context: Sequence[Requested]) -> Fix | None:
@@ -261,6 +280,7 @@ def apply_edits(packages: Sequence[Requested], edits: Sequence[Edit]) -> list[Re
 
     changed: list[Requested] = []
     removed = {edit.remove for edit in edits if edit.remove is not None}
+    gone = {(edit.remove, edit.source) for edit in edits}
     added = [edit for edit in edits if edit.add is not None]
     used: set[Edit] = set()
     for one in packages:
@@ -268,10 +288,16 @@ def apply_edits(packages: Sequence[Requested], edits: Sequence[Edit]) -> list[Re
         if not texts & removed:
             changed.append(one)
             continue
+        replaced = False
         for edit in added:
             if edit.remove in texts and edit.add is not None:
                 used.add(edit)
+                replaced = True
                 changed.append(Requested(parse_requirement(edit.add)[0], one.lines))
+        kept = tuple(line for line in one.lines if (line.text, place(line.span)) not in gone)
+        if kept and not replaced:
+            whole = merge(line.dependency for line in (*kept, *one.constraints))
+            changed.append(Requested(whole, kept, one.constraints))
     changed.extend(
         Requested(parse_requirement(edit.add)[0], ()) for edit in added if edit not in used and edit.add is not None
     )
@@ -283,8 +309,6 @@ def _edits(line: Requested, add: str | None) -> tuple[Edit, ...]:
     if not line.lines:
         return (Edit(line.text, add, line.source),)
     first, *others = line.lines
-    from envctl.resolution.requirements import place
-
     return (
         Edit(first.text, add, place(first.span)),
         *(Edit(one.text, None, place(one.span)) for one in others),

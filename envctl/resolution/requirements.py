@@ -59,10 +59,11 @@ class RequirementsInput(NamedTuple):
 
 
 class Requested(NamedTuple):
-    """One package of the list, with every line that asks for it."""
+    """One package of the list, with every line that asks for it, and the constraints merged with the lines."""
 
     dependency: Dependency
     lines: tuple[RequirementLine, ...]
+    constraints: tuple[RequirementLine, ...] = ()
 
     @property
     def name(self) -> PackageName:
@@ -122,7 +123,8 @@ def requested(given: RequirementsInput, target: Target) -> RequestedList:
     for name, lines in kept.items():
         if len(lines) > 1:
             diagnostics.append(_duplicate(lines))
-        packages.append(Requested(merge(one.dependency for one in [*lines, *constraints.get(name, ())]), tuple(lines)))
+        bounds = tuple(constraints.get(name, ()))
+        packages.append(Requested(merge(one.dependency for one in [*lines, *bounds]), tuple(lines), bounds))
     return RequestedList(tuple(packages), tuple(diagnostics))
 
 
