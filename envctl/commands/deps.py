@@ -204,7 +204,7 @@ def matrix(
         CONSOLE.emit_json(matrix_document(found), output)
     else:
         CONSOLE.emit(render_matrix(found, CONSOLE.style()), output)
-    return ExitCode.DONE
+    return found.exit_code()
 
 
 def upgrade(

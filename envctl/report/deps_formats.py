@@ -128,6 +128,11 @@ def render_matrix(matrix: Matrix, style: Style = PLAIN) -> str:
         found = row.newest or "none of these images"
         since = f" (the oldest: {row.oldest})" if row.oldest != row.newest else ""
         lines.append(f"{style('newest that works', 'bold')} for {printable(row.subject)}: {found}{since}")
+    for row in matrix.rows:
+        if row.invalid is not None:
+            from envctl.report.diagnostics_text import render_diagnostics
+
+            lines += ["", render_diagnostics(row.invalid.diagnostics, style).rstrip()]
     return "\n".join(lines) + "\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from envctl.errors import ExitCode
 from envctl.resolution.catalogue import image_order
 from envctl.resolution.check import CheckOptions, check_list
 from envctl.resolution.findings import Fix, FixKind, Notice, Result, Verdict
@@ -43,6 +44,12 @@ class MatrixRow:
     newest: str | None
     oldest: str | None
 
+    @property
+    def invalid(self) -> Result | None:
+        """The first answer where every known image finds the list invalid: its diagnostics are the reason."""
+        answered = [one for one in self.results if one.record is not None]
+        return answered[0] if answered and all(one.verdict is Verdict.INVALID for one in answered) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
@@ -50,6 +57,10 @@ class Matrix:
 
     images: tuple[str, ...]
     rows: tuple[MatrixRow, ...]
+
+    def exit_code(self) -> ExitCode:
+        """What the process says: a table is an answer, unless a list is invalid whatever the image."""
+        return ExitCode.INVALID if any(row.invalid for row in self.rows) else ExitCode.DONE
 
 
 @dataclass(frozen=True, slots=True)

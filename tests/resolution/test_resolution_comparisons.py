@@ -162,6 +162,18 @@ newest that works for b.txt: none of these images
 """)
     assert matrix_document(matrix)["images"] == images
     assert len(matrix_dependencies(request(project, "a.txt"), []).images) == 15
+    assert matrix.exit_code() == 0
+
+
+def test_the_matrix_says_why_a_list_is_invalid_on_every_image(project):
+    (project / "a.txt").write_text("soda-core==3.5.6\n")
+    (project / "unknown.txt").write_text("no-such-package-anywhere\n")
+    missing = matrix_dependencies(request(project, "nothere.txt", "a.txt"), [IMAGE])
+    assert missing.exit_code() == 3
+    assert "error[requirements-unreadable]" in render_matrix(missing)
+    unknown = matrix_dependencies(request(project, "unknown.txt"), [IMAGE, "composer-2.6.5-airflow-2.5.3"])
+    assert unknown.exit_code() == 3
+    assert render_matrix(unknown).count("No index knows a package named `no-such-package-anywhere`.") == 1
 
 
 def test_an_upgrade_shows_what_moves_and_the_verdict_there(project):
