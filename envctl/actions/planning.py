@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from envctl import __version__
 from envctl.actions.gate import run_gates
 from envctl.actions.live import read_environment, warnings_of
+from envctl.actions.policy_names import unknown_policies
 from envctl.actions.program import Program, build_program
 from envctl.diagnostics import SourceSpan
 from envctl.engine.digests import inputs_digest
@@ -138,6 +139,7 @@ def prepare(
             *_live_warnings(workspace, loaded, options, folded),
             *folded.warnings,
             *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings),
+            *_unknown_policies(workspace, loaded, options),
         ),
         incomplete=incomplete,
         refreshed=options.refresh,
@@ -161,6 +163,14 @@ def prepare(
         events=events,
         awaits=result.awaits,
     )
+
+
+def _unknown_policies(workspace: Workspace, loaded: Loaded, options: PlanOptions) -> tuple[str, ...]:
+    """Ids of policies that nothing has; said where policies are asked."""
+    if not (options.gates and options.mode is Mode.APPLY):
+        return ()
+    found = unknown_policies(workspace.project, loaded)
+    return tuple(" ".join((f"{w.span}: {w.detail}", *(f"({hint.text})" for hint in w.hints))) for w in found)
 
 
 def _live_warnings(workspace: Workspace, loaded: Loaded, options: PlanOptions, folded: Folded) -> tuple[str, ...]:
