@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from envctl.actions.policy_names import unknown_policies_as_read
 from envctl.diagnostics import Diagnostic, Severity
 from envctl.errors import ExitCode, InvalidInputError
 from envctl.spec.loader import Loaded, concrete_names, load_all
@@ -60,6 +61,7 @@ def validate(request: ValidateRequest) -> Validation:
     for each in loaded:
         found |= dict.fromkeys((*(each.foundation.warnings if each.foundation else ()), *each.warnings))
         found |= dict.fromkeys(_of_packages(each))
+    found |= dict.fromkeys(unknown_policies_as_read(project, loaded))
     return Validation(tuple(each.name for each in loaded), tuple(found))
 
 

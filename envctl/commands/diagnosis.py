@@ -100,6 +100,11 @@ def doctor(
     from envctl.report.doctor_formats import write_doctors
 
     text = sys.stdin.read() if error == "-" else error
+    if text is not None and not text.strip():
+        raise UsageError(
+            "The error text is empty",
+            hints=("give the message itself, or `--error -` and the message on standard input",),
+        )
     if text is not None and not environments:
         requests = [DiagnoseRequest(error_text=text)]
     else:

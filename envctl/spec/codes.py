@@ -297,6 +297,12 @@ CODES: dict[str, Code] = _table(
         W,
     ),
     Code(
+        "policy-unknown",
+        "No such policy",
+        "A level in `envctl.yaml` or an exception names a policy that is neither shipped nor one of the project's own `policies/` folder, so it changes nothing. `validate` does not run these files: it reads the ids that stand there as plain text, and says nothing where they are computed.",
+        W,
+    ),
+    Code(
         "maintenance-too-short",
         "Maintenance window is too short",
         "Google asks for at least 12 hours in each week, in windows of at least 4 hours.",
