@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING
 from envctl import __version__
 from envctl.actions.gate import run_gates
 from envctl.actions.live import read_environment, warnings_of
-<<<<<<< HEAD
-from envctl.actions.program import Program, absent_foundation, build_program
-=======
 from envctl.actions.policy_names import unknown_policies
-from envctl.actions.program import Program, build_program
->>>>>>> fixc
+from envctl.actions.program import Program, absent_foundation, build_program
 from envctl.diagnostics import SourceSpan
 from envctl.engine.digests import inputs_digest
 from envctl.engine.events import EngineEvent, Op, Phase, StepEvent
@@ -170,18 +166,17 @@ def prepare(
     )
 
 
-<<<<<<< HEAD
 def _foundation_warnings(workspace: Workspace, loaded: Loaded, options: PlanOptions) -> tuple[str, ...]:
     absent = None if options.mode is Mode.DESTROY else absent_foundation(workspace, loaded)
     return (f"The foundation {absent} is not applied, and comes first: envctl up {absent}",) if absent else ()
-=======
+
+
 def _unknown_policies(workspace: Workspace, loaded: Loaded, options: PlanOptions) -> tuple[str, ...]:
     """Ids of policies that nothing has; said where policies are asked."""
     if not (options.gates and options.mode is Mode.APPLY):
         return ()
     found = unknown_policies(workspace.project, loaded)
     return tuple(" ".join((f"{w.span}: {w.detail}", *(f"({hint.text})" for hint in w.hints))) for w in found)
->>>>>>> fixc
 
 
 def _live_warnings(workspace: Workspace, loaded: Loaded, options: PlanOptions, folded: Folded) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Foreign text in GitHub-flavoured Markdown: nothing in it opens a cell, a tag, a link or a code span."""
+"""Foreign text in GitHub-flavoured Markdown: nothing in it opens a cell, a tag, a bracketed link or a code span."""
 
 from __future__ import annotations
 

@@ -21,7 +21,6 @@ def test_a_caller_with_its_kind_is_taken(tmp_path):
     assert run(["-C", str(root), "doctor", "dev", "--offline", "--as", "user:ann@example.com"]) == 0
 
 
-<<<<<<< HEAD
 def quota_rows(root: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Resources of the right to use a quota that `envctl iam` lists."""
     assert run(["-C", str(root), "iam", "dev", "--format", "json"]) == 0
@@ -50,11 +49,11 @@ def test_the_variables_of_the_provider_win_over_the_file_in_a_role_set(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert quota_rows(root, capsys) == listed
-=======
+
+
 @pytest.mark.parametrize("text", ["", "  \n"])
 @pytest.mark.parametrize("names", [[], ["dev"]])
 def test_an_empty_error_text_is_a_usage_error(tmp_path, capsys, text, names):
     root = write_project(tmp_path)
     assert run(["-C", str(root), "doctor", *names, "--offline", "--error", text]) == 2
     assert "error text is empty" in capsys.readouterr().err
->>>>>>> fixc
