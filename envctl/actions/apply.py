@@ -18,6 +18,10 @@ from envctl.engine.urns import name_of, type_of
 from envctl.errors import DetachedError, EnvctlError, NegativeVerdictError, RefusedError
 from envctl.operations.composer_api import Waiter
 from envctl.operations.journal import Outcome, RunWriter
+from envctl.ownership.claims import Standing
+from envctl.ownership.looking import SHARED
+from envctl.ownership.state import is_membership
+from envctl.ownership.words import GATE as OWNERSHIP
 from envctl.plan.model import Action, Change, GateStatus, Mode, OperationStep, Plan
 from envctl.plan.wire import parse_plan
 from envctl.spec.model import Environment, Profile
@@ -68,9 +72,9 @@ def check_applicable(prepared: Prepared, *, allow_unknown: bool = False) -> None
         NegativeVerdictError: a gate said no.
     """
     plan = prepared.plan
-    protection = refused_by_protection(prepared)
-    if protection is not None:
-        raise protection
+    refusal = refused_whatever_the_flags(prepared)
+    if refusal is not None:
+        raise refusal
     if plan.incomplete:
         raise RefusedError(
             "The plan is incomplete; nothing was changed", detail="\n".join(plan.incomplete), code="plan-incomplete"
@@ -116,8 +120,25 @@ def check_destroyable(loaded: Loaded) -> None:
         raise refusal
 
 
-def refused_by_protection(prepared: Prepared) -> RefusedError | None:
-    """Why protection forbids the plan, the same for a preview and for what applies it; None when it does not."""
+def refused_whatever_the_flags(prepared: Prepared) -> RefusedError | None:
+    """Why a plan is never applied as it is, the same for a preview and for what applies it; None when it may be."""
+    return _refused_by_protection(prepared) or _refused_by_owner(prepared.plan)
+
+
+def _refused_by_owner(plan: Plan) -> RefusedError | None:
+    """What the program would create belongs to somebody else, or to a state that is not here."""
+    found = [gate for gate in plan.gates if gate.gate == OWNERSHIP and gate.status is GateStatus.FAILED]
+    if not found:
+        return None
+    return RefusedError(
+        f"{plan.environment} would create what exists already; nothing was changed",
+        detail="\n".join(gate.summary for gate in found),
+        hints=tuple(dict.fromkeys(hint for gate in found for hint in gate.hints)),
+        code="exists-already",
+    )
+
+
+def _refused_by_protection(prepared: Prepared) -> RefusedError | None:
     if prepared.plan.mode is Mode.DESTROY and (refusal := _refused_by_file(prepared.loaded)) is not None:
         return refusal
     losing = [c for c in prepared.plan.pending if c.action is Action.DELETE or c.action.replaces]
@@ -248,6 +269,7 @@ def apply(prepared: Prepared, watch: Watch, cancel: threading.Event, *, allow_un
     run = workspace.journal(plan.environment).open(
         f"{verb} {plan.environment}", commit=workspace.commit(), changes=counts
     )
+    _note_kept(run, prepared)
     if allow_unknown and any(gate.status is GateStatus.UNKNOWN for gate in plan.gates):
         run.step("allow-unknown", ", ".join(g.id for g in plan.gates if g.status is GateStatus.UNKNOWN))
     try:
@@ -260,6 +282,27 @@ def apply(prepared: Prepared, watch: Watch, cancel: threading.Event, *, allow_un
         done[change.action.value] = done.get(change.action.value, 0) + 1
     run.close(applied.outcome, "; ".join(f"{f.name}: {f.message}" for f in applied.failures), done)
     return applied
+
+
+def _note_kept(run: RunWriter, prepared: Prepared) -> None:
+    """Writes down what leaves the state and stays in the cloud, and what comes back.
+
+    Before it happens: after a kill nothing else would say that it was this stack's. A row that the state still holds
+    is not looked for, so one line too many does no harm.
+    """
+    kept = [
+        {"type": change.type, "name": change.name, "id": change.id or ""}
+        for change in prepared.plan.pending
+        if change.action is Action.FORGET and change.type not in SHARED and not is_membership(change.type)
+    ]
+    taken = [
+        {"type": claim.type, "name": claim.name, "id": claim.id}
+        for claim in prepared.program.claims.each
+        if claim.standing is Standing.KEPT
+    ]
+    for event, resources in (("kept", kept), ("taken", taken)):
+        if resources:
+            run.write(event, resources=resources)
 
 
 def _apply(prepared: Prepared, watch: Watch, cancel: threading.Event, run: RunWriter) -> Applied:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from envctl import __version__
+from envctl.actions.claiming import mark_of_stack
 from envctl.actions.gate import run_gates
 from envctl.actions.live import read_environment, warnings_of
 from envctl.actions.policy_names import unknown_policies
@@ -23,7 +24,8 @@ from envctl.engine.fold import Folded, fold_events
 from envctl.engine.protocol import Engine, ExpectedStep, RunOptions
 from envctl.operations.airflow import Settings, plan_settings
 from envctl.operations.packages import plan_packages
-from envctl.plan.model import Action, Mode, OperationStep, Plan, Seal
+from envctl.ownership.words import ownership_answers
+from envctl.plan.model import Action, GateResult, Mode, OperationStep, Plan, Seal
 from envctl.plan.wire import digest, digest_changes
 from envctl.spec.model import Environment
 from envctl.stacks.environment import PACKAGES
@@ -100,7 +102,7 @@ def prepare(
     """
     options = options or PlanOptions()
     loaded = workspace.load(environment)
-    program = build_program(workspace, loaded)
+    program = build_program(workspace, loaded, looking=options.mode is Mode.APPLY)
     engine = workspace.engine(environment)
     events: list[EngineEvent] = []
 
@@ -129,16 +131,22 @@ def prepare(
         mode=options.mode,
         created=datetime.now(UTC),
         envctl_version=__version__,
-        changes=program.in_order(folded.changes),
+        changes=tuple(program.claims.explained(change) for change in program.in_order(folded.changes)),
         steps=steps,
         drift=folded.drift,
-        gates=run_gates(workspace, loaded, events, offline=options.offline)
-        if options.gates and options.mode is Mode.APPLY
-        else (),
+        gates=(
+            *_ownership(workspace, loaded, program),
+            *(
+                run_gates(workspace, loaded, events, offline=options.offline)
+                if options.gates and options.mode is Mode.APPLY
+                else ()
+            ),
+        ),
         warnings=(
             *_foundation_warnings(workspace, loaded, options),
             *_live_warnings(workspace, loaded, options, folded),
             *folded.warnings,
+            *_taken_as_found(program),
             *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings),
             *_unknown_policies(workspace, loaded, options),
         ),
@@ -163,6 +171,27 @@ def prepare(
         wanted=wanted,
         events=events,
         awaits=result.awaits,
+    )
+
+
+def renamed_from(workspace, loaded):
+    return None
+
+
+def _ownership(workspace: Workspace, loaded: Loaded, program: Program) -> tuple[GateResult, ...]:
+    """Whose the things are that the program would create and that exist already."""
+    claims = program.claims.each
+    renamed = renamed_from(workspace, loaded) if any(claim.standing.refused for claim in claims) else None
+    return ownership_answers(
+        loaded.name, claims, program.declared, program.place_of, mark_of_stack(workspace, loaded.name), renamed
+    )
+
+
+def _taken_as_found(program: Program) -> tuple[str, ...]:
+    """What enters the state and is not as the file says: the next `up` changes it."""
+    return tuple(
+        f"{name}: enters the state as it is; {', '.join(paths)} come with the next `up`"
+        for name, paths in program.claims.differing.items()
     )
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from envctl import __version__
+from envctl.actions.claiming import Claims, find_claims
 from envctl.actions.clouds import Cloud, custom_endpoints
 from envctl.diagnostics import SourceSpan
 from envctl.engine.urns import name_of
 from envctl.errors import OutsideError
 from envctl.plan.model import Action, Change, Plan
-from envctl.provider.protocol import CallContext, ProviderError
 from envctl.spec.model import Environment
 from envctl.stacks import (
     ProgramContext,
@@ -27,7 +26,7 @@ from envctl.stacks import (
     foundation_declarations,
     shared_bindings,
 )
-from envctl.stacks.adoption import adoptable
+from envctl.stacks.declaration import SpecPath
 from envctl.stacks.preparation import Preparation
 from envctl.stacks.provenance import spec_path
 
@@ -46,7 +45,7 @@ class Program:
 
     `declared` is the program as data, `run` registers it with the engine that calls it, `prepared_by` gives the same
     with something to do in between, `digest` is SHA-256 over the declarations, `project_number` names the agents of
-    the file's project.
+    the file's project, `claims` tell what it would create and is there already.
     """
 
     loaded: Loaded
@@ -55,6 +54,7 @@ class Program:
     prepared_by: Callable[[Sequence[Preparation]], Callable[[], None]]
     digest: str
     project_number: str
+    claims: Claims = Claims()
 
     @property
     def environment_name(self) -> str:
@@ -64,11 +64,18 @@ class Program:
 
     def source_of(self, urn: str, path: str) -> SourceSpan | None:
         """The place in the file that a resource, or a property of it, comes from."""
-        path_in_file = spec_path(self.declared, name_of(urn), path)
-        while path_in_file:
-            if path_in_file in self.loaded.origins:
-                return self.loaded.origins[path_in_file]
-            path_in_file = path_in_file[:-1]
+        return self._nearest(spec_path(self.declared, name_of(urn), path))
+
+    def place_of(self, name: str) -> SourceSpan | None:
+        """The place in the file that asks for a resource, by its logical name."""
+        return self._nearest(spec_path(self.declared, name))
+
+    def _nearest(self, path: SpecPath | None) -> SourceSpan | None:
+        """The place of a path, or of the block that holds it."""
+        while path:
+            if path in self.loaded.origins:
+                return self.loaded.origins[path]
+            path = path[:-1]
         return None
 
     def in_order(self, changes: Iterable[Change]) -> tuple[Change, ...]:
@@ -106,8 +113,10 @@ def _spec_buckets(loaded: Loaded) -> Mapping[str, Any]:
     return loaded.spec.buckets
 
 
-def build_program(workspace: Workspace, loaded: Loaded) -> Program:
+def build_program(workspace: Workspace, loaded: Loaded, *, looking: bool = False) -> Program:
     """The program of a file.
+
+    With `looking`, everything that it would create is looked up first, and what is this stack's enters the state.
 
     Raises:
         OutsideError: the project cannot be read.
@@ -115,9 +124,9 @@ def build_program(workspace: Workspace, loaded: Loaded) -> Program:
     """
     context = _context(workspace, loaded)
     declared = _declare(loaded, context)
-    adopted = _adopted(workspace, loaded, declared)
-    if adopted:
-        context = replace(context, adopted=adopted)
+    claims = find_claims(workspace, loaded, declared, context.secrets) if looking else Claims()
+    if claims.import_ids:
+        context = replace(context, adopted=claims.import_ids, left_as_found=claims.differing)
         declared = _declare(loaded, context)
 
     def run(preparations: Sequence[Preparation] = ()) -> None:
@@ -134,6 +143,7 @@ def build_program(workspace: Workspace, loaded: Loaded) -> Program:
         prepared_by=lambda preparations: partial(run, preparations),
         digest=hashlib.sha256(repr(declared).encode()).hexdigest(),
         project_number=context.project_number,
+        claims=claims,
     )
 
 
@@ -141,33 +151,6 @@ def _declare(loaded: Loaded, context: ProgramContext) -> StackProgram:
     if isinstance(loaded.spec, Environment):
         return environment_declarations(loaded, context)
     return foundation_declarations(loaded, context)
-
-
-def _adopted(workspace: Workspace, loaded: Loaded, declared: StackProgram) -> dict[str, str]:
-    """What an earlier stack left in the cloud under the names that this one declares, and the state does not hold.
-
-    Google keeps key rings and keys for good, envctl keeps buckets: a create would fail on them.
-    """
-    candidates = adoptable(declared)
-    if not candidates:
-        return {}
-    engine = workspace.engine(loaded.name)
-    known: set[str] = set()
-    if engine.serial():
-        known = {name_of(row["urn"]) for row in engine.export_state()["deployment"].get("resources") or []}
-    provider = workspace.provider(loaded.name)
-    context = CallContext(note=lambda _operation, _state, _elapsed: None, cancel=threading.Event())
-    found: dict[str, str] = {}
-    for name, identifier in candidates.items():
-        if name in known:
-            continue
-        try:
-            live = provider.read("", declared.resource(name).type, identifier, {}, {}, context)
-        except ProviderError:
-            continue  # its API is still off, or nobody may look: then the create itself says what is wrong
-        if live is not None:
-            found[name] = identifier
-    return found
 
 
 def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:

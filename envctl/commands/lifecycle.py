@@ -200,10 +200,10 @@ def _prepare(workspace: Workspace, name: str, options: PlanOptions) -> Prepared:
 
 
 def _look(prepared: Prepared) -> tuple[Plan, RefusedError | None]:
-    """What a preview keeps: the plan, and the refusal that protection has for whoever applies it."""
-    from envctl.actions.apply import refused_by_protection
+    """What a preview keeps: the plan, and the refusal that waits for whoever applies it."""
+    from envctl.actions.apply import refused_whatever_the_flags
 
-    return prepared.plan, refused_by_protection(prepared)
+    return prepared.plan, refused_whatever_the_flags(prepared)
 
 
 def _write_plans(plans: list[Plan], format_: PlanFormat, output: Path | None) -> None:

@@ -49,6 +49,11 @@ class Reason(StrEnum):
     SHARED = "shared"
     """Project-wide by nature, or retained by the file: kept in the cloud when the stack lets go of it."""
     ADOPTED = "adopted"
+    """The file says `import: true`, or an `import` runs: it exists and enters the state."""
+    TAKEN_BACK = "taken-back"
+    """A recorded run of this stack left it in the cloud; it enters the state again."""
+    ALREADY_GRANTED = "already-granted"
+    """A membership that is there: it enters the state as found, and this stack will never delete it."""
 
 
 class PropertyAction(StrEnum):

@@ -77,12 +77,19 @@ class CallContext:
 
 
 class ProviderError(Exception):
-    """The cloud refused or failed; the message is the API's own. `status` is HTTP or `google.rpc` code name."""
+    """The cloud refused or failed; the message is the API's own.
 
-    def __init__(self, message: str, *, status: str = "", method: str = "", partial: Live | None = None) -> None:
+    `status` is HTTP or `google.rpc` code name, `reason` Google's own word for why where it gives one
+    (`SERVICE_DISABLED`).
+    """
+
+    def __init__(
+        self, message: str, *, status: str = "", method: str = "", partial: Live | None = None, reason: str = ""
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.method = method
+        self.reason = reason
         self.partial = partial
         """Set when the resource exists all the same (created, but not in its final shape)."""
 

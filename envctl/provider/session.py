@@ -213,10 +213,18 @@ def refusal(answer: Answer, method: str) -> ProviderError:
     error = body.get("error")
     if isinstance(error, Mapping):
         status = str(error.get("status") or _CODES.get(answer.status, f"HTTP {answer.status}"))
-        return ProviderError(str(error.get("message") or status), status=status, method=method)
+        return ProviderError(str(error.get("message") or status), status=status, method=method, reason=_reason(error))
     status = _CODES.get(answer.status, f"HTTP {answer.status}")
     text = str(error or answer.body or f"the API answered {answer.status} without a message")
     return ProviderError(text, status=status, method=method)
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    """Google's word for a refusal: of `google.rpc.ErrorInfo`, or of the older list that storage and compute send."""
+    for item in (*(error.get("details") or ()), *(error.get("errors") or ())):
+        if isinstance(item, Mapping) and item.get("reason"):
+            return str(item["reason"])
+    return ""
 
 
 def _is_done(style: OperationStyle, operation: Mapping[str, Any]) -> bool:

@@ -198,6 +198,10 @@ def _reason(change: Change, style: Style) -> str:
             return style("  stays in the cloud: shared by the project, or kept by the file", "blue")
         case Reason.ADOPTED:
             return style("  exists already, enters the state", "cyan")
+        case Reason.TAKEN_BACK:
+            return style("  left here by an earlier run of this stack, taken back", "cyan")
+        case Reason.ALREADY_GRANTED:
+            return style("  granted already, stays when this goes", "cyan")
         case Reason.GONE_FROM_CLOUD:
             return style("  is gone from the cloud", "yellow")
         case Reason.NO_LONGER_DECLARED:

@@ -55,6 +55,7 @@ class Project:
 
     root: Path
     name: str
+    id: str | None = None
     backend: str | None = None
     secrets_provider: str = "passphrase"
     impersonate: str | None = None

@@ -57,19 +57,6 @@ _MADE_OF: Mapping[tuple[str, str], str] = {
     ),
 }
 
-KEPT = frozenset(
-    {
-        "gcp:kms/keyRing:KeyRing",
-        "gcp:kms/cryptoKey:CryptoKey",
-        "gcp:storage/bucket:Bucket",
-    }
-)
-"""Types that a destroy leaves in the cloud and whose create fails when they are there: look for them before `up`.
-
-Enabled APIs and memberships stay too, but making them again is no error.
-"""
-
-
 Outputs = Mapping[str, Mapping[str, Any]]
 """Live outputs by logical name, for ids that hold what only the cloud knows."""
 
@@ -126,13 +113,11 @@ def taking_over(program: StackProgram, ids: Mapping[str, str]) -> StackProgram:
     )
 
 
-def adoptable(program: StackProgram) -> dict[str, str]:
-    """Logical name to import id of everything that an earlier stack may have left behind."""
-    return {
-        resource.name: found
-        for resource in program.resources
-        if resource.type in KEPT and (found := import_id(program, resource.name)) is not None
-    }
+def identifying(resource: Resource) -> tuple[Ref, ...]:
+    """References that a resource's import id is made of: without what they name, it cannot be there."""
+    form = _FORMATS.get(resource.type, "")
+    fields = [field for _, field, _, _ in Formatter().parse(form) if field]
+    return tuple(ref for field in fields for ref in references(resource.inputs.get(field)))
 
 
 def _filled(program: StackProgram, resource: Resource, form: str, live: Outputs) -> str | None:

@@ -37,7 +37,8 @@ class ProgramContext:
     `project_number` (and `host_project_number` for a Shared VPC) name Google's service agents. `commit` is the
     last Git commit that touched the files of this environment, not the one checked out: labels must not change
     when nothing else does. `adopted` maps logical names to import ids of objects that exist and are to be taken
-    over (`envctl.stacks.adoption` says which can be). `foundation_outputs` are the exports of the foundation's
+    over (`envctl.stacks.adoption` says which can be), `left_as_found` maps some of them to the inputs in which they
+    differ: those are taken as they are. `foundation_outputs` are the exports of the foundation's
     stack, if it was applied. `secrets` holds values of environment variables that the spec names.
     `shared_bindings` are those that other environments' files declare too: they outlive this stack.
     """
@@ -48,6 +49,7 @@ class ProgramContext:
     host_project_number: str | None = None
     provider: ProviderArguments = ProviderArguments()
     adopted: Mapping[str, str] = field(default_factory=dict)
+    left_as_found: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     foundation_outputs: Mapping[str, Any] | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
     shared_bindings: frozenset[BindingTarget] = frozenset()

@@ -325,7 +325,11 @@ def _assembled(scope: Scope, resources: list[Resource], exports: dict[str, Input
     declared = {resource.name for resource in resources}
     finished: list[Resource] = []
     for resource in resources:
-        options = replace(resource.options, import_id=context.adopted.get(resource.name))
+        options = replace(
+            resource.options,
+            import_id=context.adopted.get(resource.name),
+            ignore_changes=(*resource.options.ignore_changes, *context.left_as_found.get(resource.name, ())),
+        )
         for api in (_agent_api(scope, resource), api_of(resource.type)):
             if api in declared and api not in options.depends_on:
                 options = replace(options, depends_on=(api, *options.depends_on))

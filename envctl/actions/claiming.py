@@ -1,0 +1,115 @@
+"""Looks for what a program would create and the cloud has already, with everything that tells whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from envctl.ownership.claims import Claim, Stack, Standing, claims_on
+from envctl.ownership.looking import Found, ReadingOnce, look, resolved
+from envctl.ownership.state import held_rows, pending_names
+from envctl.plan.model import Change, Reason
+from envctl.plan.property_diff import split_path
+from envctl.stacks.declaration import StackProgram
+from envctl.stacks.imports import import_asked
+from envctl.stacks.marks import OwnerMark
+
+if TYPE_CHECKING:
+    from envctl.actions.workspace import Workspace
+    from envctl.provider.translator import SandboxProvider
+    from envctl.spec.loader import Loaded
+
+_REASONS = {
+    Standing.KEPT: Reason.TAKEN_BACK,
+    Standing.ASKED: Reason.ADOPTED,
+    Standing.GRANTED: Reason.ALREADY_GRANTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a program would create and is there already.
+
+    Attributes:
+        each: one per resource that was found, or that nobody may look at.
+        found_ids: import ids of memberships that entered the state as found in an earlier run: they stay found.
+        differing: of what enters the state, the inputs in which the cloud differs: they stay for now.
+    """
+
+    each: tuple[Claim, ...] = ()
+    found_ids: Mapping[str, str] = field(default_factory=dict[str, str])
+    differing: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    @property
+    def import_ids(self) -> Mapping[str, str]:
+        """Under which id what the program declares is imported, by logical name."""
+        return {**self.found_ids, **{claim.name: claim.id for claim in self.each if claim.standing.taken}}
+
+    def explained(self, change: Change) -> Change:
+        """A change that imports, with the reason why."""
+        claim = next((claim for claim in self.each if claim.name == change.name and claim.type == change.type), None)
+        reason = _REASONS.get(claim.standing) if claim else None
+        return change if reason is None or change.reason is not Reason.ADOPTED else replace(change, reason=reason)
+
+
+def mark_of_stack(workspace: Workspace, stack: str) -> OwnerMark | None:
+    """What a stack of this project writes on what it makes; None for a project without an id."""
+    project_id = workspace.project.id
+    return OwnerMark(project_id, stack) if project_id else None
+
+
+def find_claims(workspace: Workspace, loaded: Loaded, declared: StackProgram, secrets: Mapping[str, str]) -> Claims:
+    """Looks up everything that the program declares and the state does not hold.
+
+    What an unfinished operation names is left to the engine, which settles it first.
+
+    Raises:
+        OutsideError: the cloud cannot be reached.
+        RefusedError: the state is unreadable.
+    """
+    engine = workspace.engine(loaded.name)
+    document = engine.export_state() if engine.serial() else {}
+    held = held_rows(document)
+    names = {resource.name for resource in declared.resources}
+    unknown = names - {row.name for row in held} - pending_names(document)
+    found_ids = {row.name: row.import_id for row in held if row.import_id and row.name in names and row.is_membership}
+    if not unknown:
+        return Claims(found_ids=found_ids)
+    plain = workspace.provider(loaded.name)
+    provider = replace(plain, transport=ReadingOnce(plain.transport))
+    found = look(declared, unknown, provider, secrets, {row.name: row.outputs for row in held})
+    stack = Stack(
+        mark=mark_of_stack(workspace, loaded.name),
+        held=held,
+        kept={(each.type, each.id) for each in workspace.journal(loaded.name).kept()},
+        asked=import_asked(loaded),
+    )
+    claims = claims_on(declared, found, stack)
+    return Claims(claims, found_ids, _differing(declared, claims, found, provider, secrets))
+
+
+def _differing(
+    declared: StackProgram,
+    claims: tuple[Claim, ...],
+    found: Found,
+    provider: SandboxProvider,
+    secrets: Mapping[str, str],
+) -> dict[str, tuple[str, ...]]:
+    """Top-level inputs of what is taken that the cloud has otherwise.
+
+    Pulumi refuses an import whose inputs differ from what is there.
+    """
+    differing: dict[str, tuple[str, ...]] = {}
+    for claim in claims:
+        if claim.standing not in {Standing.KEPT, Standing.ASKED}:
+            continue
+        resource, live = declared.resource(claim.name), found.live[claim.name]
+        inputs = {key: resolved(value, found.live, secrets) for key, value in resource.inputs.items()}
+        checked = provider.check("", resource.type, {}, inputs)
+        ignored = resource.options.ignore_changes
+        diff = provider.diff("", resource.type, live.id, live.inputs, live.outputs, checked.inputs, ignored)
+        paths = dict.fromkeys(str(split_path(path)[0]) for path in diff.detailed)
+        if paths:
+            differing[claim.name] = tuple(paths)
+    return differing

@@ -1,0 +1,195 @@
+"""What a person reads about claims: whose an object is, and the ways out, each of which works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from envctl.diagnostics import Severity, SourceSpan
+from envctl.ownership.claims import Claim, Standing
+from envctl.plan.model import GateResult, GateStatus
+from envctl.stacks.declaration import StackProgram
+from envctl.stacks.marks import OwnerMark
+
+GATE = "ownership"
+
+_NOUNS: Mapping[str, str] = {
+    "gcp:artifactregistry/repository:Repository": "repository",
+    "gcp:composer/environment:Environment": "environment",
+    "gcp:composer/userWorkloadsConfigMap:UserWorkloadsConfigMap": "config map",
+    "gcp:composer/userWorkloadsSecret:UserWorkloadsSecret": "Kubernetes secret",
+    "gcp:compute/firewall:Firewall": "firewall rule",
+    "gcp:compute/network:Network": "network",
+    "gcp:compute/router:Router": "router",
+    "gcp:compute/routerNat:RouterNat": "NAT",
+    "gcp:compute/subnetwork:Subnetwork": "subnetwork",
+    "gcp:container/cluster:Cluster": "cluster",
+    "gcp:container/nodePool:NodePool": "node pool",
+    "gcp:kms/cryptoKey:CryptoKey": "key",
+    "gcp:kms/keyRing:KeyRing": "key ring",
+    "gcp:monitoring/alertPolicy:AlertPolicy": "alert policy",
+    "gcp:secretmanager/secret:Secret": "secret",
+    "gcp:serviceaccount/account:Account": "service account",
+    "gcp:storage/bucket:Bucket": "bucket",
+}
+
+_REFER: Mapping[str, str] = {
+    "bucket": "to use it as it is, write `existing: {name}` in place of the bucket's own keys",
+    "secret": "to use it as it is, write `existing: {name}` in place of the secret's own keys",
+    "service account": "to use it as it is, write `serviceAccount: {{email: ...}}`",
+    "key": "to use it as it is, write `encryption: {{key: {{name: ...}}}}` in place of `create: true`",
+    "key ring": "to use a key that is there, write `encryption: {{key: {{name: ...}}}}` in place of `create: true`",
+    "network": "to use it as it is, write `network: {{network: ..., subnetwork: ...}}` in place of `vpc`",
+    "subnetwork": "to use it as it is, write `network: {{network: ..., subnetwork: ...}}` in place of `vpc`",
+}
+"""How a file refers to something without owning it; `name` is the object's short name."""
+
+
+def noun(type_: str) -> str:
+    """What people call a resource type."""
+    return _NOUNS.get(type_, type_.rpartition(":")[2])
+
+
+def ownership_answers(
+    environment: str,
+    claims: Sequence[Claim],
+    program: StackProgram,
+    place: Callable[[str], SourceSpan | None],
+    stack: OwnerMark | None,
+    renamed_from: str | None = None,
+) -> tuple[GateResult, ...]:
+    """The gate's answers, one per claim that a person must know of; nothing for what is plainly ours.
+
+    When the state is lost, everything that it would have held is one answer.
+
+    Args:
+        environment: the file's stem.
+        claims: what was found.
+        program: what declares it.
+        place: the place in the file of a logical name.
+        stack: the mark of the stack that asks.
+        renamed_from: another stack of this project that holds what the file declares, when there is one.
+    """
+    refused = [claim for claim in claims if claim.standing.refused]
+    answers: list[GateResult] = []
+    if renamed_from is not None and refused:
+        answers.append(_renamed(environment, renamed_from, refused))
+    elif any(claim.standing is Standing.STATE_LOST for claim in refused):
+        answers.append(_lost(environment, refused))
+    else:
+        answers += [_refused(claim, program, place(claim.name), stack) for claim in refused]
+    answers += [_unread(claim, place(claim.name)) for claim in claims if claim.standing is Standing.UNREAD]
+    return tuple(answers)
+
+
+def _renamed(environment: str, earlier: str, refused: Sequence[Claim]) -> GateResult:
+    return GateResult(
+        id="ownership.renamed",
+        gate=GATE,
+        status=GateStatus.FAILED,
+        severity=Severity.ERROR,
+        summary=f"what {environment} declares belongs to the stack {earlier}, whose file is gone",
+        detail=_listed(refused),
+        hints=(f"if {earlier} was renamed to {environment}:\n    envctl state rename {earlier} {environment}",),
+    )
+
+
+def _lost(environment: str, refused: Sequence[Claim]) -> GateResult:
+    return GateResult(
+        id="ownership.state-lost",
+        gate=GATE,
+        status=GateStatus.FAILED,
+        severity=Severity.ERROR,
+        summary=f"{environment} was applied from this project, and its state is not here",
+        detail=_listed(refused),
+        hints=(
+            f"bring the state back from where it was applied, or read it from the cloud:\n    envctl import {environment}",
+        ),
+    )
+
+
+def _listed(refused: Sequence[Claim]) -> str:
+    return "\n".join(f"{noun(claim.type)} {short_name(claim)} exists" for claim in refused)
+
+
+def short_name(claim: Claim) -> str:
+    """The last part of what the provider calls it."""
+    return claim.id.rpartition("/")[2] or claim.name
+
+
+def _refused(claim: Claim, program: StackProgram, source: SourceSpan | None, stack: OwnerMark | None) -> GateResult:
+    what = noun(claim.type)
+    name = short_name(claim) if claim.id else str(program.resource(claim.name).inputs.get("name", claim.name))
+    if claim.standing is Standing.DOUBLED:
+        return GateResult(
+            id="ownership.doubled",
+            gate=GATE,
+            status=GateStatus.FAILED,
+            severity=Severity.ERROR,
+            summary=f"{what} {name} is in the state already, as {claim.other}",
+            detail=f"`{claim.name}` and `{claim.other}` would be one {what}: deleting the one deletes the other.",
+            hints=_moves(claim, program),
+            source=source,
+        )
+    return GateResult(
+        id="ownership.foreign",
+        gate=GATE,
+        status=GateStatus.FAILED,
+        severity=Severity.ERROR,
+        summary=f"{what} {name} exists already, and this stack did not make it",
+        detail=_owner(claim, stack),
+        hints=_ways_out(claim, what, name),
+        source=source,
+    )
+
+
+def _owner(claim: Claim, stack: OwnerMark | None) -> str:
+    mark = claim.mark
+    if mark is None:
+        return claim.other or "Nothing on it says whose it is."
+    if stack is None or mark.project_id != stack.project_id:
+        return f"Its label says that the stack {mark.stack} of another envctl project made it ({mark.text})."
+    if mark.stack != stack.stack:
+        return f"Its label says that the stack {mark.stack} of this project made it."
+    return "Its label says that this stack made it, but the state does not hold it."
+
+
+def _ways_out(claim: Claim, what: str, name: str) -> tuple[str, ...]:
+    ways: list[str] = []
+    if what in _REFER:
+        ways.append(_REFER[what].format(name=name))
+    if what in {
+        "environment",
+        "bucket",
+        "secret",
+        "service account",
+        "repository",
+        "key",
+        "key ring",
+        "network",
+        "cluster",
+    }:
+        ways.append("to take it over for good, write `import: true` beside it (once)")
+    ways.append("or give yours another name")
+    return tuple(ways)
+
+
+def _moves(claim: Claim, program: StackProgram) -> tuple[str, ...]:
+    declared = {resource.name for resource in program.resources}
+    if claim.other in declared:
+        return ("two resources of this file name one object: give one of them another name",)
+    return (
+        "if the key was renamed, say so beside it: `moved: {from: OLD-KEY}`",
+        f"or undo the renaming in the state:\n    envctl state move {claim.other} {claim.name}",
+    )
+
+
+def _unread(claim: Claim, source: SourceSpan | None) -> GateResult:
+    return GateResult(
+        id="ownership.unread",
+        gate=GATE,
+        status=GateStatus.UNKNOWN,
+        severity=Severity.WARNING,
+        summary=f"nobody here may look whether {noun(claim.type)} {claim.name} exists already",
+        detail=claim.other,
+        source=source,
+    )
