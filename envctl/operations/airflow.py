@@ -15,6 +15,7 @@ from typing import Any
 from envctl.diagnostics import SourceSpan
 from envctl.errors import DetachedError, OutsideError
 from envctl.operations.composer_api import SERVICE, Waiter, refused
+from envctl.operations.records import Document, FileDocument
 from envctl.plan.model import Impact, OperationStep, StepMoment
 from envctl.plan.property_diff import diff_properties
 from envctl.provider.transport import Transport
@@ -32,27 +33,24 @@ class SettingsRecord:
     Reading it from Airflow would take a command, and so about ten seconds, for each name at every preview.
     """
 
-    path: Path
+    document: Document
 
     @classmethod
     def of(cls, directory: Path, environment: str) -> SettingsRecord:
         """The record of an environment below `.envctl/`."""
-        return cls(directory / "airflow" / f"{environment}.json")
+        return cls(FileDocument(directory / "airflow" / f"{environment}.json"))
 
     def read(self) -> Settings:
-        """What was set last; nothing when there is no record, or an unreadable one: then all is set again."""
+        """What was set last; nothing when there is no record, or one that is no JSON: then all is set again."""
         try:
-            found = json.loads(self.path.read_text("utf-8"))
-        except (OSError, ValueError):
+            found = json.loads(self.document.read() or "{}")
+        except ValueError:
             return {}
         return found if isinstance(found, dict) else {}
 
     def write(self, settings: Settings) -> None:
         """Remembers what was set."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(settings, indent=1, sort_keys=True), encoding="utf-8")
-        temporary.replace(self.path)
+        self.document.write(json.dumps(settings, indent=1, sort_keys=True))
 
 
 def plan_settings(desired: Settings, recorded: Settings, source: SourceSpan | None) -> OperationStep | None:

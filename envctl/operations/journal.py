@@ -1,7 +1,7 @@
 """What every run did, one line at a time, beside the state: the memory that survives a kill.
 
-A journal is a file of JSON lines below `.envctl/journal/`. Each line is written and flushed before the thing it
-announces begins, so that the last line of a killed run says what was under way.
+A journal is JSON lines: a file below `.envctl/journal/`, or objects beside a state in a bucket. Each line is kept for
+good before the thing it announces begins, so that the last line of a killed run says what was under way.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from envctl.operations.records import FileLines, Line, Lines
 
 FORMAT = "envctl.journal/v1"
 
@@ -54,20 +56,44 @@ class Run:
     """Operations that were started and whose end the journal does not know."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An object that a recorded run left in the cloud, on purpose: this stack may take it back.
+
+    Attributes:
+        type: the resource's type, such as `gcp:secretmanager/secret:Secret`.
+        name: its logical name in the program of that run.
+        id: its id, as the state held it.
+        run: the run that left it.
+        since: when.
+    """
+
+    type: str
+    name: str
+    id: str
+    run: str
+    since: datetime
+
+
 class Journal:
     """The journal of one environment."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, lines: Lines) -> None:
+        self._stored = lines
 
     @classmethod
     def of(cls, directory: Path, environment: str) -> Journal:
         """The journal of an environment below `.envctl/`."""
-        return cls(directory / "journal" / f"{environment}.jsonl")
+        return cls(FileLines(directory / "journal" / f"{environment}.jsonl"))
+
+    @property
+    def where(self) -> str:
+        """The file, or the folder of objects."""
+        return self._stored.where
 
     def open(self, command: str, *, commit: str | None, changes: Mapping[str, int]) -> RunWriter:
         """Starts a run; `changes` counts what the plan showed."""
-        writer = RunWriter(self.path, uuid.uuid4().hex[:12])
+        writer = RunWriter(self._stored, uuid.uuid4().hex[:12])
         writer.write(
             "opened",
             format=FORMAT,
@@ -80,30 +106,49 @@ class Journal:
         return writer
 
     def runs(self) -> tuple[Run, ...]:
-        """Every run, oldest first. A torn last line, which a kill may leave, is passed over."""
+        """Every run, oldest first; lines that cannot be understood are passed over, see `damage`."""
         by_id: dict[str, list[dict[str, Any]]] = {}
-        for line in self._lines():
-            by_id.setdefault(line["run"], []).append(line)
-        return tuple(_read_run(run, lines) for run, lines in by_id.items() if lines[0].get("event") == "opened")
+        for entry in self._entries():
+            by_id.setdefault(entry["run"], []).append(entry)
+        return tuple(_read_run(run, lines) for run, lines in by_id.items() if lines[0]["event"] == "opened")
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        if not self.path.exists():
-            return
-        with self.path.open(encoding="utf-8") as stream:
-            for text in stream:
-                try:
-                    line = json.loads(text)
-                except ValueError:
-                    continue
-                if isinstance(line, dict) and "run" in line:
-                    yield line
+    def kept(self) -> tuple[Kept, ...]:
+        """What recorded runs of this stack left in the cloud and none has taken back since, oldest first.
+
+        A run notes both with `write("kept", resources=[{"type": ..., "name": ..., "id": ...}])` and
+        `write("taken", ...)` of the same form; an object is known by type and id.
+        """
+        found: dict[tuple[str, str], Kept] = {}
+        for entry in self._entries():
+            if entry["event"] not in {"kept", "taken"}:
+                continue
+            since = datetime.fromisoformat(entry["at"])
+            for each in entry["resources"]:
+                found.pop((each["type"], each["id"]), None)
+                if entry["event"] == "kept":
+                    kept = Kept(each["type"], each["name"], each["id"], entry["run"], since)
+                    found[kept.type, kept.id] = kept
+        return tuple(found.values())
+
+    def damage(self) -> tuple[str, ...]:
+        """Lines that are no entries of a journal, by their places.
+
+        The last line may be cut short by a kill, which is no damage: it is left out, and the next run takes it away.
+        """
+        return tuple(line.place for line, entry in self._lines() if entry is None)
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        return (entry for _, entry in self._lines() if entry is not None)
+
+    def _lines(self) -> Iterator[tuple[Line, dict[str, Any] | None]]:
+        return ((line, _parse_entry(line.text)) for line in self._stored.read())
 
 
 @dataclass(slots=True)
 class RunWriter:
     """Appends the lines of one run."""
 
-    path: Path
+    lines: Lines
     run: str
     _operations: set[str] = field(default_factory=set[str])
 
@@ -126,13 +171,32 @@ class RunWriter:
         self.write("closed", outcome=outcome.value, message=message, done=dict(done or {}))
 
     def write(self, event: str, **fields: Any) -> None:
-        """One line, on disk when this returns."""
-        line = json.dumps({"run": self.run, "at": datetime.now(UTC).isoformat(), "event": event, **fields})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        """One line, kept for good when this returns; `kept` and `taken` are read by `Journal.kept`."""
+        at = datetime.now(UTC).isoformat()
+        self.lines.append(json.dumps({"run": self.run, "at": at, "event": event, **fields}))
+
+
+def _parse_entry(text: str) -> dict[str, Any] | None:
+    """One entry; None when the text is none that this envctl can read."""
+    try:
+        entry: dict[str, Any] = json.loads(text)
+        datetime.fromisoformat(entry["at"])
+        match (str(entry["run"]), entry["event"]):
+            case _, "opened":
+                _ = entry["command"] + entry["who"]
+            case _, "closed":
+                Outcome(entry["outcome"])
+            case _, "operation":
+                _ = entry["name"] + entry["state"]
+            case _, "kept" | "taken":
+                _ = ["".join((each["type"], each["name"], each["id"])) for each in entry["resources"]]
+            case _, str():
+                pass  # a step, or an event of a newer envctl
+            case _:
+                return None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return entry
 
 
 def _read_run(run: str, lines: list[dict[str, Any]]) -> Run:
