@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envctl.actions.adopt_drafting import Drafting
-from envctl.actions.adopt_looking import ASKED_AGAIN, ENVIRONMENT_TYPE, Found, Wanted, look_at_cloud
+from envctl.actions.adopt_looking import ASKED_AGAIN, ENVIRONMENT_TYPE, Compared, Wanted, look_at_cloud
 from envctl.actions.adopt_neighbours import Left, live_environments
 from envctl.actions.planning import PlanOptions, prepare
 from envctl.actions.program import Program, build_program, given_secrets
@@ -190,7 +190,9 @@ def _shown(step: StepEvent) -> str:
     return f"{step.op.value} {name_of(step.urn)}{about}"
 
 
-def _import(workspace: Workspace, program: Program, found: Found, watch: Callable[[EngineEvent], None] | None) -> None:
+def _import(
+    workspace: Workspace, program: Program, found: Compared, watch: Callable[[EngineEvent], None] | None
+) -> None:
     """Runs the program with nothing but what is there, every resource imported by its id."""
     declared = taking_over(without(program.declared, found.absent), found.ids)
 

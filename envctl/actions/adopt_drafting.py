@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envctl.actions.adopt_looking import Found, Wanted, live_environment, look_at_cloud
+from envctl.actions.adopt_looking import Compared, Wanted, live_environment, look_at_cloud
 from envctl.actions.adopt_neighbours import Left, look_around
 from envctl.actions.program import Program, build_program
 from envctl.diagnostics import SourceSpan
@@ -155,7 +155,7 @@ def _less(value: Any, path: KeyPath) -> Any:
     return items
 
 
-def _ignorable(found: Found, program: Program) -> list[Left]:
+def _ignorable(found: Compared, program: Program) -> list[Left]:
     """Properties of the environment that differ, as paths that exist on both sides, with what the file would say."""
     kept: dict[str, Left] = {}
     live = found.live[ENVIRONMENT].inputs if ENVIRONMENT in found.live else {}

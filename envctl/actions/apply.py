@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -269,7 +269,7 @@ def apply(prepared: Prepared, watch: Watch, cancel: threading.Event, *, allow_un
     run = workspace.journal(plan.environment).open(
         f"{verb} {plan.environment}", commit=workspace.commit(), changes=counts
     )
-    _note_kept(run, prepared)
+    _note_kept(run, plan)
     if allow_unknown and any(gate.status is GateStatus.UNKNOWN for gate in plan.gates):
         run.step("allow-unknown", ", ".join(g.id for g in plan.gates if g.status is GateStatus.UNKNOWN))
     try:
@@ -277,6 +277,7 @@ def apply(prepared: Prepared, watch: Watch, cancel: threading.Event, *, allow_un
     except EnvctlError as error:
         run.close(Outcome.REFUSED if isinstance(error, RefusedError) else Outcome.FAILED, error.summary)
         raise
+    _note_taken(run, prepared, applied.done)
     done: dict[str, int] = {}
     for change in applied.done:
         done[change.action.value] = done.get(change.action.value, 0) + 1
@@ -284,25 +285,31 @@ def apply(prepared: Prepared, watch: Watch, cancel: threading.Event, *, allow_un
     return applied
 
 
-def _note_kept(run: RunWriter, prepared: Prepared) -> None:
-    """Writes down what leaves the state and stays in the cloud, and what comes back.
+def _note_kept(run: RunWriter, plan: Plan) -> None:
+    """Writes down what leaves the state and stays in the cloud, before it happens.
 
-    Before it happens: after a kill nothing else would say that it was this stack's. A row that the state still holds
-    is not looked for, so one line too many does no harm.
+    After a kill nothing else would say that it was this stack's. What the state still holds is not looked for, so one
+    line too many does no harm.
     """
     kept = [
         {"type": change.type, "name": change.name, "id": change.id or ""}
-        for change in prepared.plan.pending
+        for change in plan.pending
         if change.action is Action.FORGET and change.type not in SHARED and not is_membership(change.type)
     ]
+    if kept:
+        run.write("kept", resources=kept)
+
+
+def _note_taken(run: RunWriter, prepared: Prepared, done: Iterable[Change]) -> None:
+    """Writes down what came back into the state."""
+    names = {change.name for change in done}
     taken = [
         {"type": claim.type, "name": claim.name, "id": claim.id}
         for claim in prepared.program.claims.each
-        if claim.standing is Standing.KEPT
+        if claim.standing is Standing.KEPT and claim.name in names
     ]
-    for event, resources in (("kept", kept), ("taken", taken)):
-        if resources:
-            run.write(event, resources=resources)
+    if taken:
+        run.write("taken", resources=taken)
 
 
 def _apply(prepared: Prepared, watch: Watch, cancel: threading.Event, run: RunWriter) -> Applied:

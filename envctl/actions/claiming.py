@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from envctl.ownership.claims import Claim, Stack, Standing, claims_on
-from envctl.ownership.looking import Found, ReadingOnce, look, resolved
+from envctl.ownership.looking import Found, ReadingOnce, differences, look
 from envctl.ownership.state import held_rows, pending_names
 from envctl.plan.model import Change, Reason
 from envctl.plan.property_diff import split_path
@@ -104,12 +104,10 @@ def _differing(
     for claim in claims:
         if claim.standing not in {Standing.KEPT, Standing.ASKED}:
             continue
-        resource, live = declared.resource(claim.name), found.live[claim.name]
-        inputs = {key: resolved(value, found.live, secrets) for key, value in resource.inputs.items()}
-        checked = provider.check("", resource.type, {}, inputs)
-        ignored = resource.options.ignore_changes
-        diff = provider.diff("", resource.type, live.id, live.inputs, live.outputs, checked.inputs, ignored)
-        paths = dict.fromkeys(str(split_path(path)[0]) for path in diff.detailed)
+        found_otherwise = differences(
+            provider, declared.resource(claim.name), found.live[claim.name], found.live, secrets
+        )
+        paths = dict.fromkeys(str(split_path(path)[0]) for path in found_otherwise)
         if paths:
             differing[claim.name] = tuple(paths)
     return differing

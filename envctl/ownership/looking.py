@@ -88,6 +88,8 @@ def look(
     provider: Looker,
     secrets: Mapping[str, str],
     known: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    shared: bool = False,
 ) -> Found:
     """Which of the named resources are there.
 
@@ -100,9 +102,10 @@ def look(
         provider: reads.
         secrets: values of environment variables that the program names.
         known: outputs of resources that are not looked at, by logical name: those that the state holds.
+        shared: look at what is the project's own, too.
     """
     looking = _Looking(program, provider, secrets, dict(known or {}))
-    waiting = {r.name: r for r in program.resources if r.name in names and r.type not in SHARED}
+    waiting = {r.name: r for r in program.resources if r.name in names and (shared or r.type not in SHARED)}
     while waiting:
         ready = [r for r in waiting.values() if not any(ref.resource in waiting for ref in identifying(r))]
         assert ready, "a program has no circles"
@@ -126,6 +129,18 @@ def resolved(value: Input, live: Mapping[str, Live], secrets: Mapping[str, str])
     if isinstance(value, list | tuple):
         return [resolved(item, live, secrets) for item in value]
     return value
+
+
+def differences(
+    provider: Provider, resource: Resource, live: Live, around: Mapping[str, Live], secrets: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Paths of the inputs in which a live resource is not as it is declared; `around` holds what it refers to."""
+    inputs = {key: resolved(value, around, secrets) for key, value in resource.inputs.items()}
+    checked = provider.check("", resource.type, {}, inputs)
+    diff = provider.diff(
+        "", resource.type, live.id, live.inputs, live.outputs, checked.inputs, resource.options.ignore_changes
+    )
+    return tuple(diff.detailed) if diff.changes else ()
 
 
 @dataclass(slots=True)
