@@ -21,9 +21,12 @@ from envctl.engine.events import EngineEvent, MessageEvent, Op, Phase, StepEvent
 from envctl.engine.protocol import ExpectedStep, RunOptions
 from envctl.engine.urns import name_of
 from envctl.errors import OutsideError, RefusedError, UsageError
+from envctl.ownership.state import held_rows
 from envctl.plan.property_diff import split_path
+from envctl.spec.model import Environment, Foundation
 from envctl.spec.project import ENVIRONMENTS, load_project
 from envctl.stacks.adoption import taking_over, without
+from envctl.stacks.declaration import StackProgram
 from envctl.stacks.environment import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -126,14 +129,12 @@ def _write(target: Path, text: str) -> None:
 
 def _require_unmanaged(workspace: Workspace, wanted: Wanted) -> None:
     engine = workspace.engine(wanted.stem)
-    if engine.serial() and ENVIRONMENT in {
-        name_of(row["urn"])
-        for row in engine.export_state()["deployment"].get("resources") or []
-        if row["type"] == ENVIRONMENT_TYPE
-    }:
+    held = held_rows(engine.export_state()) if engine.serial() else ()
+    foundation = wanted.stem in workspace.project.files and isinstance(workspace.load(wanted.stem).spec, Foundation)
+    if (held and foundation) or any(row.type == ENVIRONMENT_TYPE for row in held):
         raise RefusedError(
             f"{wanted.stem} is managed already",
-            detail="The state holds its environment.",
+            detail="The state holds what it declares." if foundation else "The state holds its environment.",
             hints=(f"look with\n    envctl preview {wanted.stem}",),
             code="import-managed",
         )
@@ -143,19 +144,23 @@ def _take_over_by_file(
     workspace: Workspace, wanted: Wanted, *, dry_run: bool, watch: Callable[[EngineEvent], None] | None
 ) -> Adoption:
     loaded = workspace.load(wanted.stem)
-    spec = loaded.environment
+    spec = loaded.spec
     said = (spec.project, spec.region, spec.name or wanted.stem)
     if said != (wanted.project, wanted.region, wanted.name):
         raise RefusedError(
-            f"{wanted.stem} is another environment",
+            f"{wanted.stem} is something else",
             detail=f"{loaded.path} says {'/'.join(said)}, asked for was {wanted.project}/{wanted.region}/{wanted.name}.",
             code="import-other",
         )
     program = build_program(workspace, loaded)
     found = look_at_cloud(workspace, program)
-    if ENVIRONMENT not in found.ids:
+    if isinstance(spec, Environment) and ENVIRONMENT not in found.ids:
         raise OutsideError(
             "There is no such environment", detail=found.absent.get(ENVIRONMENT, ""), code="import-missing"
+        )
+    if not found.ids:
+        raise OutsideError(
+            "Nothing of it exists", detail=f"{loaded.path} declares what is not there.", code="import-missing"
         )
     if found.differing:
         raise RefusedError(
@@ -164,10 +169,10 @@ def _take_over_by_file(
             hints=("let the file say what is there, import, and change it afterwards",),
             code="import-differs",
         )
-    if not dry_run:
-        _import(workspace, program, found, watch)
     pending: tuple[str, ...] = ()
     if not dry_run:
+        _import(workspace, program, found, watch)
+        _declare(workspace, without(program.declared, found.absent), program)
         plan = prepare(workspace, wanted.stem, PlanOptions(gates=False)).plan
         pending = (*(change.name for change in plan.pending), *(step.title for step in plan.steps))
     return Adoption(
@@ -194,15 +199,7 @@ def _import(
     workspace: Workspace, program: Program, found: Compared, watch: Callable[[EngineEvent], None] | None
 ) -> None:
     """Runs the program with nothing but what is there, every resource imported by its id."""
-    declared = taking_over(without(program.declared, found.absent), found.ids)
-
-    def run() -> None:
-        from importlib.metadata import version
-
-        from envctl.stacks.register import register
-
-        register(declared, given_secrets(program.loaded), version("pulumi-gcp"))
-
+    run = _running(taking_over(without(program.declared, found.absent), found.ids), program)
     engine = workspace.engine(program.loaded.name)
     events: list[EngineEvent] = []
     planned = engine.preview(run, RunOptions(refresh=False), events.append)
@@ -230,6 +227,43 @@ def _import(
             hints=("the state is true; the same command goes on",),
             code="import-stopped",
         )
+
+
+def _running(declared: StackProgram, program: Program) -> Callable[[], None]:
+    def run() -> None:
+        from importlib.metadata import version
+
+        from envctl.stacks.register import register
+
+        register(declared, given_secrets(program.loaded), version("pulumi-gcp"))
+
+    return run
+
+
+def _declare(workspace: Workspace, declared: StackProgram, program: Program) -> None:
+    """Lets the state say what the file declares, where an import can only say what is there.
+
+    An import keeps every value that the cloud has, those that nobody declared too, and cannot know what no API holds
+    (`forceDestroy`). A run that leaves everything as it is writes that down; one that would do more is not begun.
+    """
+    engine, run = workspace.engine(program.loaded.name), _running(declared, program)
+    events: list[EngineEvent] = []
+    planned = engine.preview(run, RunOptions(refresh=False), events.append)
+    steps = [e for e in events if isinstance(e, StepEvent) and e.phase is Phase.PRE]
+    if planned.ok and all(_of_the_state(step) for step in steps):
+        expected = tuple(ExpectedStep(e.urn, e.op, changed_keys=e.diffs) for e in steps)
+        engine.up(run, RunOptions(refresh=False, expected=expected, message="import"), lambda _event: None)
+
+
+_OF_THE_PROVIDER = frozenset({"forceDestroy", "deletionPolicy", "deletionProtection"})
+"""Inputs that no API holds."""
+
+
+def _of_the_state(step: StepEvent) -> bool:
+    """Whether a step changes what the state says and nothing in the cloud."""
+    if step.op is Op.UPDATE:
+        return all(split_path(path)[0] in _OF_THE_PROVIDER for path in (step.detailed_diff or step.diffs))
+    return step.op is Op.SAME
 
 
 _DECLARED_LABELS = frozenset({"labels", "resourceLabels", "pulumiLabels"})

@@ -133,7 +133,7 @@ def _refused_by_owner(plan: Plan) -> RefusedError | None:
     return RefusedError(
         f"{plan.environment} would create what exists already; nothing was changed",
         detail="\n".join(gate.summary for gate in found),
-        hints=tuple(dict.fromkeys(hint for gate in found for hint in gate.hints)),
+        hints=("the plan names the ways out, one by one",),
         code="exists-already",
     )
 

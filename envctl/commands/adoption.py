@@ -55,7 +55,7 @@ def import_(
     engine: EngineOption = None,
     format_: Annotated[TableFormat, typer.Option("--format", help="How to write it.")] = TableFormat.TEXT,
 ) -> int:
-    """Take over environments that exist: write their files, fill the state, change nothing in the cloud."""
+    """Take over what exists: write the file of an environment, or read a lost state back; changes nothing in the cloud."""
     from envctl.actions.adopt import adopt
     from envctl.report.adopt_report import dump_adoptions, render_adoption
 
@@ -97,7 +97,7 @@ def _wanted(
             raise UsageError("import needs ENV, or --project alone for all its environments")
         return wanted_of(workspace, project, region)
     if environment in workspace.project.files:
-        spec = workspace.load(environment).environment
+        spec = workspace.load(environment).spec
         return [Wanted(environment, project or spec.project, region or spec.region, name or spec.name or environment)]
     if project is None or region is None:
         raise UsageError(

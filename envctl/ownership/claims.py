@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from envctl.ownership.looking import Found
 from envctl.ownership.state import HeldRow, is_membership
+from envctl.stacks.adoption import identifying
 from envctl.stacks.declaration import StackProgram
 from envctl.stacks.marks import OwnerMark, mark_of
 
@@ -85,6 +86,7 @@ def claims_on(program: StackProgram, found: Found, stack: Stack) -> tuple[Claim,
 
 def _claims(program: StackProgram, found: Found, stack: Stack) -> Iterable[Claim]:
     holders = {(row.type, row.id): row.name for row in stack.held}
+    refused: set[str] = set()
     for resource in program.resources:
         name, type_ = resource.name, resource.type
         if (refusal := found.unread.get(name)) is not None:
@@ -95,6 +97,10 @@ def _claims(program: StackProgram, found: Found, stack: Stack) -> Iterable[Claim
             identifier, mark = found.ids[name], mark_of(live.outputs)
             other = holders.get((type_, live.id)) or holders.get((type_, identifier)) or ""
             standing = Standing.DOUBLED if other else _standing(name, type_, {identifier, live.id}, mark, stack)
+            if standing is Standing.GRANTED and any(ref.resource in refused for ref in identifying(resource)):
+                continue  # a membership on what is not to be touched: told of once
+            if standing.refused:
+                refused.add(name)
             yield Claim(name, type_, identifier, standing, mark, other)
 
 
