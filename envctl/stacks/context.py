@@ -39,7 +39,8 @@ class ProgramContext:
     when nothing else does. `adopted` maps logical names to import ids of objects that exist and are to be taken
     over (`envctl.stacks.adoption` says which can be). `foundation_outputs` are the exports of the foundation's
     stack, if it was applied. `secrets` holds values of environment variables that the spec names.
-    `shared_bindings` are those that other environments' files declare too: they outlive this stack.
+    `shared_bindings` are those that other environments' files declare too: they outlive this stack. `project_id` is
+    the `id` of `envctl.yaml`, which marks what the stack makes as its own; None while the project has none.
     """
 
     project_number: str
@@ -51,3 +52,4 @@ class ProgramContext:
     foundation_outputs: Mapping[str, Any] | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
     shared_bindings: frozenset[BindingTarget] = frozenset()
+    project_id: str | None = None
