@@ -198,9 +198,9 @@ def _snapshots_elsewhere(s: Setting) -> bool:
     bucket = snapshot_bucket(s)
     if bucket is None or bucket.startswith("${"):
         return False
-    own = {item.name for item in s.spec.buckets.values()}
+    own = {item.given_name for item in s.spec.buckets.values()}
     # Buckets that the file leaves unnamed are called PROJECT-ENVIRONMENT-KEY (envctl.spec.names).
-    unnamed = (key for key, item in s.spec.buckets.items() if item.name is None)
+    unnamed = (key for key, item in s.spec.buckets.items() if item.given_name is None)
     return bucket not in own and not any(
         bucket.startswith(f"{s.project}-") and bucket.endswith(f"-{key}") for key in unnamed
     )

@@ -24,6 +24,7 @@ from envctl.iam_targets import (
     Target,
     bucket_resource,
     members_of,
+    secret_resource,
     target_named,
     targets_of,
 )
@@ -255,7 +256,7 @@ def _bindings_of_file(setting: Setting) -> Iterator[Binding]:
     """What the file grants in so many words: bucket access, secret and repository readers, extra bindings."""
     spec = setting.spec
     for name, bucket in spec.buckets.items():
-        target = Target(bucket_resource(bucket.name), f"buckets.{name}", ours=True)
+        target = Target(bucket_resource(bucket.given_name), f"buckets.{name}", ours=True)
         for role, members in (
             ("roles/storage.objectAdmin", bucket.access.object_admin),
             ("roles/storage.objectViewer", bucket.access.object_viewer),
@@ -265,7 +266,7 @@ def _bindings_of_file(setting: Setting) -> Iterator[Binding]:
                 setting, "spec.bucket-access", role, "bucket", target, members, f"buckets.{name}.access"
             )
     for name, secret in (spec.secrets.create if spec.secrets else {}).items():
-        full = f"//secretmanager.googleapis.com/projects/{spec.project}/secrets/{secret.name}" if secret.name else None
+        full = secret_resource(spec.project, secret.given_name)
         target = Target(full, f"secrets.{name}", ours=True)
         yield from _granted(
             setting,

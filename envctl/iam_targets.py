@@ -105,9 +105,9 @@ def targets_of(kind: str, setting: Setting) -> tuple[Target, ...]:
             return (Target(name, "encryption.key", ours=setting.key_project == setting.project),)
         case "environment_bucket" | "custom_bucket":
             bucket = spec.buckets.get("environment")
-            return (Target(bucket_resource(bucket.name if bucket else None), "buckets.environment", ours=True),)
+            return (Target(bucket_resource(bucket.given_name if bucket else None), "buckets.environment", ours=True),)
         case "dataflow_staging_bucket":
-            return (Target(bucket_resource(spec.buckets["staging"].name), "buckets.staging", ours=True),)
+            return (Target(bucket_resource(spec.buckets["staging"].given_name), "buckets.staging", ours=True),)
         case "snapshot_bucket":
             return (Target(bucket_resource(snapshot_bucket(setting)), "", ours=False),)
         case "artifact_registry_pypi_repo":
@@ -154,6 +154,11 @@ def bucket_resource(name: str | None) -> str | None:
     return f"//storage.googleapis.com/projects/_/buckets/{name}" if name else None
 
 
+def secret_resource(project: str, name: str | None) -> str | None:
+    """Full resource name of a secret; None for a secret without a name yet."""
+    return f"//secretmanager.googleapis.com/projects/{project}/secrets/{name}" if name else None
+
+
 def _secret_targets(setting: Setting) -> Iterator[Target]:
     """Least privilege: the backend's own secrets by name prefix, every other secret one by one."""
     secrets = setting.spec.secrets
@@ -180,13 +185,9 @@ def target_named(on: str, setting: Setting) -> tuple[str, Target]:
         )
     if on.startswith("buckets."):
         bucket = setting.spec.buckets.get(on.removeprefix("buckets."))
-        return "bucket", Target(bucket_resource(bucket.name if bucket else None), on, ours=True)
+        return "bucket", Target(bucket_resource(bucket.given_name if bucket else None), on, ours=True)
     if on.startswith("secrets."):
         secret = setting.spec.secrets.create.get(on.removeprefix("secrets.")) if setting.spec.secrets else None
-        name = (
-            f"//secretmanager.googleapis.com/projects/{setting.project}/secrets/{secret.name}"
-            if secret and secret.name
-            else None
-        )
+        name = secret_resource(setting.project, secret.given_name if secret else None)
         return "secret", Target(name, on, ours=True)
     return "kms_key", targets_of("kms_key", setting)[0]

@@ -12,7 +12,7 @@ from envctl.ownership.state import held_rows, pending_names
 from envctl.plan.model import Change, Reason
 from envctl.plan.property_diff import split_path
 from envctl.stacks.declaration import StackProgram
-from envctl.stacks.imports import import_asked
+from envctl.stacks.import_requests import import_asked
 from envctl.stacks.marks import OwnerMark
 
 if TYPE_CHECKING:

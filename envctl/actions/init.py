@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from envctl.errors import OutsideError, UsageError
+from envctl.spec.project_id import new_project_id
 
 _FILES = {
     "envctl.yaml": "envctl.yaml",
@@ -57,6 +58,7 @@ def init(request: InitRequest) -> Initialized:
         "@PROJECT@": _checked(request.project_id, _PROJECT_ID, "project id"),
         "@REGION@": _checked(request.region, _REGION, "region"),
         "@IMAGE@": _IMAGE,
+        "@ID@": new_project_id(),
     }
     if request.directory.exists() and not request.directory.is_dir():
         raise UsageError(f"{request.directory} is a file, not a folder", code="init-directory")

@@ -165,6 +165,7 @@ def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
         adopted={},
         foundation_outputs=_foundation_outputs(workspace, loaded),
         secrets=given_secrets(loaded),
+        project_id=workspace.project.id,
     )
     return replace(context, shared_bindings=shared_bindings(loaded, context, _siblings(workspace, loaded)))
 

@@ -128,9 +128,25 @@ def up(
     if not environment and not all_:
         raise UsageError("Which environment?", hints=("envctl up ENV", "envctl up --all"))
     names = names_of(workspace, [environment] if environment else None, all_=all_)
+    workspace = _with_id(workspace)
     if len(names) == 1:
         return _apply(_prepare(workspace, names[0], options), yes=yes, confirm=confirm, allow_unknown=allow_unknown)
     return _up_all(workspace, names, options, yes=yes, confirm=confirm, allow_unknown=allow_unknown)
+
+
+def _with_id(workspace: Workspace) -> Workspace:
+    """The workspace whose project has an id; one without gets it now, before anything is made that should carry it."""
+    if workspace.project.id is not None:
+        return workspace
+    from dataclasses import replace
+
+    from envctl.spec.project_id import write_project_id
+
+    project = write_project_id(workspace.project)
+    CONSOLE.warn(
+        f"Wrote `id: {project.id}` into envctl.yaml: it marks what this project owns in the cloud. Keep it, and commit it."
+    )
+    return replace(workspace, project=project)
 
 
 def _up_all(

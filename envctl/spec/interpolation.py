@@ -129,6 +129,10 @@ class _Run:
         match path:
             case ("name",):
                 return self.name
+            case ("buckets", str(key), "name") | ("secrets", "create", str(key), "name") if (
+                at(self.root, (*path[:-1], "existing")) is not None
+            ):
+                return self.made_of(span, str, show((*path[:-1], "existing")))
             case ("buckets", str(key), "name") if at(self.root, ("buckets", key)) is not None:
                 return self.made_of(
                     span, lambda project, name: names.bucket_name(project, name, key), "project", "name"

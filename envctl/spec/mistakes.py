@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from envctl.diagnostics import Diagnostic, Hint
 from envctl.spec.codes import problem
-from envctl.spec.forms import ACCOUNT_NAME, NAME, PROJECT_ID, REGION, VARIABLE_NAME
+from envctl.spec.forms import ACCOUNT_NAME, NAME, OWNER_ID, PROJECT_ID, REGION, VARIABLE_NAME
 from envctl.spec.nearest import nearest
 from envctl.spec.shape import keys_of, models_at
 from envctl.spec.tree import Entries, Items, KeyPath, Leaf, Node, at, child, key_span, nearest_span, show
@@ -35,6 +35,7 @@ _FORMS = {
     REGION: "a region such as `europe-west1`",
     NAME: "1 to 63 of a-z, 0-9 and `-`, beginning with a letter and not ending with `-`",
     ACCOUNT_NAME: "6 to 30 of a-z, 0-9 and `-`, beginning with a letter and not ending with `-`",
+    OWNER_ID: "12 of a-z and 0-9, beginning with a letter",
     VARIABLE_NAME: "the name of an environment variable",
 }
 _MOST_KEYS = 12

@@ -23,6 +23,7 @@ from envctl.spec.blocks.airflow import (
 )
 from envctl.spec.blocks.base import (
     Block,
+    Import,
     Integration,
     Label,
     Name,
@@ -143,6 +144,8 @@ class Environment(Block):
     """What the file describes."""
     name: Name | None = None
     """Name of the Composer environment; the file's name when left out. Fixed at creation."""
+    import_: Import = None
+    """`true`, once: the next `up` takes over the Composer environment that exists under the name."""
     foundation: str | None = None
     """The foundation that this environment shares network, keys or channels with, by the name of its file."""
     project: ProjectId

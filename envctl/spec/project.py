@@ -42,6 +42,7 @@ class Project:
     Attributes:
         root: absolute folder of `envctl.yaml`.
         name: the Pulumi project's name.
+        id: what marks its objects in the cloud as its own; None until `write_project_id` of `envctl.spec.project_id`.
         backend: address of the Pulumi state backend; None keeps it below `.envctl/`.
         secrets_provider: how secrets in the state are encrypted, in Pulumi's words.
         impersonate: address of the service account to act as on Google Cloud.
@@ -112,6 +113,7 @@ def load_project(root: Path) -> Project:
     return Project(
         root=root,
         name=settings.name,
+        id=settings.id,
         backend=settings.backend,
         secrets_provider=settings.secrets_provider,
         impersonate=settings.impersonate,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from envctl.spec.forms import ACCOUNT_ADDRESS
+from envctl.spec.forms import ACCOUNT_ADDRESS, OWNER_ID
 from envctl.spec.model import Block, Name, ProjectId
 
 
@@ -29,6 +29,8 @@ class ProjectSettings(Block):
 
     name: Name
     """Name of the Pulumi project; changing it later makes every stack a new one."""
+    id: Annotated[str, Field(pattern=OWNER_ID)] | None = None
+    """Whose the objects of this project are: a random word that `envctl init` or the first `up` writes, and that stays."""
     envctl: str = ""
     """The versions of envctl that may work on this project, as a PEP 440 specifier."""
     backend: Annotated[str, Field(pattern=r"^(file|gs|s3|azblob|https)://")] | None = None

@@ -230,8 +230,8 @@ def _foreign_holder(binding: Binding) -> Holder:
     )
 
 
-def bucket_holder(name: Input, owner: str, *, outlives: bool) -> Holder:
-    """Memberships of a bucket's allow policy."""
+def bucket_holder(name: Input, owner: str | None, *, outlives: bool) -> Holder:
+    """Memberships of a bucket's allow policy; without an owner the bucket is somebody else's."""
     return Holder("gcp:storage/bucketIAMMember:BucketIAMMember", {"bucket": name}, owner, outlives)
 
 
@@ -247,13 +247,13 @@ def account_holder() -> Holder:
     )
 
 
-def secret_holder(project: str, owner: str) -> Holder:
-    """Memberships of a secret's allow policy."""
+def secret_holder(project: str, secret: Input, owner: str | None) -> Holder:
+    """Memberships of a secret's allow policy; without an owner the secret is somebody else's."""
     return Holder(
         "gcp:secretmanager/secretIamMember:SecretIamMember",
-        {"project": project, "secretId": Ref(owner, "secretId")},
+        {"project": project, "secretId": secret},
         owner,
-        outlives=False,
+        outlives=owner is None,
     )
 
 

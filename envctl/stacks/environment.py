@@ -6,6 +6,7 @@ from envctl.composer import Links, environment_arguments, environment_fields
 from envctl.spec.model import Environment
 from envctl.stacks.components import Group
 from envctl.stacks.declaration import Options, Resource, Timeouts
+from envctl.stacks.marks import OWNER_LABEL
 from envctl.stacks.scope import Scope
 
 ENVIRONMENT = "environment"
@@ -18,10 +19,10 @@ _TIMEOUTS = Timeouts(create=150, update=180, delete=90)
 PACKAGES = "config.softwareConfig.pypiPackages"
 """Owned by the API client: the program neither sets nor compares it."""
 
-PROVENANCE = ("labels.envctl-version", "labels.envctl-commit")
-"""Labels that say which envctl and which commit made the environment: written once, never compared.
+PROVENANCE = ("labels.envctl-version", "labels.envctl-commit", f"labels.{OWNER_LABEL}")
+"""Labels that say whose the environment is, and which envctl and which commit made it: written once, never compared.
 
-An update takes minutes, and every new commit and every new envctl would cost one per environment.
+An update takes minutes, and every new commit, every new envctl and a new `id` would cost one per environment.
 """
 
 

@@ -7,6 +7,7 @@ from envctl.stacks.declaration import Input, Ref
 from envctl.stacks.environment import ENVIRONMENT
 from envctl.stacks.network import NetworkLinks
 from envctl.stacks.scope import Scope
+from envctl.stacks.storage import bucket_resource_name
 
 
 def environment_exports(scope: Scope, spec: Environment, account: str) -> dict[str, Input]:
@@ -22,7 +23,10 @@ def environment_exports(scope: Scope, spec: Environment, account: str) -> dict[s
         "serviceAccount": account,
     }
     if spec.buckets:
-        exports["buckets"] = {key: Ref(f"bucket-{key}", "name") for key in sorted(spec.buckets)}
+        exports["buckets"] = {
+            key: bucket.existing or Ref(bucket_resource_name(key), "name")
+            for key, bucket in sorted(spec.buckets.items())
+        }
     if spec.node_pools:
         exports["cluster"] = Ref("cluster", "name")
     return exports

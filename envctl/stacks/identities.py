@@ -62,6 +62,7 @@ def account_resources(scope: Scope, account: ServiceAccount) -> list[Resource]:
                 "accountId": account.name,
                 "project": scope.project,
                 "displayName": f"Cloud Composer environment {scope.name}",
+                **scope.description,
             },
             origin=("serviceAccount",),
             # Replaced only for another id, so the new account can be there before the environment that moves to it.

@@ -37,7 +37,7 @@ def named_foundation(foundation: Loaded | None) -> Foundation | None:
 
 def _named_buckets(buckets: Mapping[str, Bucket], project: str, name: str) -> dict[str, Bucket]:
     return {
-        key: bucket.model_copy(update={"name": bucket.name or bucket_name(project, name, key)})
+        key: bucket.model_copy(update={"name": bucket.given_name or bucket_name(project, name, key)})
         for key, bucket in buckets.items()
     }
 
@@ -46,7 +46,7 @@ def _named_secrets(secrets: Secrets | None, name: str) -> Secrets | None:
     if secrets is None:
         return None
     created = {
-        key: secret.model_copy(update={"name": secret.name or secret_name(name, key)})
+        key: secret.model_copy(update={"name": secret.given_name or secret_name(name, key)})
         for key, secret in secrets.create.items()
     }
     return secrets.model_copy(update={"create": created})

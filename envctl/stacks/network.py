@@ -9,11 +9,21 @@ from envctl.stacks.components import Group
 from envctl.stacks.declaration import Input, Options, Ref, Resource, SpecPath
 from envctl.stacks.scope import Scope
 
+NETWORK = "network"
+SUBNETWORK = "subnetwork"
+FIREWALL_INTERNAL = "firewall-internal"
+FIREWALL_HEALTH_CHECKS = "firewall-health-checks"
+ROUTER = "router"
+NAT = "nat"
+
 PODS_RANGE = "pods"
 SERVICES_RANGE = "services"
 
 # Sources of Google's health checks ("Health checks overview", cloud.google.com/load-balancing/docs, read 2026-11).
 _HEALTH_CHECK_RANGES = ["130.211.0.0/22", "35.191.0.0/16"]
+
+# The provider replaces a network or a subnet for another description: a new `id`, or an older stack, must not cost that.
+_WRITTEN_ONCE = ("description",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +39,7 @@ class NetworkLinks:
 def network_resources(scope: Scope, vpc: Vpc, origin: SpecPath) -> list[Resource]:
     """Network, subnet with its secondary ranges, firewall, and the way out (router and NAT) when asked for."""
     replaced = Options(delete_before_replace=True)
-    network = Ref("network")
+    network = Ref(NETWORK)
     ranges = {PODS_RANGE: vpc.pods, SERVICES_RANGE: vpc.services}
     secondary = [{"rangeName": name, "ipCidrRange": cidr} for name, cidr in ranges.items() if cidr is not None]
     subnetwork: dict[str, Input] = {
@@ -37,6 +47,7 @@ def network_resources(scope: Scope, vpc: Vpc, origin: SpecPath) -> list[Resource
         "project": scope.project,
         "region": scope.region,
         "network": network,
+        **scope.description,
         "ipCidrRange": vpc.subnet,
         "privateIpGoogleAccess": True,
     }
@@ -50,15 +61,20 @@ def network_resources(scope: Scope, vpc: Vpc, origin: SpecPath) -> list[Resource
         }
     resources = [
         Resource(
-            name="network",
+            name=NETWORK,
             type="gcp:compute/network:Network",
             parent=Group.NETWORK,
-            inputs={"name": f"{scope.name}-network", "project": scope.project, "autoCreateSubnetworks": False},
+            inputs={
+                "name": f"{scope.name}-network",
+                "project": scope.project,
+                **scope.description,
+                "autoCreateSubnetworks": False,
+            },
             origin=origin,
-            options=Options(delete_before_replace=True, protect=scope.protect),
+            options=Options(delete_before_replace=True, protect=scope.protect, ignore_changes=_WRITTEN_ONCE),
         ),
         Resource(
-            name="subnetwork",
+            name=SUBNETWORK,
             type="gcp:compute/subnetwork:Subnetwork",
             parent=Group.NETWORK,
             inputs=subnetwork,
@@ -68,15 +84,16 @@ def network_resources(scope: Scope, vpc: Vpc, origin: SpecPath) -> list[Resource
                 "secondaryIpRanges": (*origin, "pods" if vpc.pods else "services"),
                 "logConfig": (*origin, "flowLogs"),
             },
-            options=Options(delete_before_replace=True, protect=scope.protect),
+            options=Options(delete_before_replace=True, protect=scope.protect, ignore_changes=_WRITTEN_ONCE),
         ),
         Resource(
-            name="firewall-internal",
+            name=FIREWALL_INTERNAL,
             type="gcp:compute/firewall:Firewall",
             parent=Group.NETWORK,
             inputs={
                 "name": f"{scope.name}-allow-internal",
                 "project": scope.project,
+                **scope.description,
                 "network": network,
                 "direction": "INGRESS",
                 "sourceRanges": [vpc.subnet, *(cidr for cidr in ranges.values() if cidr is not None)],
@@ -87,12 +104,13 @@ def network_resources(scope: Scope, vpc: Vpc, origin: SpecPath) -> list[Resource
             options=replaced,
         ),
         Resource(
-            name="firewall-health-checks",
+            name=FIREWALL_HEALTH_CHECKS,
             type="gcp:compute/firewall:Firewall",
             parent=Group.NETWORK,
             inputs={
                 "name": f"{scope.name}-allow-health-checks",
                 "project": scope.project,
+                **scope.description,
                 "network": network,
                 "direction": "INGRESS",
                 "sourceRanges": _HEALTH_CHECK_RANGES,
@@ -111,12 +129,13 @@ def _way_out(scope: Scope, network: Ref, origin: SpecPath) -> list[Resource]:
     """Router and NAT: how private nodes reach package indexes and APIs outside Google."""
     return [
         Resource(
-            name="router",
+            name=ROUTER,
             type="gcp:compute/router:Router",
             parent=Group.NETWORK,
             inputs={
                 "name": f"{scope.name}-router",
                 "project": scope.project,
+                **scope.description,
                 "region": scope.region,
                 "network": network,
             },
@@ -124,14 +143,14 @@ def _way_out(scope: Scope, network: Ref, origin: SpecPath) -> list[Resource]:
             options=Options(delete_before_replace=True),
         ),
         Resource(
-            name="nat",
+            name=NAT,
             type="gcp:compute/routerNat:RouterNat",
             parent=Group.NETWORK,
             inputs={
                 "name": f"{scope.name}-nat",
                 "project": scope.project,
                 "region": scope.region,
-                "router": Ref("router", "name"),
+                "router": Ref(ROUTER, "name"),
                 "natIpAllocateOption": "AUTO_ONLY",
                 "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES",
             },
@@ -144,8 +163,8 @@ def _way_out(scope: Scope, network: Ref, origin: SpecPath) -> list[Resource]:
 def own_links(vpc: Vpc) -> NetworkLinks:
     """Links into the VPC that the same stack declares."""
     return NetworkLinks(
-        network=Ref("network"),
-        subnetwork=Ref("subnetwork"),
+        network=Ref(NETWORK),
+        subnetwork=Ref(SUBNETWORK),
         pods_range=PODS_RANGE if vpc.pods else None,
         services_range=SERVICES_RANGE if vpc.services else None,
     )

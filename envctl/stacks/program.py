@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from envctl.composer import Links
 from envctl.errors import UsageError
 from envctl.iam_roles import Binding, required_apis, required_bindings
 from envctl.spec.loader import Loaded
-from envctl.spec.model import Environment, Foundation
+from envctl.spec.model import Bucket, Environment, Foundation, ManagedSecret
 from envctl.stacks.adoption import without
 from envctl.stacks.apis import api_of, api_resources, foundation_apis
 from envctl.stacks.bindings import (
@@ -185,6 +185,7 @@ def _scope(loaded: Loaded, spec: Environment | Foundation, context: ProgramConte
         user_labels=spec.labels,
         context=context,
         own_labels=has_own_labels(spec),
+        stack=loaded.name,
     )
 
 
@@ -240,9 +241,10 @@ def _channels(spec: Environment, foundation: Loaded | None) -> tuple[str, ...]:
 
 
 def _environment_bucket(spec: Environment) -> Input:
-    if ENVIRONMENT_BUCKET not in spec.buckets:
+    bucket = spec.buckets.get(ENVIRONMENT_BUCKET)
+    if bucket is None:
         return None
-    return Ref(bucket_resource_name(ENVIRONMENT_BUCKET), "name")
+    return bucket.existing or Ref(bucket_resource_name(ENVIRONMENT_BUCKET), "name")
 
 
 def _holders(scope: Scope, spec: Environment, key: Input, account: str) -> Holders:
@@ -256,12 +258,9 @@ def _holders(scope: Scope, spec: Environment, key: Input, account: str) -> Holde
     holders[f"buckets.{ENVIRONMENT_BUCKET}"] = bucket_holder(
         Ref(ENVIRONMENT, "storageConfig.bucket"), ENVIRONMENT, outlives=False
     )
-    for name, bucket in spec.buckets.items():
-        logical = bucket_resource_name(name)
-        holders[f"buckets.{name}"] = bucket_holder(Ref(logical, "name"), logical, outlives=bucket.retain is not False)
+    holders |= _bucket_holders(spec.buckets)
     if spec.secrets is not None:
-        for name in spec.secrets.create:
-            holders[f"secrets.{name}"] = secret_holder(scope.project, secret_resource_name(name))
+        holders |= _secret_holders(scope.project, spec.secrets.create)
     if spec.repository is not None:
         holders["repository"] = repository_holder(scope.project, scope.region, REPOSITORY)
     member = f"serviceAccount:{account}" if spec.service_account.email is None else None
@@ -270,17 +269,32 @@ def _holders(scope: Scope, spec: Environment, key: Input, account: str) -> Holde
 
 def _foundation_holders(scope: Scope, spec: Foundation, key: Input) -> Holders:
     """Allow policies of what a foundation declares, by address in the file."""
-    holders = {
-        f"buckets.{name}": bucket_holder(
-            Ref(bucket_resource_name(name), "name"), bucket_resource_name(name), outlives=bucket.retain is not False
-        )
-        for name, bucket in spec.buckets.items()
-    }
+    holders = _bucket_holders(spec.buckets)
     if spec.repository is not None:
         holders["repository"] = repository_holder(scope.project, scope.region, REPOSITORY)
     if key is not None:
         holders["encryption.key"] = key_holder(key, KEY if isinstance(key, Ref) else None)
     return Holders(holders)
+
+
+def _bucket_holders(buckets: Mapping[str, Bucket]) -> dict[str, Holder]:
+    """Allow policies of buckets: of those of the stack, and of those that exist and stay whose they are."""
+    holders: dict[str, Holder] = {}
+    for key, bucket in buckets.items():
+        owner = bucket_resource_name(key) if bucket.existing is None else None
+        name = Ref(owner, "name") if owner else bucket.existing
+        holders[f"buckets.{key}"] = bucket_holder(name, owner, outlives=bucket.retain is not False)
+    return holders
+
+
+def _secret_holders(project: str, secrets: Mapping[str, ManagedSecret]) -> dict[str, Holder]:
+    """Allow policies of secrets, the stack's own and existing ones."""
+    holders: dict[str, Holder] = {}
+    for key, secret in secrets.items():
+        owner = secret_resource_name(key) if secret.existing is None else None
+        name = Ref(owner, "secretId") if owner else secret.existing
+        holders[f"secrets.{key}"] = secret_holder(project, name, owner)
+    return holders
 
 
 def _stages(memberships: Iterable[Resource]) -> tuple[list[Resource], list[Resource], list[Resource]]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from envctl.stacks.context import ProgramContext
-
-LABEL_LENGTH = 63
-"""Labels hold up to 63 of a-z, 0-9, _ and - ("Labels overview", cloud.google.com/resource-manager/docs, read 2026-11)."""
+from envctl.stacks.marks import OWNER_LABEL, OwnerMark, label
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +21,29 @@ class Scope:
     context: ProgramContext
     own_labels: bool = True
     """False for what existed before its file: then only the file's labels count."""
+    stack: str = ""
+    """The file's stem, where it differs from the name."""
+
+    @property
+    def mark(self) -> OwnerMark | None:
+        """What marks an object as this stack's; None for a project without an id, and for what existed before its file."""
+        if self.context.project_id is None or not self.own_labels:
+            return None
+        return OwnerMark(self.context.project_id, self.stack or self.name)
+
+    @property
+    def description(self) -> dict[str, str]:
+        """The input `description` of what has no labels: the mark; nothing without one."""
+        return {"description": self.mark.description} if self.mark else {}
 
     @property
     def labels(self) -> dict[str, str]:
-        """Labels of everything that the stack owns; the file's own win."""
-        if not self.own_labels:
-            return dict(sorted(self.user_labels.items()))
-        return dict(sorted({"managed-by": "envctl", "envctl-stack": label(self.name), **self.user_labels}.items()))
+        """Labels of everything that the stack owns."""
+        return self.labels_with({})
+
+    def labels_with(self, others: Mapping[str, str]) -> dict[str, str]:
+        """Labels of one thing that the file gives more to: over the file's general ones stand its own, over all envctl's."""
+        return dict(sorted({**self.user_labels, **others, **self._own()}.items()))
 
     @property
     def environment_labels(self) -> dict[str, str]:
@@ -43,9 +56,10 @@ class Scope:
         built = {"envctl-version": label(self.context.envctl_version)}
         if self.context.commit:
             built["envctl-commit"] = label(self.context.commit[:12])
-        return dict(sorted({**self.labels, **built, **self.user_labels}.items()))
+        return dict(sorted({**self.labels, **built}.items()))
 
-
-def label(text: str) -> str:
-    """`text` as a label value: lower case, what is not allowed becomes a hyphen, at most 63 characters."""
-    return re.sub(r"[^a-z0-9_-]", "-", text.lower())[:LABEL_LENGTH]
+    def _own(self) -> dict[str, str]:
+        if not self.own_labels:
+            return {}
+        owner = {OWNER_LABEL: self.mark.text} if self.mark else {}
+        return {"managed-by": "envctl", "envctl-stack": label(self.name), **owner}

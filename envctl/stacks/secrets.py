@@ -17,7 +17,7 @@ def secret_resource_name(key: str) -> str:
 
 
 def secret_resources(scope: Scope, secrets: Mapping[str, ManagedSecret]) -> list[Resource]:
-    """One empty secret per entry, in order of their keys."""
+    """One empty secret per entry that is not `existing`, in order of their keys."""
     return [
         Resource(
             name=secret_resource_name(key),
@@ -27,7 +27,7 @@ def secret_resources(scope: Scope, secrets: Mapping[str, ManagedSecret]) -> list
                 "secretId": secrets[key].name or secret_name(scope.name, key),
                 "project": scope.project,
                 "replication": {"auto": {}},
-                "labels": dict(sorted({**scope.labels, **secrets[key].labels}.items())),
+                "labels": scope.labels_with(secrets[key].labels),
             },
             origin=("secrets", "create", key),
             fields={
@@ -37,4 +37,5 @@ def secret_resources(scope: Scope, secrets: Mapping[str, ManagedSecret]) -> list
             options=Options(delete_before_replace=True, protect=scope.protect),
         )
         for key in sorted(secrets)
+        if secrets[key].existing is None
     ]

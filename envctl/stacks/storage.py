@@ -21,12 +21,12 @@ def bucket_resource_name(key: str) -> str:
 
 
 def bucket_resources(scope: Scope, buckets: Mapping[str, Bucket], kms_key: Input) -> list[Resource]:
-    """One bucket per entry, in order of their keys.
+    """One bucket per entry that is not `existing`, in order of their keys.
 
     A bucket in the key's location is encrypted with it (KMS keys serve their own location only). Unless the file
     says `retain: false`, a bucket outlives its stack: it holds data that nothing can make again.
     """
-    return [_bucket(scope, key, buckets[key], kms_key) for key in sorted(buckets)]
+    return [_bucket(scope, key, buckets[key], kms_key) for key in sorted(buckets) if buckets[key].existing is None]
 
 
 def _bucket(scope: Scope, key: str, bucket: Bucket, kms_key: Input) -> Resource:
@@ -43,7 +43,7 @@ def _bucket(scope: Scope, key: str, bucket: Bucket, kms_key: Input) -> Resource:
         # Off is said, too: the provider keeps what it finds where nothing is said.
         "versioning": {"enabled": bucket.versioning},
         "forceDestroy": bucket.retain is False,
-        "labels": dict(sorted({**scope.labels, **bucket.labels}.items())),
+        "labels": scope.labels_with(bucket.labels),
     }
     if bucket.lifecycle:
         inputs["lifecycleRules"] = [rule for written in bucket.lifecycle for rule in lifecycle_rules(written)]

@@ -9,29 +9,37 @@ from envctl.stacks.environment import ENVIRONMENT
 from envctl.stacks.scope import Scope
 
 
+def config_map_resource_name(name: str) -> str:
+    """Logical name of the config map under `userWorkloads.configMaps.<name>`."""
+    return f"config-map-{name}"
+
+
+def workload_secret_resource_name(name: str) -> str:
+    """Logical name of the Kubernetes secret under `userWorkloads.secrets.<name>`."""
+    return f"workload-secret-{name}"
+
+
 def workload_resources(scope: Scope, workloads: UserWorkloads) -> list[Resource]:
     """Config maps, then secrets, each in order of its name; values of secrets come from the caller's environment."""
     resources: list[Resource] = []
     for name in sorted(workloads.config_maps):
         data = dict(sorted(workloads.config_maps[name].data.items()))
-        resources.append(
-            _resource(scope, "UserWorkloadsConfigMap", "config-map", name, data, ("userWorkloads", "configMaps", name))
-        )
+        logical, origin = config_map_resource_name(name), ("userWorkloads", "configMaps", name)
+        resources.append(_resource(scope, "UserWorkloadsConfigMap", logical, name, data, origin))
     for name in sorted(workloads.secrets):
         values = {
             key: CallerSecret(value.env, base64=True) for key, value in sorted(workloads.secrets[name].data.items())
         }
-        resources.append(
-            _resource(scope, "UserWorkloadsSecret", "workload-secret", name, values, ("userWorkloads", "secrets", name))
-        )
+        logical, origin = workload_secret_resource_name(name), ("userWorkloads", "secrets", name)
+        resources.append(_resource(scope, "UserWorkloadsSecret", logical, name, values, origin))
     return resources
 
 
 def _resource(
-    scope: Scope, kind: str, prefix: str, name: str, data: dict[str, Input], origin: tuple[str, ...]
+    scope: Scope, kind: str, logical: str, name: str, data: dict[str, Input], origin: tuple[str, ...]
 ) -> Resource:
     return Resource(
-        name=f"{prefix}-{name}",
+        name=logical,
         type=f"gcp:composer/{kind[0].lower()}{kind[1:]}:{kind}",
         parent=Group.WORKLOADS,
         inputs={

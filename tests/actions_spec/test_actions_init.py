@@ -39,6 +39,15 @@ def test_what_is_known_goes_into_the_files(tmp_path: Path) -> None:
     assert not any("@" in text for text in files(tmp_path).values())
 
 
+def test_each_new_project_gets_an_id_of_its_own(tmp_path: Path) -> None:
+    folders = (tmp_path / "one", tmp_path / "two")
+    for folder in folders:
+        init(InitRequest(folder, name="acme"))
+    ids = [load_project(folder).id for folder in folders]
+    assert None not in ids
+    assert ids[0] != ids[1]
+
+
 def test_what_is_there_is_kept(tmp_path: Path) -> None:
     (tmp_path / "environments").mkdir()
     (tmp_path / "environments" / "dev.yaml").write_text("mine\n")

@@ -86,7 +86,8 @@ def test_schema_accepts_what_init_ships() -> None:
     folder = ROOT / "envctl" / "data" / "init"
     for name, kind in (("envctl.yaml", SchemaKind.PROJECT), ("environments/base.yaml", SchemaKind.ENVIRONMENT)):
         text = (folder / name).read_text("utf-8").replace("@NAME@", "acme").replace("@REGION@", "europe-west1")
-        assert checked(parse_table(text.replace("@IMAGE@", "composer-3-airflow-2.10.5-build.19")), kind) == []
+        text = text.replace("@ID@", "k3v9x0q2m7aa").replace("@IMAGE@", "composer-3-airflow-2.10.5-build.19")
+        assert checked(parse_table(text), kind) == []
     assert checked(parse_table((ROOT / "envctl.yaml").read_text("utf-8")), SchemaKind.PROJECT) == []
 
 

@@ -12,7 +12,7 @@ from envctl.errors import RefusedError
 from envctl.spec.model import LifecycleRule
 from envctl.stacks import StackProgram, environment_declarations, foundation_declarations
 from envctl.stacks.identities import identity_of, is_service_agent
-from envctl.stacks.scope import label
+from envctl.stacks.marks import label
 from envctl.stacks.storage import lifecycle_rules
 
 

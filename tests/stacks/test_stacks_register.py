@@ -50,6 +50,7 @@ def test_packages_are_not_compared_and_timeouts_are_longer_than_the_providers() 
         "config.softwareConfig.pypiPackages",
         "labels.envctl-version",
         "labels.envctl-commit",
+        "labels.envctl-owner",
     ]
     assert (request.customTimeouts.create, request.customTimeouts.update, request.customTimeouts.delete) == (
         "150m",

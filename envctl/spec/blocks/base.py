@@ -1,7 +1,7 @@
 """What all blocks share, and the closed sets of values."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -15,6 +15,7 @@ class Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, strict=True)
 
 
+Import = Annotated[Literal[True] | None, Field(alias="import")]
 Label = Annotated[str, Field(max_length=63)]
 Name = Annotated[str, Field(pattern=NAME)]
 ProjectId = Annotated[str, Field(pattern=PROJECT_ID)]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from envctl.spec.blocks.base import Block, NetworkMode
+from envctl.spec.blocks.base import Block, Import, NetworkMode
 
 
 class Vpc(Block):
@@ -25,6 +25,8 @@ class Vpc(Block):
     """Whether machines without public addresses reach the internet through Cloud NAT."""
     flow_logs: bool = False
     """Whether the subnet keeps flow logs."""
+    import_: Import = None
+    """`true`, once: the next `up` takes over network, subnet, firewall rules, router and NAT that exist under the names."""
 
 
 class IpAllocation(Block):

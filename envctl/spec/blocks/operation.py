@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from envctl.spec.blocks.base import Block, Name, TaskLogs
+from envctl.spec.blocks.base import Block, Import, Name, TaskLogs
 from envctl.spec.forms import ACCOUNT_NAME
 
 
@@ -17,7 +17,9 @@ class ServiceAccount(Block):
     name: Annotated[str, Field(pattern=ACCOUNT_NAME)] | None = None
     """Name of an account that is created in the environment's project."""
     email: str | None = None
-    """Address of an existing account."""
+    """Address of an existing account. It stays whose it is."""
+    import_: Import = None
+    """`true`, once: the next `up` takes over the account that exists under `name`."""
 
 
 class Access(Block):
@@ -106,6 +108,8 @@ class Repository(Block):
     """What it holds."""
     readers: list[str] = ["environment"]
     """Who reads from it; `environment` is the environment's service account."""
+    import_: Import = None
+    """`true`, once: the next `up` takes over the repository that exists under the name."""
 
 
 class Database(Block):

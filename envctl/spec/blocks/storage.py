@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from envctl.spec.blocks.base import Block, Label, Name, SecretsBackendKind
+from envctl.spec.blocks.base import Block, Import, Label, Name, SecretsBackendKind
 from envctl.spec.forms import VARIABLE_NAME
 
 
@@ -21,9 +21,11 @@ class EncryptionKey(Block):
     key_ring: Name | None = None
     """Name of the key ring of a created key; an existing one is adopted."""
     name: str | None = None
-    """Full name of an existing key: `projects/P/locations/L/keyRings/R/cryptoKeys/K`."""
+    """Full name of an existing key: `projects/P/locations/L/keyRings/R/cryptoKeys/K`. It stays whose it is."""
     from_: Annotated[Literal["foundation"] | None, Field(alias="from")] = None
     """`foundation`: the foundation's key."""
+    import_: Import = None
+    """`true`, once: the next `up` takes over key ring and key that exist under the names of those to create."""
 
 
 class Encryption(Block):
@@ -62,6 +64,10 @@ class Bucket(Block):
 
     name: str | None = None
     """Name of the bucket; `PROJECT-ENVIRONMENT-KEY` when left out."""
+    existing: str | None = None
+    """Name of a bucket that stays whose it is: only `access` may stand beside it."""
+    import_: Import = None
+    """`true`, once: the next `up` takes over the bucket that exists under the name."""
     location: str | None = None
     """Region or multi-region; the environment's region when left out."""
     storage_class: Literal["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"] = "STANDARD"
@@ -77,16 +83,30 @@ class Bucket(Block):
     labels: dict[str, Label] = {}
     """Labels besides the environment's."""
 
+    @property
+    def given_name(self) -> str | None:
+        """The name that the file gives, to a bucket of the stack or to an existing one."""
+        return self.existing or self.name
+
 
 class ManagedSecret(Block):
     """A Secret Manager secret without a value: people put values there, envctl never does."""
 
     name: str | None = None
     """Name of the secret; `ENVIRONMENT-KEY` when left out."""
+    existing: str | None = None
+    """Name of a secret of the project that stays whose it is: only `readers` may stand beside it."""
+    import_: Import = None
+    """`true`, once: the next `up` takes over the secret that exists under the name."""
     readers: list[str] = ["environment"]
     """Who reads its values; `environment` is the environment's service account."""
     labels: dict[str, Label] = {}
     """Labels besides the environment's."""
+
+    @property
+    def given_name(self) -> str | None:
+        """The name that the file gives, to a secret of the stack or to an existing one."""
+        return self.existing or self.name
 
 
 class Secrets(Block):
@@ -158,3 +178,5 @@ class NodePool(Block):
     """Kubernetes labels of the nodes."""
     taints: list[Taint] = []
     """Taints of the nodes."""
+    import_: Import = None
+    """`true`, once: the next `up` takes over the pool that exists under the name, and the cluster that it is in."""

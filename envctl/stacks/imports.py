@@ -1,2 +1,0 @@
-def import_asked(loaded):
-    return frozenset()
