@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from envctl.spec.loader import Loaded
     from envctl.stacks.preparation import Preparation
 
+_BUCKET = "gcp:storage/bucket:Bucket"
+
 Watch = Callable[[EngineEvent], None]
 
 
@@ -117,12 +119,33 @@ def check_destroyable(loaded: Loaded) -> None:
 
 
 def refused_by_protection(prepared: Prepared) -> RefusedError | None:
-    """Why protection forbids the plan, the same for a preview and for what applies it; None when it does not."""
+    """Why protection forbids the plan, the same for a preview and for what applies it; None when it does not.
+
+    A bucket under a live environment is protected whatever the file says.
+    """
+    for name, environment in prepared.in_use.items():
+        return _bucket_in_use(prepared, name, environment)
     if prepared.plan.mode is Mode.DESTROY and (refusal := _refused_by_file(prepared.loaded)) is not None:
         return refusal
     losing = [c for c in prepared.plan.pending if c.action is Action.DELETE or c.action.replaces]
     protected = [f"{c.action.value} {c.type} {c.name}" for c in losing if c.protected]
     return _protected(prepared.loaded, "\n".join(protected)) if protected else None
+
+
+def _bucket_in_use(prepared: Prepared, name: str, environment: str) -> RefusedError:
+    key = name.removeprefix("bucket-")
+    origins = prepared.loaded.origins
+    place = origins.get(("buckets", key)) or origins.get(("buckets",)) or origins.get(("project",))
+    change = next(each for each in prepared.plan.changes if each.name == name and each.type == _BUCKET)
+    return RefusedError(
+        f"The bucket {change.id} holds the DAGs of {environment}, which stays; nothing was changed",
+        detail=f"{place}: the plan would {'delete' if change.action is Action.DELETE else 'replace'} `buckets.{key}`.",
+        hints=(
+            f"bring the entry `buckets.{key}` back as it was (a near miss of the key is another bucket)",
+            f"an environment and its bucket go together:\n    envctl destroy {prepared.loaded.name}",
+        ),
+        code="bucket-in-use",
+    )
 
 
 def _refused_by_file(loaded: Loaded) -> RefusedError | None:
@@ -276,6 +299,7 @@ def _apply(prepared: Prepared, watch: Watch, cancel: threading.Event, run: RunWr
         refresh=prepared.options.refresh,
         parallel=prepared.options.parallel,
         expected=prepared.expected,
+        keep=prepared.keep,
         cancel=cancel,
         message=f"envctl {plan.mode.value}",
     )

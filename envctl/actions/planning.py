@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from envctl import __version__
 from envctl.actions.gate import run_gates
+from envctl.actions.letting_go import decide
 from envctl.actions.live import read_environment, warnings_of
 from envctl.actions.policy_names import unknown_policies
 from envctl.actions.program import Program, absent_foundation, build_program
@@ -64,7 +65,8 @@ class Prepared:
     """A plan and everything that applying it takes.
 
     `awaits` maps URNs to operations that an earlier run left in the cloud: an apply waits for them, even when there
-    is nothing else to do.
+    is nothing else to do. `keep` and `in_use` are what was decided of what the plan lets go
+    (`envctl.actions.letting_go.Decided`).
     """
 
     plan: Plan
@@ -76,6 +78,8 @@ class Prepared:
     expected: tuple[ExpectedStep, ...]
     wanted: Wanted | None = None
     events: list[EngineEvent] = field(default_factory=list[EngineEvent])
+    keep: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    in_use: Mapping[str, str] = field(default_factory=dict[str, str])
     awaits: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -115,6 +119,7 @@ def prepare(
     else:
         result = engine.preview(program.run, run, sink)
     folded = fold_events(events, options.mode, program.source_of)
+    decided = decide(workspace, loaded, program, engine, program.in_order(folded.changes), options.mode)
     wanted = _wanted(workspace, loaded, events, folded) if options.mode is Mode.APPLY else None
     steps = _steps(loaded, wanted) if wanted else ()
     incomplete = folded.incomplete
@@ -129,7 +134,7 @@ def prepare(
         mode=options.mode,
         created=datetime.now(UTC),
         envctl_version=__version__,
-        changes=program.in_order(folded.changes),
+        changes=decided.changes,
         steps=steps,
         drift=folded.drift,
         gates=run_gates(workspace, loaded, events, offline=options.offline)
@@ -162,6 +167,8 @@ def prepare(
         expected=expected_steps(events),
         wanted=wanted,
         events=events,
+        keep=decided.keep,
+        in_use=decided.in_use,
         awaits=result.awaits,
     )
 

@@ -15,9 +15,11 @@ from envctl import __version__
 from envctl.actions.clouds import Cloud, custom_endpoints
 from envctl.diagnostics import SourceSpan
 from envctl.engine.urns import name_of
-from envctl.errors import OutsideError
-from envctl.plan.model import Action, Change, Plan
+from envctl.errors import EnvctlError, OutsideError
+from envctl.ownership.members import found_before
+from envctl.plan.model import Action, Change, Kept, Plan
 from envctl.provider.protocol import CallContext, ProviderError
+from envctl.spec.loader import load
 from envctl.spec.model import Environment
 from envctl.stacks import (
     ProgramContext,
@@ -25,9 +27,10 @@ from envctl.stacks import (
     StackProgram,
     environment_declarations,
     foundation_declarations,
-    shared_bindings,
 )
 from envctl.stacks.adoption import adoptable
+from envctl.stacks.context import BindingTarget
+from envctl.stacks.memberships import declared_targets
 from envctl.stacks.preparation import Preparation
 from envctl.stacks.provenance import spec_path
 
@@ -83,13 +86,18 @@ class Program:
 
     def kept(self, plan: Plan) -> tuple[str, ...]:
         """What a destroy leaves in the cloud, each with its reason."""
-        left: dict[str, list[str]] = {}
+        from envctl.report.plan_text import describe_kept
+
+        left: dict[tuple[str, Kept | None], list[str]] = {}
         for change in plan.changes:
             if change.action is Action.FORGET:
-                left.setdefault(change.type.rsplit(":", 1)[-1], []).append(change.name)
-        kept = [
-            f"{kind} {', '.join(names)}: shared by the project, or kept by the file" for kind, names in left.items()
-        ]
+                left.setdefault((change.type.rsplit(":", 1)[-1], change.kept), []).append(change.name)
+        kept: list[str] = []
+        for (kind, why), names in left.items():
+            reason = "shared by the project, or kept by the file" if why is None else describe_kept(why)
+            kept.append(f"{kind} {', '.join(names)}: {reason}")
+            if why is not None and why.command:
+                kept.append(f"  whoever wants it gone: {why.command}")
         deleted = {c.type for c in plan.changes if c.action is Action.DELETE}
         if "gcp:composer/environment:Environment" in deleted and "environment" not in _spec_buckets(self.loaded):
             kept.append("the environment's bucket with its DAGs and logs: Google never deletes it")
@@ -115,7 +123,8 @@ def build_program(workspace: Workspace, loaded: Loaded) -> Program:
     """
     context = _context(workspace, loaded)
     declared = _declare(loaded, context)
-    adopted = _adopted(workspace, loaded, declared)
+    rows = _rows(workspace, loaded)
+    adopted = {**found_before(declared, rows), **_adopted(workspace, loaded, declared, rows)}
     if adopted:
         context = replace(context, adopted=adopted)
         declared = _declare(loaded, context)
@@ -143,7 +152,15 @@ def _declare(loaded: Loaded, context: ProgramContext) -> StackProgram:
     return foundation_declarations(loaded, context)
 
 
-def _adopted(workspace: Workspace, loaded: Loaded, declared: StackProgram) -> dict[str, str]:
+def _rows(workspace: Workspace, loaded: Loaded) -> list[dict[str, Any]]:
+    """The stack's state."""
+    engine = workspace.engine(loaded.name)
+    return list(engine.export_state()["deployment"].get("resources") or []) if engine.serial() else []
+
+
+def _adopted(
+    workspace: Workspace, loaded: Loaded, declared: StackProgram, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
     """What an earlier stack left in the cloud under the names that this one declares, and the state does not hold.
 
     Google keeps key rings and keys for good, envctl keeps buckets: a create would fail on them.
@@ -151,10 +168,7 @@ def _adopted(workspace: Workspace, loaded: Loaded, declared: StackProgram) -> di
     candidates = adoptable(declared)
     if not candidates:
         return {}
-    engine = workspace.engine(loaded.name)
-    known: set[str] = set()
-    if engine.serial():
-        known = {name_of(row["urn"]) for row in engine.export_state()["deployment"].get("resources") or []}
+    known = {name_of(row["urn"]) for row in rows}
     provider = workspace.provider(loaded.name)
     context = CallContext(note=lambda _operation, _state, _elapsed: None, cancel=threading.Event())
     found: dict[str, str] = {}
@@ -170,10 +184,29 @@ def _adopted(workspace: Workspace, loaded: Loaded, declared: StackProgram) -> di
     return found
 
 
+def declared_elsewhere(workspace: Workspace, loaded: Loaded, number: str) -> dict[str, frozenset[BindingTarget]]:
+    """The memberships that the other files of the project declare, by the files' names.
+
+    `number` is of the file's own Google project; agents of Google's in other projects are not told rightly: nobody takes
+    their roles away.
+    """
+    found: dict[str, frozenset[BindingTarget]] = {}
+    for name in workspace.project.files:
+        if name == loaded.name:
+            continue
+        try:
+            other = load(workspace.project, name)
+            context = ProgramContext(number, __version__, host_project_number=number)
+            found[name] = frozenset(declared_targets(_declare(other, context)).values())
+        except EnvctlError:
+            continue  # abstract, or wrong: `validate` says so; it declares nothing that is applied
+    return found
+
+
 def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
     spec = loaded.spec
     host = spec.network.host_project if isinstance(spec, Environment) else None
-    context = ProgramContext(
+    return ProgramContext(
         project_number=project_number(workspace, spec.project),
         envctl_version=__version__,
         commit=_last_commit(workspace, loaded),
@@ -183,7 +216,6 @@ def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
         foundation_outputs=_foundation_outputs(workspace, loaded),
         secrets=given_secrets(loaded),
     )
-    return replace(context, shared_bindings=shared_bindings(loaded, context, _siblings(workspace, loaded)))
 
 
 def project_number(workspace: Workspace, project: str) -> str:
@@ -253,21 +285,3 @@ def given_secrets(loaded: Loaded) -> dict[str, str]:
         return {}
     names = {v.env for secret in spec.user_workloads.secrets.values() for v in secret.data.values()}
     return {name: os.environ[name] for name in names if name in os.environ}
-
-
-def _siblings(workspace: Workspace, loaded: Loaded) -> list[Loaded]:
-    """The other files of the same Google project; those that cannot be read do not count here."""
-    from envctl.errors import EnvctlError
-    from envctl.spec.loader import load
-
-    found: list[Loaded] = []
-    for name in workspace.project.files:
-        if name == loaded.name:
-            continue
-        try:
-            other = load(workspace.project, name)
-        except EnvctlError:
-            continue  # abstract, or wrong: `validate` says so; it declares nothing that is applied
-        if other.spec.project == loaded.spec.project:
-            found.append(other)
-    return found

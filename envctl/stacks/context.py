@@ -39,7 +39,6 @@ class ProgramContext:
     when nothing else does. `adopted` maps logical names to import ids of objects that exist and are to be taken
     over (`envctl.stacks.adoption` says which can be). `foundation_outputs` are the exports of the foundation's
     stack, if it was applied. `secrets` holds values of environment variables that the spec names.
-    `shared_bindings` are those that other environments' files declare too: they outlive this stack.
     """
 
     project_number: str
@@ -50,4 +49,3 @@ class ProgramContext:
     adopted: Mapping[str, str] = field(default_factory=dict)
     foundation_outputs: Mapping[str, Any] | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
-    shared_bindings: frozenset[BindingTarget] = frozenset()

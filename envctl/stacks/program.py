@@ -21,10 +21,9 @@ from envctl.stacks.bindings import (
     key_holder,
     repository_holder,
     secret_holder,
-    shareable_targets,
 )
 from envctl.stacks.components import components_for
-from envctl.stacks.context import BindingTarget, ProgramContext
+from envctl.stacks.context import ProgramContext
 from envctl.stacks.declaration import Input, Ref, Resource, StackProgram, references
 from envctl.stacks.encryption import KEY, key_name, key_resources
 from envctl.stacks.environment import ENVIRONMENT, environment_resource
@@ -63,7 +62,7 @@ def environment_declarations(loaded: Loaded, context: ProgramContext) -> StackPr
         resources += network_resources(scope, spec.network.vpc, ("network", "vpc"))
     if spec.encryption is not None and spec.encryption.key.create:
         resources += key_resources(scope, spec.encryption.key)
-    memberships = binding_resources(scope, bindings, _holders(scope, spec, key, account))
+    memberships = binding_resources(bindings, _holders(scope, spec, key, account))
     key_users, before, after = _stages(memberships)
     resources += key_users
     owned = bucket_resources(scope, spec.buckets, key)
@@ -118,7 +117,7 @@ def foundation_declarations(loaded: Loaded, context: ProgramContext) -> StackPro
     key = _foundation_key(spec)
     if spec.encryption is not None and spec.encryption.key.create:
         resources += key_resources(scope, spec.encryption.key)
-    key_users, before, after = _stages(binding_resources(scope, bindings, _foundation_holders(scope, spec, key)))
+    key_users, before, after = _stages(binding_resources(bindings, _foundation_holders(scope, spec, key)))
     resources += key_users
     owned = bucket_resources(scope, spec.buckets, key)
     repository: Input = None
@@ -143,30 +142,6 @@ def declared_bindings(loaded: Loaded, context: ProgramContext) -> tuple[Binding,
         )
         if binding.managed and binding.needed
     )
-
-
-def shared_bindings(loaded: Loaded, context: ProgramContext, siblings: Iterable[Loaded]) -> frozenset[BindingTarget]:
-    """Memberships that other files declare too, for `ProgramContext.shared_bindings`.
-
-    `siblings` are the other environments and foundations of the project folder; the environment's own foundation
-    need not be among them.
-    """
-    others = {sibling.name: sibling for sibling in siblings if sibling.name != loaded.name}
-    if loaded.foundation is not None:
-        others[loaded.foundation.name] = loaded.foundation
-    declared = (_shareable(other, context) for other in others.values())
-    return _shareable(loaded, context) & frozenset[BindingTarget]().union(*declared)
-
-
-def _shareable(loaded: Loaded, context: ProgramContext) -> frozenset[BindingTarget]:
-    spec = loaded.spec
-    scope = _scope(loaded, spec, context)
-    if isinstance(spec, Foundation):
-        bindings = foundation_bindings(scope.name, spec, context)
-        return shareable_targets(bindings, _foundation_holders(scope, spec, _foundation_key(spec)))
-    account = account_email(spec.service_account, spec.project)
-    key = _key(spec, loaded.foundation, context)
-    return shareable_targets(declared_bindings(loaded, context), _holders(scope, spec, key, account))
 
 
 def _foundation_key(spec: Foundation) -> Input:
@@ -251,14 +226,11 @@ def _holders(scope: Scope, spec: Environment, key: Input, account: str) -> Holde
     if spec.service_account.email is None:
         holders["service-account"] = account_holder()
     if key is not None:
-        holders["encryption.key"] = key_holder(key, KEY if isinstance(key, Ref) else None)
+        holders["encryption.key"] = key_holder(key)
     # Without a bucket of its own the environment makes one, known only afterwards.
-    holders[f"buckets.{ENVIRONMENT_BUCKET}"] = bucket_holder(
-        Ref(ENVIRONMENT, "storageConfig.bucket"), ENVIRONMENT, outlives=False
-    )
-    for name, bucket in spec.buckets.items():
-        logical = bucket_resource_name(name)
-        holders[f"buckets.{name}"] = bucket_holder(Ref(logical, "name"), logical, outlives=bucket.retain is not False)
+    holders[f"buckets.{ENVIRONMENT_BUCKET}"] = bucket_holder(Ref(ENVIRONMENT, "storageConfig.bucket"))
+    for name in spec.buckets:
+        holders[f"buckets.{name}"] = bucket_holder(Ref(bucket_resource_name(name), "name"))
     if spec.secrets is not None:
         for name in spec.secrets.create:
             holders[f"secrets.{name}"] = secret_holder(scope.project, secret_resource_name(name))
@@ -270,16 +242,11 @@ def _holders(scope: Scope, spec: Environment, key: Input, account: str) -> Holde
 
 def _foundation_holders(scope: Scope, spec: Foundation, key: Input) -> Holders:
     """Allow policies of what a foundation declares, by address in the file."""
-    holders = {
-        f"buckets.{name}": bucket_holder(
-            Ref(bucket_resource_name(name), "name"), bucket_resource_name(name), outlives=bucket.retain is not False
-        )
-        for name, bucket in spec.buckets.items()
-    }
+    holders = {f"buckets.{name}": bucket_holder(Ref(bucket_resource_name(name), "name")) for name in spec.buckets}
     if spec.repository is not None:
         holders["repository"] = repository_holder(scope.project, scope.region, REPOSITORY)
     if key is not None:
-        holders["encryption.key"] = key_holder(key, KEY if isinstance(key, Ref) else None)
+        holders["encryption.key"] = key_holder(key)
     return Holders(holders)
 
 
