@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from envctl.actions.workspace import Workspace
     from envctl.engine.protocol import Engine
     from envctl.spec.loader import Loaded
+    from envctl.stacks.declaration import StackProgram
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,30 @@ def decide(
     )
 
 
+def frozen(workspace: Workspace, loaded: Loaded, program: Program, rows: Sequence[Row]) -> StackProgram:
+    """The program whose memberships say for good what a destroy of today would leave: for engines that nobody asks."""
+    files = declared_elsewhere(workspace, loaded, program.project_number)
+    accounts = foreign_accounts(rows, _named_account(loaded))
+    targets = declared_targets(program.declared, outputs_of(rows))
+    kept = {
+        name
+        for name, target in targets.items()
+        if name in program.marked or target.member in accounts or any(target in each for each in files.values())
+    }
+    return replace(
+        program.declared,
+        resources=tuple(
+            replace(each, options=replace(each.options, retain_on_delete=True)) if each.name in kept else each
+            for each in program.declared.resources
+        ),
+    )
+
+
+def _named_account(loaded: Loaded) -> str | None:
+    spec = loaded.spec
+    return spec.service_account.email if isinstance(spec, Environment) else None
+
+
 def _ends(change: Change) -> bool:
     return change.action in {Action.DELETE, Action.FORGET} or change.action.replaces
 
@@ -92,14 +117,11 @@ class _Asking:
         self._engine = engine
         document: Mapping[str, Any] = engine.export_state()["deployment"]
         self._rows: list[Row] = list(document.get("resources") or [])
-        spec = loaded.spec
         here = declared_targets(program.declared, outputs_of(self._rows)) if mode is Mode.APPLY else {}
         self._claims = Claims(
             here=frozenset(here.values()),
             files=declared_elsewhere(workspace, loaded, program.project_number),
-            accounts=foreign_accounts(
-                self._rows, spec.service_account.email if isinstance(spec, Environment) else None
-            ),
+            accounts=foreign_accounts(self._rows, _named_account(loaded)),
         )
         self._states: Mapping[str, Sequence[Row] | None] | None = None
 

@@ -19,9 +19,10 @@ from envctl.actions.policy_names import unknown_policies
 from envctl.actions.program import Program, absent_foundation, build_program
 from envctl.diagnostics import SourceSpan
 from envctl.engine.digests import inputs_digest
-from envctl.engine.events import EngineEvent, Op, Phase, StepEvent
+from envctl.engine.events import EngineEvent, MessageEvent, Op, Phase, StepEvent
 from envctl.engine.fold import Folded, fold_events
-from envctl.engine.protocol import Engine, ExpectedStep, RunOptions
+from envctl.engine.protocol import Engine, ExpectedStep, RunOptions, RunResult
+from envctl.engine.urns import name_of
 from envctl.operations.airflow import Settings, plan_settings
 from envctl.operations.packages import plan_packages
 from envctl.plan.model import Action, Mode, OperationStep, Plan, Seal
@@ -104,21 +105,14 @@ def prepare(
     """
     options = options or PlanOptions()
     loaded = workspace.load(environment)
-    program = build_program(workspace, loaded)
     engine = workspace.engine(environment)
-    events: list[EngineEvent] = []
-
-    def sink(event: EngineEvent) -> None:
-        events.append(event)
-        if watch is not None:
-            watch(event)
-
-    run = RunOptions(refresh=options.refresh, parallel=options.parallel)
-    if options.mode is Mode.DESTROY:
-        result = engine.destroy(program.run, run, sink, preview=True)
-    else:
-        result = engine.preview(program.run, run, sink)
+    program = build_program(workspace, loaded)
+    result, events = _preview(engine, program, options, watch)
     folded = fold_events(events, options.mode, program.source_of)
+    if replaced := _marked_replacements(program, events, folded):
+        program = build_program(workspace, loaded, unmarked=replaced)
+        result, events = _preview(engine, program, options, watch)
+        folded = fold_events(events, options.mode, program.source_of)
     decided = decide(workspace, loaded, program, engine, program.in_order(folded.changes), options.mode)
     wanted = _wanted(workspace, loaded, events, folded) if options.mode is Mode.APPLY else None
     steps = _steps(loaded, wanted) if wanted else ()
@@ -171,6 +165,29 @@ def prepare(
         in_use=decided.in_use,
         awaits=result.awaits,
     )
+
+
+def _preview(
+    engine: Engine, program: Program, options: PlanOptions, watch: Callable[[EngineEvent], None] | None
+) -> tuple[RunResult, list[EngineEvent]]:
+    events: list[EngineEvent] = []
+
+    def sink(event: EngineEvent) -> None:
+        events.append(event)
+        if watch is not None:
+            watch(event)
+
+    run = RunOptions(refresh=options.refresh, parallel=options.parallel)
+    if options.mode is Mode.DESTROY:
+        return engine.destroy(program.run, run, sink, preview=True), events
+    return engine.preview(program.run, run, sink), events
+
+
+def _marked_replacements(program: Program, events: Sequence[EngineEvent], folded: Folded) -> set[str]:
+    """Memberships that were declared as imported and would be replaced, which no engine does."""
+    replaced = {change.name for change in folded.changes if change.action.replaces}
+    refused = {name_of(e.urn) for e in events if isinstance(e, MessageEvent) and e.urn and e.severity == "error"}
+    return (replaced | refused) & program.marked
 
 
 def _foundation_warnings(workspace: Workspace, loaded: Loaded, options: PlanOptions) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ class Program:
 
     `declared` is the program as data, `run` registers it with the engine that calls it, `prepared_by` gives the same
     with something to do in between, `digest` is SHA-256 over the declarations, `project_number` names the agents of
-    the file's project.
+    the file's project. `marked` are the memberships that go on being declared as imported (`found_before`).
     """
 
     loaded: Loaded
@@ -58,6 +58,7 @@ class Program:
     prepared_by: Callable[[Sequence[Preparation]], Callable[[], None]]
     digest: str
     project_number: str
+    marked: frozenset[str] = frozenset()
 
     @property
     def environment_name(self) -> str:
@@ -114,8 +115,11 @@ def _spec_buckets(loaded: Loaded) -> Mapping[str, Any]:
     return loaded.spec.buckets
 
 
-def build_program(workspace: Workspace, loaded: Loaded) -> Program:
+def build_program(workspace: Workspace, loaded: Loaded, unmarked: Collection[str] = ()) -> Program:
     """The program of a file.
+
+    `unmarked` are memberships that are not declared as imported though they are: an imported resource that is to be
+    replaced must not say so any more.
 
     Raises:
         OutsideError: the project cannot be read.
@@ -124,7 +128,8 @@ def build_program(workspace: Workspace, loaded: Loaded) -> Program:
     context = _context(workspace, loaded)
     declared = _declare(loaded, context)
     rows = _rows(workspace, loaded)
-    adopted = {**found_before(declared, rows), **_adopted(workspace, loaded, declared, rows)}
+    marks = {name: id_ for name, id_ in found_before(declared, rows).items() if name not in unmarked}
+    adopted = {**marks, **_adopted(workspace, loaded, declared, rows)}
     if adopted:
         context = replace(context, adopted=adopted)
         declared = _declare(loaded, context)
@@ -143,6 +148,7 @@ def build_program(workspace: Workspace, loaded: Loaded) -> Program:
         prepared_by=lambda preparations: partial(run, preparations),
         digest=hashlib.sha256(repr(declared).encode()).hexdigest(),
         project_number=context.project_number,
+        marked=frozenset(marks),
     )
 
 

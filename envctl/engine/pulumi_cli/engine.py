@@ -238,8 +238,10 @@ class PulumiEngine:
             OutsideError: the backend does not list its stacks.
         """
         found = read_neighbours(self.settings.backend, self.stack)
-        if found is not None:
-            return found
+        return self.ask_neighbours() if found is None else found
+
+    def ask_neighbours(self) -> dict[str, list[dict[str, Any]] | None]:
+        """The same, from any backend: one command of the CLI per stack."""
         mine = {self.stack.stack, f"{self.stack.project}/{self.stack.stack}"}
         listed = json.loads(self._call("stack", "ls", "--all", "--json", of_stack=False))
         names = [str(each["name"]) for each in listed]
