@@ -20,16 +20,18 @@ from envctl.operations.composer_api import Waiter
 from envctl.operations.journal import Outcome, RunWriter
 from envctl.ownership.claims import Standing
 from envctl.ownership.looking import SHARED
-from envctl.ownership.state import is_membership
 from envctl.ownership.words import GATE as OWNERSHIP
 from envctl.plan.model import Action, Change, GateStatus, Mode, OperationStep, Plan
 from envctl.plan.wire import parse_plan
 from envctl.spec.model import Environment, Profile
+from envctl.stacks.memberships import is_membership
 
 if TYPE_CHECKING:
     from envctl.actions.workspace import Workspace
     from envctl.spec.loader import Loaded
     from envctl.stacks.preparation import Preparation
+
+_BUCKET = "gcp:storage/bucket:Bucket"
 
 Watch = Callable[[EngineEvent], None]
 
@@ -139,11 +141,30 @@ def _refused_by_owner(plan: Plan) -> RefusedError | None:
 
 
 def _refused_by_protection(prepared: Prepared) -> RefusedError | None:
+    """Why protection forbids the plan; None when it does not. A bucket under a live environment is protected whatever the file says."""
+    for name, environment in prepared.in_use.items():
+        return _bucket_in_use(prepared, name, environment)
     if prepared.plan.mode is Mode.DESTROY and (refusal := _refused_by_file(prepared.loaded)) is not None:
         return refusal
     losing = [c for c in prepared.plan.pending if c.action is Action.DELETE or c.action.replaces]
     protected = [f"{c.action.value} {c.type} {c.name}" for c in losing if c.protected]
     return _protected(prepared.loaded, "\n".join(protected)) if protected else None
+
+
+def _bucket_in_use(prepared: Prepared, name: str, environment: str) -> RefusedError:
+    key = name.removeprefix("bucket-")
+    origins = prepared.loaded.origins
+    place = origins.get(("buckets", key)) or origins.get(("buckets",)) or origins.get(("project",))
+    change = next(each for each in prepared.plan.changes if each.name == name and each.type == _BUCKET)
+    return RefusedError(
+        f"The bucket {change.id} holds the DAGs of {environment}, which stays; nothing was changed",
+        detail=f"{place}: the plan would {'delete' if change.action is Action.DELETE else 'replace'} `buckets.{key}`.",
+        hints=(
+            f"bring the entry `buckets.{key}` back as it was (a near miss of the key is another bucket)",
+            f"an environment and its bucket go together:\n    envctl destroy {prepared.loaded.name}",
+        ),
+        code="bucket-in-use",
+    )
 
 
 def _refused_by_file(loaded: Loaded) -> RefusedError | None:
@@ -305,7 +326,7 @@ def _note_taken(run: RunWriter, prepared: Prepared, done: Iterable[Change]) -> N
     names = {change.name for change in done}
     taken = [
         {"type": claim.type, "name": claim.name, "id": claim.id}
-        for claim in prepared.program.claims.each
+        for claim in prepared.program.standings.each
         if claim.standing is Standing.KEPT and claim.name in names
     ]
     if taken:
@@ -326,6 +347,7 @@ def _apply(prepared: Prepared, watch: Watch, cancel: threading.Event, run: RunWr
         refresh=prepared.options.refresh,
         parallel=prepared.options.parallel,
         expected=prepared.expected,
+        keep=prepared.keep,
         cancel=cancel,
         message=f"envctl {plan.mode.value}",
     )

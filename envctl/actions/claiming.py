@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from envctl.ownership.claims import Claim, Stack, Standing, claims_on
 from envctl.ownership.looking import Found, ReadingOnce, differences, look
@@ -28,23 +28,21 @@ _REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class Standings:
     """What a program would create and is there already.
 
     Attributes:
         each: one per resource that was found, or that nobody may look at.
-        found_ids: import ids of memberships that entered the state as found in an earlier run: they stay found.
         differing: of what enters the state, the inputs in which the cloud differs: they stay for now.
     """
 
     each: tuple[Claim, ...] = ()
-    found_ids: Mapping[str, str] = field(default_factory=dict[str, str])
     differing: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     @property
     def import_ids(self) -> Mapping[str, str]:
         """Under which id what the program declares is imported, by logical name."""
-        return {**self.found_ids, **{claim.name: claim.id for claim in self.each if claim.standing.taken}}
+        return {claim.name: claim.id for claim in self.each if claim.standing.taken}
 
     def explained(self, change: Change) -> Change:
         """A change that imports, with the reason why."""
@@ -59,23 +57,26 @@ def mark_of_stack(workspace: Workspace, stack: str) -> OwnerMark | None:
     return OwnerMark(project_id, stack) if project_id else None
 
 
-def find_claims(workspace: Workspace, loaded: Loaded, declared: StackProgram, secrets: Mapping[str, str]) -> Claims:
+def find_standings(
+    workspace: Workspace,
+    loaded: Loaded,
+    declared: StackProgram,
+    secrets: Mapping[str, str],
+    document: Mapping[str, Any],
+) -> Standings:
     """Looks up everything that the program declares and the state does not hold.
 
-    What an unfinished operation names is left to the engine, which settles it first.
+    What an unfinished operation names is left to the engine, which settles it first. `document` is the exported state,
+    empty when there is none.
 
     Raises:
         OutsideError: the cloud cannot be reached.
-        RefusedError: the state is unreadable.
     """
-    engine = workspace.engine(loaded.name)
-    document = engine.export_state() if engine.serial() else {}
     held = held_rows(document)
     names = {resource.name for resource in declared.resources}
     unknown = names - {row.name for row in held} - pending_names(document)
-    found_ids = {row.name: row.import_id for row in held if row.import_id and row.name in names and row.is_membership}
     if not unknown:
-        return Claims(found_ids=found_ids)
+        return Standings()
     plain = workspace.provider(loaded.name)
     provider = replace(plain, transport=ReadingOnce(plain.transport))
     found = look(declared, unknown, provider, secrets, {row.name: row.outputs for row in held})
@@ -86,7 +87,7 @@ def find_claims(workspace: Workspace, loaded: Loaded, declared: StackProgram, se
         asked=import_asked(loaded),
     )
     claims = claims_on(declared, found, stack)
-    return Claims(claims, found_ids, _differing(declared, claims, found, provider, secrets))
+    return Standings(claims, _differing(declared, claims, found, provider, secrets))
 
 
 def _differing(

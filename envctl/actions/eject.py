@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envctl.actions.letting_go import frozen
 from envctl.actions.program import build_program
 from envctl.errors import OutsideError, RefusedError
 from envctl.spec.writing import write_document
@@ -83,6 +84,7 @@ def render_project(workspace: Workspace, environment: str) -> tuple[dict[str, st
     program = build_program(workspace, loaded)
     engine = workspace.engine(environment)
     state: Mapping[str, Any] | None = engine.export_state() if engine.serial() else None
+    rows = (state or {}).get("deployment", {}).get("resources") or []
     provider = version("pulumi-gcp")
     name = workspace.project.name
     secrets = caller_secrets(program.declared)
@@ -99,7 +101,7 @@ def render_project(workspace: Workspace, environment: str) -> tuple[dict[str, st
             }
         ),
         f"Pulumi.{environment}.yaml": write_document(settings),
-        "__main__.py": program_source(program.declared, f"{name}/{environment}", provider),
+        "__main__.py": program_source(frozen(workspace, loaded, program, rows), f"{name}/{environment}", provider),
         "requirements.txt": f"pulumi=={version('pulumi')}\npulumi-gcp=={provider}\n",
         "README.md": _readme(workspace, environment, state, secrets),
     }

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from envctl.errors import OutsideError
+from envctl.ownership.live_bucket import used_bucket
 from envctl.plan.model import Action, Change
 from envctl.spec.model import Environment
 
@@ -32,13 +33,14 @@ class LiveEnvironment:
     """What the Composer API says of one environment.
 
     `state` is the API's word, "absent" when there is no environment. `problem` is a sentence when the state is
-    ERROR: which operation failed and why, as far as the API still knows.
+    ERROR: which operation failed and why, as far as the API still knows. `bucket` holds its DAGs.
     """
 
     state: str
     image_version: str | None = None
     operations: tuple[LiveOperation, ...] = ()
     problem: str | None = None
+    bucket: str | None = None
 
 
 def read_environment(workspace: Workspace, loaded: Loaded) -> LiveEnvironment | None:
@@ -63,6 +65,7 @@ def read_environment(workspace: Workspace, loaded: Loaded) -> LiveEnvironment | 
         image_version=found.get("config", {}).get("softwareConfig", {}).get("imageVersion"),
         operations=tuple(_running(each) for each in own if not each.get("done")),
         problem=_problem(loaded.name, own) if state == "ERROR" else None,
+        bucket=used_bucket(found) or None,
     )
 
 

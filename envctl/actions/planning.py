@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 from envctl import __version__
 from envctl.actions.claiming import mark_of_stack
 from envctl.actions.gate import run_gates
+from envctl.actions.letting_go import decide
 from envctl.actions.live import read_environment, warnings_of
 from envctl.actions.policy_names import unknown_policies
 from envctl.actions.program import Program, absent_foundation, build_program
 from envctl.diagnostics import SourceSpan
 from envctl.engine.digests import inputs_digest
-from envctl.engine.events import EngineEvent, Op, Phase, StepEvent
+from envctl.engine.events import EngineEvent, MessageEvent, Op, Phase, StepEvent
 from envctl.engine.fold import Folded, fold_events
-from envctl.engine.protocol import Engine, ExpectedStep, RunOptions
+from envctl.engine.protocol import Engine, ExpectedStep, RunOptions, RunResult
+from envctl.engine.urns import name_of
 from envctl.operations.airflow import Settings, plan_settings
 from envctl.operations.packages import plan_packages
 from envctl.ownership.words import ownership_answers
@@ -66,7 +68,8 @@ class Prepared:
     """A plan and everything that applying it takes.
 
     `awaits` maps URNs to operations that an earlier run left in the cloud: an apply waits for them, even when there
-    is nothing else to do.
+    is nothing else to do. `keep` and `in_use` are what was decided of what the plan lets go
+    (`envctl.actions.letting_go.Decided`).
     """
 
     plan: Plan
@@ -78,6 +81,8 @@ class Prepared:
     expected: tuple[ExpectedStep, ...]
     wanted: Wanted | None = None
     events: list[EngineEvent] = field(default_factory=list[EngineEvent])
+    keep: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    in_use: Mapping[str, str] = field(default_factory=dict[str, str])
     awaits: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -102,21 +107,16 @@ def prepare(
     """
     options = options or PlanOptions()
     loaded = workspace.load(environment)
-    program = build_program(workspace, loaded, looking=options.mode is Mode.APPLY)
     engine = workspace.engine(environment)
-    events: list[EngineEvent] = []
-
-    def sink(event: EngineEvent) -> None:
-        events.append(event)
-        if watch is not None:
-            watch(event)
-
-    run = RunOptions(refresh=options.refresh, parallel=options.parallel)
-    if options.mode is Mode.DESTROY:
-        result = engine.destroy(program.run, run, sink, preview=True)
-    else:
-        result = engine.preview(program.run, run, sink)
+    looking = options.mode is Mode.APPLY
+    program = build_program(workspace, loaded, looking=looking)
+    result, events = _preview(engine, program, options, watch)
     folded = fold_events(events, options.mode, program.source_of)
+    if replaced := _marked_replacements(program, events, folded):
+        program = build_program(workspace, loaded, looking=looking, unmarked=replaced)
+        result, events = _preview(engine, program, options, watch)
+        folded = fold_events(events, options.mode, program.source_of)
+    decided = decide(workspace, loaded, program, engine, program.in_order(folded.changes), options.mode)
     wanted = _wanted(workspace, loaded, events, folded) if options.mode is Mode.APPLY else None
     steps = _steps(loaded, wanted) if wanted else ()
     incomplete = folded.incomplete
@@ -131,7 +131,7 @@ def prepare(
         mode=options.mode,
         created=datetime.now(UTC),
         envctl_version=__version__,
-        changes=tuple(program.claims.explained(change) for change in program.in_order(folded.changes)),
+        changes=tuple(program.standings.explained(change) for change in decided.changes),
         steps=steps,
         drift=folded.drift,
         gates=(
@@ -170,6 +170,8 @@ def prepare(
         expected=expected_steps(events),
         wanted=wanted,
         events=events,
+        keep=decided.keep,
+        in_use=decided.in_use,
         awaits=result.awaits,
     )
 
@@ -180,7 +182,7 @@ def renamed_from(workspace, loaded):
 
 def _ownership(workspace: Workspace, loaded: Loaded, program: Program) -> tuple[GateResult, ...]:
     """Whose the things are that the program would create and that exist already."""
-    claims = program.claims.each
+    claims = program.standings.each
     renamed = renamed_from(workspace, loaded) if any(claim.standing.refused for claim in claims) else None
     return ownership_answers(
         loaded.name, claims, program.declared, program.place_of, mark_of_stack(workspace, loaded.name), renamed
@@ -191,8 +193,31 @@ def _taken_as_found(program: Program) -> tuple[str, ...]:
     """What enters the state and is not as the file says: the next `up` changes it."""
     return tuple(
         f"{name}: enters the state as it is; {', '.join(paths)} come with the next `up`"
-        for name, paths in program.claims.differing.items()
+        for name, paths in program.standings.differing.items()
     )
+
+
+def _preview(
+    engine: Engine, program: Program, options: PlanOptions, watch: Callable[[EngineEvent], None] | None
+) -> tuple[RunResult, list[EngineEvent]]:
+    events: list[EngineEvent] = []
+
+    def sink(event: EngineEvent) -> None:
+        events.append(event)
+        if watch is not None:
+            watch(event)
+
+    run = RunOptions(refresh=options.refresh, parallel=options.parallel)
+    if options.mode is Mode.DESTROY:
+        return engine.destroy(program.run, run, sink, preview=True), events
+    return engine.preview(program.run, run, sink), events
+
+
+def _marked_replacements(program: Program, events: Sequence[EngineEvent], folded: Folded) -> set[str]:
+    """Memberships that were declared as imported and would be replaced, which no engine does."""
+    replaced = {change.name for change in folded.changes if change.action.replaces}
+    refused = {name_of(e.urn) for e in events if isinstance(e, MessageEvent) and e.urn and e.severity == "error"}
+    return (replaced | refused) & program.marked
 
 
 def _foundation_warnings(workspace: Workspace, loaded: Loaded, options: PlanOptions) -> tuple[str, ...]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from envctl import __version__
-from envctl.actions.claiming import Claims, find_claims
+from envctl.actions.claiming import Standings, find_standings
 from envctl.actions.clouds import Cloud, custom_endpoints
 from envctl.diagnostics import SourceSpan
 from envctl.engine.urns import name_of
-from envctl.errors import OutsideError
-from envctl.plan.model import Action, Change, Plan
+from envctl.errors import EnvctlError, OutsideError
+from envctl.ownership.members import found_before
+from envctl.plan.model import Action, Change, Kept, Plan
+from envctl.spec.loader import load
 from envctl.spec.model import Environment
 from envctl.stacks import (
     ProgramContext,
@@ -24,9 +26,10 @@ from envctl.stacks import (
     StackProgram,
     environment_declarations,
     foundation_declarations,
-    shared_bindings,
 )
+from envctl.stacks.context import BindingTarget
 from envctl.stacks.declaration import SpecPath
+from envctl.stacks.memberships import declared_targets
 from envctl.stacks.preparation import Preparation
 from envctl.stacks.provenance import spec_path
 
@@ -45,7 +48,8 @@ class Program:
 
     `declared` is the program as data, `run` registers it with the engine that calls it, `prepared_by` gives the same
     with something to do in between, `digest` is SHA-256 over the declarations, `project_number` names the agents of
-    the file's project, `claims` tell what it would create and is there already.
+    the file's project. `standings` tell what it would create and is there already. `marked` are the memberships that
+    go on being declared as imported.
     """
 
     loaded: Loaded
@@ -54,7 +58,8 @@ class Program:
     prepared_by: Callable[[Sequence[Preparation]], Callable[[], None]]
     digest: str
     project_number: str
-    claims: Claims = Claims()
+    standings: Standings = field(default_factory=Standings)
+    marked: frozenset[str] = frozenset()
 
     @property
     def environment_name(self) -> str:
@@ -90,13 +95,18 @@ class Program:
 
     def kept(self, plan: Plan) -> tuple[str, ...]:
         """What a destroy leaves in the cloud, each with its reason."""
-        left: dict[str, list[str]] = {}
+        from envctl.report.plan_text import describe_kept
+
+        left: dict[tuple[str, Kept | None], list[str]] = {}
         for change in plan.changes:
             if change.action is Action.FORGET:
-                left.setdefault(change.type.rsplit(":", 1)[-1], []).append(change.name)
-        kept = [
-            f"{kind} {', '.join(names)}: shared by the project, or kept by the file" for kind, names in left.items()
-        ]
+                left.setdefault((change.type.rsplit(":", 1)[-1], change.kept), []).append(change.name)
+        kept: list[str] = []
+        for (kind, why), names in left.items():
+            reason = "shared by the project, or kept by the file" if why is None else describe_kept(why)
+            kept.append(f"{kind} {', '.join(names)}: {reason}")
+            if why is not None and why.command:
+                kept.append(f"  whoever wants it gone: {why.command}")
         deleted = {c.type for c in plan.changes if c.action is Action.DELETE}
         if "gcp:composer/environment:Environment" in deleted and "environment" not in _spec_buckets(self.loaded):
             kept.append("the environment's bucket with its DAGs and logs: Google never deletes it")
@@ -113,10 +123,14 @@ def _spec_buckets(loaded: Loaded) -> Mapping[str, Any]:
     return loaded.spec.buckets
 
 
-def build_program(workspace: Workspace, loaded: Loaded, *, looking: bool = False) -> Program:
+def build_program(
+    workspace: Workspace, loaded: Loaded, *, looking: bool = False, unmarked: Collection[str] = ()
+) -> Program:
     """The program of a file.
 
     With `looking`, everything that it would create is looked up first, and what is this stack's enters the state.
+    `unmarked` are memberships that are not declared as imported though they are: an imported resource that is to be
+    replaced must not say so any more.
 
     Raises:
         OutsideError: the project cannot be read.
@@ -124,9 +138,12 @@ def build_program(workspace: Workspace, loaded: Loaded, *, looking: bool = False
     """
     context = _context(workspace, loaded)
     declared = _declare(loaded, context)
-    claims = find_claims(workspace, loaded, declared, context.secrets) if looking else Claims()
-    if claims.import_ids:
-        context = replace(context, adopted=claims.import_ids, left_as_found=claims.differing)
+    state = _state(workspace, loaded)
+    rows = (state.get("deployment") or {}).get("resources") or []
+    marks = {name: id_ for name, id_ in found_before(declared, rows).items() if name not in unmarked}
+    standings = find_standings(workspace, loaded, declared, context.secrets, state) if looking else Standings()
+    if adopted := {**marks, **standings.import_ids}:
+        context = replace(context, adopted=adopted, left_as_found=standings.differing)
         declared = _declare(loaded, context)
 
     def run(preparations: Sequence[Preparation] = ()) -> None:
@@ -143,7 +160,8 @@ def build_program(workspace: Workspace, loaded: Loaded, *, looking: bool = False
         prepared_by=lambda preparations: partial(run, preparations),
         digest=hashlib.sha256(repr(declared).encode()).hexdigest(),
         project_number=context.project_number,
-        claims=claims,
+        standings=standings,
+        marked=frozenset(marks),
     )
 
 
@@ -153,10 +171,35 @@ def _declare(loaded: Loaded, context: ProgramContext) -> StackProgram:
     return foundation_declarations(loaded, context)
 
 
+def _state(workspace: Workspace, loaded: Loaded) -> Mapping[str, Any]:
+    """The stack's exported state; empty when it has none."""
+    engine = workspace.engine(loaded.name)
+    return engine.export_state() if engine.serial() else {}
+
+
+def declared_elsewhere(workspace: Workspace, loaded: Loaded, number: str) -> dict[str, frozenset[BindingTarget]]:
+    """The memberships that the other files of the project declare, by the files' names.
+
+    `number` is of the file's own Google project; agents of Google's in other projects are not told rightly: nobody takes
+    their roles away.
+    """
+    found: dict[str, frozenset[BindingTarget]] = {}
+    for name in workspace.project.files:
+        if name == loaded.name:
+            continue
+        try:
+            other = load(workspace.project, name)
+            context = ProgramContext(number, __version__, host_project_number=number)
+            found[name] = frozenset(declared_targets(_declare(other, context)).values())
+        except EnvctlError:
+            continue  # abstract, or wrong: `validate` says so; it declares nothing that is applied
+    return found
+
+
 def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
     spec = loaded.spec
     host = spec.network.host_project if isinstance(spec, Environment) else None
-    context = ProgramContext(
+    return ProgramContext(
         project_number=project_number(workspace, spec.project),
         envctl_version=__version__,
         commit=_last_commit(workspace, loaded),
@@ -167,7 +210,6 @@ def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:
         secrets=given_secrets(loaded),
         project_id=workspace.project.id,
     )
-    return replace(context, shared_bindings=shared_bindings(loaded, context, _siblings(workspace, loaded)))
 
 
 def project_number(workspace: Workspace, project: str) -> str:
@@ -237,21 +279,3 @@ def given_secrets(loaded: Loaded) -> dict[str, str]:
         return {}
     names = {v.env for secret in spec.user_workloads.secrets.values() for v in secret.data.values()}
     return {name: os.environ[name] for name in names if name in os.environ}
-
-
-def _siblings(workspace: Workspace, loaded: Loaded) -> list[Loaded]:
-    """The other files of the same Google project; those that cannot be read do not count here."""
-    from envctl.errors import EnvctlError
-    from envctl.spec.loader import load
-
-    found: list[Loaded] = []
-    for name in workspace.project.files:
-        if name == loaded.name:
-            continue
-        try:
-            other = load(workspace.project, name)
-        except EnvctlError:
-            continue  # abstract, or wrong: `validate` says so; it declares nothing that is applied
-        if other.spec.project == loaded.spec.project:
-            found.append(other)
-    return found

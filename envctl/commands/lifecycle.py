@@ -18,6 +18,7 @@ from envctl.commands.options import (
     AllowUnknown,
     Cloud,
     CloudChoice,
+    Confirm,
     EngineOption,
     EnvironmentName,
     EnvironmentNames,
@@ -103,14 +104,7 @@ def up(
     yes: Yes = False,
     refresh: Refresh = True,
     parallel: Parallel = 8,
-    confirm: Annotated[
-        str | None,
-        typer.Option(
-            "--confirm",
-            metavar="ENV",
-            help="The environment that may be replaced or deleted; --yes alone is not enough.",
-        ),
-    ] = None,
+    confirm: Confirm = None,
     allow_unknown: AllowUnknown = False,
     cloud: Cloud = CloudChoice.GCP,
     engine: EngineOption = None,
@@ -164,7 +158,8 @@ def _up_all(
     ended: dict[str, ExitCode | None] = dict.fromkeys(names)
     for name in names:
         try:
-            code = _apply(_prepare(workspace, name, options), yes=yes, confirm=confirm, allow_unknown=allow_unknown)
+            named = confirm if confirm == name else None  # the others lose nothing under this name
+            code = _apply(_prepare(workspace, name, options), yes=yes, confirm=named, allow_unknown=allow_unknown)
         except EnvctlError as error:
             show_error_of(name, error)
             code = error.exit_code
@@ -180,6 +175,7 @@ def _up_all(
 def destroy(
     environment: EnvironmentName,
     yes: Yes = False,
+    confirm: Confirm = None,
     refresh: Refresh = True,
     parallel: Parallel = 8,
     cloud: Cloud = CloudChoice.GCP,
@@ -191,7 +187,7 @@ def destroy(
     workspace = open_workspace_of(cloud, engine)
     check_destroyable(workspace.load(environment))
     options = _options(refresh=refresh, parallel=parallel, destroying=True)
-    return _apply(_prepare(workspace, environment, options), yes=yes, confirm=environment, allow_unknown=True)
+    return _apply(_prepare(workspace, environment, options), yes=yes, confirm=confirm, allow_unknown=True)
 
 
 def _options(*, refresh: bool, parallel: int, destroying: bool = False) -> PlanOptions:
@@ -276,20 +272,22 @@ def _apply(prepared: Prepared, *, yes: bool, confirm: str | None, allow_unknown:
 
 
 def _confirm(plan: Plan, *, yes: bool, named: str | None) -> None:
-    """A plan that deletes or replaces a working environment wants its name, every other one a `yes`."""
+    """A plan that deletes data wants the environment's name, every other one a `yes`."""
     from envctl.plan.model import Mode
+    from envctl.report.plan_text import describe_loss, short_type
 
     question = f"Apply this to {plan.environment} (project {plan.project}, cloud {plan.cloud})?"
-    if plan.mode is not Mode.DESTROY and not plan.loses_environment:
+    if named is not None and named != plan.environment:
+        raise UsageError(f"--confirm names {named}, and the plan is for {plan.environment}")
+    if not plan.losses and (yes or plan.mode is not Mode.DESTROY):
         if not yes:
             CONSOLE.confirm(question)
         return
-    if named is not None and named != plan.environment:
-        raise UsageError(f"--confirm names {named}, and the plan is for {plan.environment}")
     if yes and named is None and not sys.stdin.isatty():
+        lost = (f"{short_type(c.type)} {c.name}: {describe_loss(c.loss)}" for c in plan.losses if c.loss is not None)
         raise RefusedError(
-            f"The plan replaces or deletes {plan.environment}; nothing was changed",
-            detail="Its Airflow database, its history and the address of its UI are lost.",
+            f"The plan deletes data of {plan.environment}; nothing was changed",
+            detail="\n".join(lost),
             hints=(f"when that is meant, add `--confirm {plan.environment}`; `--yes` is not enough for it",),
             code="confirmation-name",
         )

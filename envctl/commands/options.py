@@ -54,6 +54,10 @@ EngineOption = Annotated[
 ]
 Output = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="Write there instead of stdout.")]
 Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask for confirmation.")]
+Confirm = Annotated[
+    str | None,
+    Option("--confirm", metavar="ENV", help="The environment whose data may be deleted; --yes is not enough for that."),
+]
 Refresh = Annotated[bool, Option("--refresh/--no-refresh", help="Read the live cloud first.")]
 Parallel = Annotated[int, Option("--parallel", min=1, max=64, help="How many resources at the same time.")]
 AllowUnknown = Annotated[

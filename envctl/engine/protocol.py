@@ -40,11 +40,16 @@ class ExpectedStep:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to run. `expected` constrains an apply to the steps of a plan; None means unconstrained."""
+    """How to run.
+
+    `expected` constrains an apply to the steps of a plan; None means unconstrained. `keep` says of rows by their URNs
+    whether they are let go (and stay in the cloud) where they would be deleted, whatever the state says.
+    """
 
     refresh: bool = True
     parallel: int = 8
     expected: Sequence[ExpectedStep] | None = None
+    keep: Mapping[str, bool] = field(default_factory=dict[str, bool])
     cancel: threading.Event = field(default_factory=threading.Event)
     message: str = ""
 
@@ -97,6 +102,13 @@ class Engine(Protocol):
 
     def import_state(self, document: Mapping[str, Any]) -> None:
         """Replaces the stack's checkpoint after checking form and URNs."""
+        ...
+
+    def neighbours(self) -> Mapping[str, Sequence[Mapping[str, Any]] | None]:
+        """Rows of every other stack of this backend, by its name; None for one whose state cannot be read.
+
+        Secrets in them are masked or encrypted.
+        """
         ...
 
     def outputs(self) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from envctl.ownership.looking import Found
-from envctl.ownership.state import HeldRow, is_membership
+from envctl.ownership.state import HeldRow
 from envctl.stacks.adoption import identifying
 from envctl.stacks.declaration import StackProgram
 from envctl.stacks.marks import OwnerMark, mark_of
+from envctl.stacks.memberships import is_membership
 
 
 class Standing(StrEnum):

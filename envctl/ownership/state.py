@@ -11,27 +11,13 @@ from envctl.engine.urns import name_of
 
 @dataclass(frozen=True, slots=True)
 class HeldRow:
-    """One resource of a cloud in a state.
-
-    `import_id` is set when the stack did not create it: it was there and entered the state by that id.
-    """
+    """One resource of a cloud in a state."""
 
     urn: str
     name: str
     type: str
     id: str
     outputs: Mapping[str, Any]
-    import_id: str
-
-    @property
-    def is_membership(self) -> bool:
-        """Whether it is a member of an allow policy: adding one that is there changes nothing for anybody."""
-        return is_membership(self.type)
-
-
-def is_membership(type_: str) -> bool:
-    """Whether a type is a member of an allow policy."""
-    return type_.lower().endswith("iammember")
 
 
 def pending_names(document: Mapping[str, Any]) -> frozenset[str]:
@@ -55,5 +41,4 @@ def _rows(resources: Iterable[Mapping[str, Any]]) -> Iterable[HeldRow]:
             type=row["type"],
             id=row.get("id", ""),
             outputs=row.get("outputs") or {},
-            import_id=row.get("importID") or "",
         )

@@ -137,7 +137,7 @@ def _refused(claim: Claim, program: StackProgram, source: SourceSpan | None, sta
         severity=Severity.ERROR,
         summary=f"{what} {name} exists already, and this stack did not make it",
         detail=_owner(claim, stack),
-        hints=_ways_out(claim, what, name),
+        hints=_ways_out(what, name),
         source=source,
     )
 
@@ -153,7 +153,7 @@ def _owner(claim: Claim, stack: OwnerMark | None) -> str:
     return "Its label says that this stack made it, but the state does not hold it."
 
 
-def _ways_out(claim: Claim, what: str, name: str) -> tuple[str, ...]:
+def _ways_out(what: str, name: str) -> tuple[str, ...]:
     ways: list[str] = []
     if what in _REFER:
         ways.append(_REFER[what].format(name=name))

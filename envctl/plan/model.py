@@ -96,9 +96,64 @@ class Impact:
     source: str = ""
 
 
+class KeepReason(StrEnum):
+    """Why something is left in the cloud though the stack lets go of it."""
+
+    FOUND = "found"
+    """It was there before this stack: the row entered the state by an import."""
+    DECLARED = "declared"
+    """A file of this project declares it now."""
+    HELD = "held"
+    """Another state of this backend holds it."""
+    UNREADABLE = "unreadable"
+    """Another state of this backend cannot be read, and may hold it."""
+    FOREIGN_ACCOUNT = "foreign-account"
+    """It is of an account that this stack does not own: other repositories, which nobody sees from here, may use it."""
+    GOOGLE = "google"
+    """It belongs to the project: an enabled API, or an agent of Google's and its rights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Why a change leaves something in the cloud.
+
+    `by` names the file or the stack that needs it, or the member; `command` removes it, where that is for people to do.
+    """
+
+    reason: KeepReason
+    by: str = ""
+    command: str = ""
+
+
+class LossKind(StrEnum):
+    """What is counted where data goes with a resource."""
+
+    OBJECTS = "objects"
+    """Objects of a bucket, older versions included."""
+    SECRET_VERSIONS = "secret-versions"  # noqa: S105
+    KEY_VERSIONS = "key-versions"
+    PACKAGES = "packages"
+    """Packages and images of a repository."""
+    ENVIRONMENT = "environment"
+    """An environment's database and history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Data that goes with a resource. `count` is None where it could not be read; with `at_least` there is more."""
+
+    kind: LossKind
+    count: int | None
+    at_least: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One resource. `group` is the URN of the component that holds it, None at the top."""
+    """One resource. `group` is the URN of the component that holds it, None at the top.
+
+    `kept` says why the resource (of a replacement: the old one) stays in the cloud, where that was decided for this
+    plan; `loss` is the data that the change deletes, None when it deletes none.
+    """
 
     urn: str
     type: str
@@ -112,6 +167,8 @@ class Change:
     component: bool = False
     protected: bool = False
     source: SourceSpan | None = None
+    kept: Kept | None = None
+    loss: Loss | None = None
 
 
 class StepMoment(StrEnum):
@@ -224,12 +281,9 @@ class Plan:
         return tuple(c for c in self.changes if c.action not in {Action.NO_OP, Action.READ} and not c.component)
 
     @property
-    def loses_environment(self) -> bool:
-        """Whether a Composer environment that was made whole is deleted or replaced: its database goes with it."""
-        return any(
-            Effect.DATA_LOST in change.impact.effects and change.type == "gcp:composer/environment:Environment"
-            for change in self.pending
-        )
+    def losses(self) -> tuple[Change, ...]:
+        """The changes that delete data: whoever applies them has to name the environment."""
+        return tuple(change for change in self.pending if change.loss is not None)
 
     @property
     def empty(self) -> bool:

@@ -20,6 +20,10 @@ from envctl.plan.model import (
     GateResult,
     GateStatus,
     Impact,
+    KeepReason,
+    Kept,
+    Loss,
+    LossKind,
     Mode,
     OperationStep,
     Plan,
@@ -114,6 +118,12 @@ def _dump_change(change: Change) -> dict[str, Any]:
         "source": _dump_span(change.source),
         "properties": [_dump_property(p) for p in change.properties],
         "impact": _dump_impact(change.impact),
+        "kept": None
+        if change.kept is None
+        else {"reason": change.kept.reason.value, "by": change.kept.by, "command": change.kept.command},
+        "loss": None
+        if change.loss is None
+        else {"kind": change.loss.kind.value, "count": change.loss.count, "atLeast": change.loss.at_least},
     }
 
 
@@ -265,7 +275,17 @@ def _parse_change(item: dict[str, Any]) -> Change:
         component=item["component"],
         protected=item["protected"],
         source=_parse_span(item["source"]),
+        kept=_parse_kept(item["kept"]),
+        loss=_parse_loss(item["loss"]),
     )
+
+
+def _parse_kept(item: dict[str, Any] | None) -> Kept | None:
+    return None if item is None else Kept(KeepReason(item["reason"]), item["by"], item["command"])
+
+
+def _parse_loss(item: dict[str, Any] | None) -> Loss | None:
+    return None if item is None else Loss(LossKind(item["kind"]), item["count"], item["atLeast"])
 
 
 def _parse_step(item: dict[str, Any]) -> OperationStep:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from envctl.plan.model import Action, Change, Effect, Impact, Mode, OperationStep, Plan
 from envctl.report.markdown import cell, code, table
-from envctl.report.plan_text import render_closing, render_plan, short_type, telling
+from envctl.report.plan_text import describe_kept, describe_loss, render_closing, render_plan, short_type, telling
 
 _WORDS = {
     Action.CREATE: "create",
@@ -62,7 +62,13 @@ def _row(change: Change) -> tuple[str, ...]:
         f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
     )
     name = f"{cell(short_type(change.type))} {code(change.name)}"
-    return (_WORDS.get(change.action, change.action.value), name, shown, _effects(change.impact))
+    if change.kept is not None:
+        said = describe_kept(change.kept) + (f": {code(change.kept.command)}" if change.kept.command else "")
+        shown = "; ".join(filter(None, (shown, f"stays: {said}")))
+    effects = _effects(change.impact)
+    if change.loss is not None:
+        effects = ", ".join(filter(None, (effects, f"**deletes {describe_loss(change.loss)}**")))
+    return (_WORDS.get(change.action, change.action.value), name, shown, effects)
 
 
 def _step(step: OperationStep) -> tuple[str, ...]:

@@ -16,6 +16,10 @@ from envctl.plan.model import (
     GateResult,
     GateStatus,
     Impact,
+    KeepReason,
+    Kept,
+    Loss,
+    LossKind,
     Mode,
     OperationStep,
     Plan,
@@ -78,6 +82,7 @@ def render_plan(plan: Plan, style: Style = PLAIN, *, verbose: bool = False) -> s
     blocks += _groups(plan, style, verbose=verbose)
     blocks += [_steps(plan.steps, style)] if plan.steps else []
     blocks += [_warnings(plan.warnings, style)] if plan.warnings else []
+    blocks += [_confirmation(plan, style)] if plan.losses else []
     blocks.append(render_closing(plan, style))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -130,7 +135,7 @@ def _groups(plan: Plan, style: Style, *, verbose: bool) -> list[str]:
         members = [c for c in shown if c.group == group]
         alike = {} if verbose else _alike(members)
         for change in members:
-            row = alike.get((change.type, change.action))
+            row = alike.get((change.type, change.action, change.kept))
             if row is None:
                 lines += _change(change, style, verbose=verbose)
             elif row[0] is change:
@@ -139,13 +144,16 @@ def _groups(plan: Plan, style: Style, *, verbose: bool) -> list[str]:
     return blocks
 
 
-def _alike(changes: Sequence[Change]) -> dict[tuple[str, Action], list[Change]]:
-    """Changes that one line can tell together: enabled APIs, and what a destroy leaves behind."""
-    found: dict[tuple[str, Action], list[Change]] = {}
+_Alike = tuple[str, Action, Kept | None]
+
+
+def _alike(changes: Sequence[Change]) -> dict[_Alike, list[Change]]:
+    """Changes that one line can tell together: enabled APIs, and what a destroy leaves behind for one reason."""
+    found: dict[_Alike, list[Change]] = {}
     for change in changes:
         api = change.type == "gcp:projects/service:Service" and change.action is Action.CREATE
         if api or change.action is Action.FORGET:
-            found.setdefault((change.type, change.action), []).append(change)
+            found.setdefault((change.type, change.action, change.kept), []).append(change)
     return {key: row for key, row in found.items() if len(row) > 1}
 
 
@@ -176,7 +184,55 @@ def _change(change: Change, style: Style, *, verbose: bool) -> list[str]:
     if change.action not in {Action.CREATE, Action.IMPORT} or verbose:
         lines += [_property(p, style) for p in change.properties]
     lines += _impact(change.impact, style)
+    if change.loss is not None:
+        lines.append(f"        {style('!', 'red')} {style(f'deletes {describe_loss(change.loss)}', 'red', 'bold')}")
+    if change.kept is not None and change.action is not Action.FORGET:
+        lines.append(style(f"        · the old one stays in the cloud: {describe_kept(change.kept)}", "blue"))
+    if change.kept is not None and change.kept.command:
+        lines += [
+            style("        · whoever wants it gone:", "dim"),
+            style(f"          {printable(change.kept.command)}", "dim"),
+        ]
     return lines
+
+
+def describe_kept(kept: Kept) -> str:
+    """Why something stays in the cloud."""
+    by = printable(kept.by)
+    match kept.reason:
+        case KeepReason.FOUND:
+            return "it was there before envctl made anything of it"
+        case KeepReason.DECLARED:
+            return f"{by} declares it, too" if by else "the file declares it in another place"
+        case KeepReason.HELD:
+            return f"the state of {by} holds it, too"
+        case KeepReason.UNREADABLE:
+            return f"the state of {by} cannot be read, and may hold it"
+        case KeepReason.FOREIGN_ACCOUNT:
+            return f"{by} is not this stack's; others may run as it"
+        case KeepReason.GOOGLE:
+            return "it is the project's"
+
+
+def describe_loss(loss: Loss) -> str:
+    """What is lost, with its number: `at least 1,000 objects`."""
+    match loss.kind:
+        case LossKind.ENVIRONMENT:
+            return "the Airflow database and its history"
+        case LossKind.OBJECTS:
+            noun = "object"
+        case LossKind.SECRET_VERSIONS | LossKind.KEY_VERSIONS:
+            noun = "version"
+        case LossKind.PACKAGES:
+            noun = "package"
+    if loss.count is None:
+        return f"an unknown number of {noun}s"
+    return f"{'at least ' if loss.at_least else ''}{loss.count:,} {noun}{'' if loss.count == 1 else 's'}"
+
+
+def _confirmation(plan: Plan, style: Style) -> str:
+    text = f"This deletes data: it is applied with `--confirm {plan.environment}`, or by typing that name."
+    return style(text, "red", "bold")
 
 
 def _headline(change: Change, style: Style) -> str:
@@ -194,6 +250,8 @@ def _reason(change: Change, style: Style) -> str:
             return style(f"  replaced: {paths} cannot change in place", "magenta")
         case Reason.REPLACED_WITH_DEPENDENCY:
             return style("  replaced with what it belongs to", "magenta")
+        case Reason.SHARED if change.kept is not None:
+            return style(f"  stays in the cloud: {describe_kept(change.kept)}", "blue")
         case Reason.SHARED:
             return style("  stays in the cloud: shared by the project, or kept by the file", "blue")
         case Reason.ADOPTED:

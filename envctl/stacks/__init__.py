@@ -11,7 +11,7 @@ from collections.abc import Callable
 from envctl.spec.loader import Loaded
 from envctl.stacks.context import BindingTarget, ProgramContext, ProviderArguments
 from envctl.stacks.declaration import StackProgram
-from envctl.stacks.program import environment_declarations, foundation_declarations, shared_bindings
+from envctl.stacks.program import environment_declarations, foundation_declarations
 
 __all__ = [
     "BindingTarget",
@@ -21,7 +21,6 @@ __all__ = [
     "environment_program",
     "foundation_declarations",
     "foundation_program",
-    "shared_bindings",
 ]
 
 

@@ -11,7 +11,7 @@ from envctl.stacks.components import components_for
 from envctl.stacks.declaration import Input, Ref, Resource, StackProgram, references
 
 # Formats: "Import" sections of the provider's resource pages (registry, provider 9 and 10, read 2026-11).
-_FORMATS: Mapping[str, str] = {
+FORMATS: Mapping[str, str] = {
     "gcp:artifactregistry/repository:Repository": "projects/{project}/locations/{location}/repositories/{repositoryId}",
     "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": (
         "projects/{project}/locations/{location}/repositories/{repository} {role} {member}"
@@ -69,7 +69,7 @@ def import_id(program: StackProgram, name: str, live: Outputs | None = None) -> 
     members of the bucket that Composer makes).
     """
     resource = program.resource(name)
-    form = _FORMATS.get(resource.type)
+    form = FORMATS.get(resource.type)
     if form is None:
         return None
     found = _filled(program, resource, form, live or {})
@@ -115,7 +115,7 @@ def taking_over(program: StackProgram, ids: Mapping[str, str]) -> StackProgram:
 
 def identifying(resource: Resource) -> tuple[Ref, ...]:
     """References that a resource's import id is made of: without what they name, it cannot be there."""
-    form = _FORMATS.get(resource.type, "")
+    form = FORMATS.get(resource.type, "")
     fields = [field for _, field, _, _ in Formatter().parse(form) if field]
     return tuple(ref for field in fields for ref in references(resource.inputs.get(field)))
 
@@ -123,11 +123,11 @@ def identifying(resource: Resource) -> tuple[Ref, ...]:
 def _filled(program: StackProgram, resource: Resource, form: str, live: Outputs) -> str | None:
     """The form with the resource's inputs in it; None when one of them is not known before the cloud says it."""
     fields = [field for _, field, _, _ in Formatter().parse(form) if field]
-    values = {field: _known(program, resource.inputs.get(field), live) for field in fields}
+    values = {field: known_value(program, resource.inputs.get(field), live) for field in fields}
     return None if None in values.values() else form.format_map(values)
 
 
-def _known(program: StackProgram, value: Input, live: Outputs) -> Input:
+def known_value(program: StackProgram, value: Input, live: Outputs) -> Input:
     """A value as it will be in the cloud; None when that is not known."""
     if not isinstance(value, Ref):
         return value
@@ -138,7 +138,7 @@ def _known(program: StackProgram, value: Input, live: Outputs) -> Input:
         return seen
     if form := _MADE_OF.get((target.type, value.output)):
         return _filled(program, target, form, live)
-    return _known(program, target.inputs.get(value.output), live)
+    return known_value(program, target.inputs.get(value.output), live)
 
 
 def output_at(outputs: Mapping[str, Any], path: str) -> Any:

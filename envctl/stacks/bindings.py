@@ -9,26 +9,18 @@ from dataclasses import dataclass, field
 from envctl.errors import EnvctlError
 from envctl.iam_roles import Binding, load_table
 from envctl.stacks.components import Group
-from envctl.stacks.context import BindingTarget
 from envctl.stacks.declaration import Input, Options, Ref, Resource, SpecPath
 from envctl.stacks.identities import ACCOUNT, identity_of, is_service_agent
-from envctl.stacks.scope import Scope
 
 _SLUG = re.compile(r"[^A-Za-z0-9._@-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The resource type of a membership, and the inputs that say whose allow policy it belongs to.
-
-    `owner` is the logical name of the stack's own resource that carries the policy; `outlives` says that this
-    one stays in the cloud when the stack is destroyed.
-    """
+    """The resource type of a membership, and the inputs that say whose allow policy it belongs to."""
 
     type: str
     inputs: Mapping[str, Input]
-    owner: str | None = None
-    outlives: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +31,18 @@ class Holders:
     account_member: str | None = None
 
 
-def binding_resources(scope: Scope, bindings: Iterable[Binding], holders: Holders) -> list[Resource]:
+def binding_resources(bindings: Iterable[Binding], holders: Holders) -> list[Resource]:
     """One membership per binding, in order of their logical names.
 
     Names come from the membership (where, role, who), not from the table: a row that is renamed or folded into
     another leaves its membership alone.
 
-    A membership outlives the stack when somebody else needs it: those of Google's agents on what stays, and
-    those that other environments declare too.
+    Those of Google's agents outlive the stack. Of the others, what may go is asked when it would go
+    (`envctl.ownership.members`).
     """
     resources: dict[str, Resource] = {}
     for binding in bindings:
-        resource = _membership(scope, binding, holders)
+        resource = _membership(binding, holders)
         if resource.name in resources:
             raise EnvctlError(
                 "Two role bindings have one name", detail=f"{resource.name}: {binding.id} and another row."
@@ -59,27 +51,11 @@ def binding_resources(scope: Scope, bindings: Iterable[Binding], holders: Holder
     return [resources[name] for name in sorted(resources)]
 
 
-def shareable_targets(bindings: Iterable[Binding], holders: Holders) -> frozenset[BindingTarget]:
-    """Memberships on what no stack of ours owns: another stack may declare the very same."""
-    found: set[BindingTarget] = set()
-    for binding in bindings:
-        holder = _holder(binding, holders)
-        if holder.owner is None:
-            found.add(_target(binding, holder))
-    return frozenset(found)
-
-
 def _holder(binding: Binding, holders: Holders) -> Holder:
     return holders.by_address.get(binding.target) or _foreign_holder(binding)
 
 
-def _target(binding: Binding, holder: Holder) -> BindingTarget:
-    place = "/".join(f"{name}={holder.inputs[name]}" for name in sorted(holder.inputs))
-    condition = binding.condition.expression if binding.condition else ""
-    return BindingTarget(f"{holder.type} {place}", binding.role, binding.member, condition)
-
-
-def _membership(scope: Scope, binding: Binding, holders: Holders) -> Resource:
+def _membership(binding: Binding, holders: Holders) -> Resource:
     if "${" in binding.member:
         raise EnvctlError("A role binding has no member", detail=f"{binding.id}: {binding.member} is not known.")
     holder = _holder(binding, holders)
@@ -99,16 +75,8 @@ def _membership(scope: Scope, binding: Binding, holders: Holders) -> Resource:
         parent=Group.ACCESS,
         inputs=inputs,
         origin=_origin(binding),
-        options=Options(depends_on=tuple(depends_on), retain_on_delete=_outlives(scope, binding, holder, holders)),
+        options=Options(depends_on=tuple(depends_on), retain_on_delete=is_service_agent(binding.member)),
     )
-
-
-def _outlives(scope: Scope, binding: Binding, holder: Holder, holders: Holders) -> bool:
-    if not holder.outlives or binding.member == holders.account_member:
-        return False
-    if is_service_agent(binding.member):
-        return True
-    return holder.owner is None and _target(binding, holder) in scope.context.shared_bindings
 
 
 def _who(member: str, account_member: str | None) -> str:
@@ -230,38 +198,29 @@ def _foreign_holder(binding: Binding) -> Holder:
     )
 
 
-def bucket_holder(name: Input, owner: str | None, *, outlives: bool) -> Holder:
-    """Memberships of a bucket's allow policy; without an owner the bucket is somebody else's."""
-    return Holder("gcp:storage/bucketIAMMember:BucketIAMMember", {"bucket": name}, owner, outlives)
+def bucket_holder(name: Input) -> Holder:
+    """Memberships of a bucket's allow policy."""
+    return Holder("gcp:storage/bucketIAMMember:BucketIAMMember", {"bucket": name})
 
 
-def key_holder(key: Input, owner: str | None) -> Holder:
-    """Memberships of a key's allow policy; keys always stay."""
-    return Holder("gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", {"cryptoKeyId": key}, owner)
+def key_holder(key: Input) -> Holder:
+    """Memberships of a key's allow policy."""
+    return Holder("gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", {"cryptoKeyId": key})
 
 
 def account_holder() -> Holder:
     """Memberships of the allow policy of the account that the stack creates."""
-    return Holder(
-        "gcp:serviceaccount/iAMMember:IAMMember", {"serviceAccountId": Ref(ACCOUNT, "name")}, ACCOUNT, outlives=False
-    )
+    return Holder("gcp:serviceaccount/iAMMember:IAMMember", {"serviceAccountId": Ref(ACCOUNT, "name")})
 
 
-def secret_holder(project: str, secret: Input, owner: str | None) -> Holder:
-    """Memberships of a secret's allow policy; without an owner the secret is somebody else's."""
-    return Holder(
-        "gcp:secretmanager/secretIamMember:SecretIamMember",
-        {"project": project, "secretId": secret},
-        owner,
-        outlives=owner is None,
-    )
+def secret_holder(project: str, secret: Input) -> Holder:
+    """Memberships of a secret's allow policy."""
+    return Holder("gcp:secretmanager/secretIamMember:SecretIamMember", {"project": project, "secretId": secret})
 
 
 def repository_holder(project: str, location: str, owner: str) -> Holder:
-    """Memberships of a repository's allow policy."""
+    """Memberships of a repository's allow policy; `owner` is the repository's logical name."""
     return Holder(
         "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember",
         {"project": project, "location": location, "repository": Ref(owner, "name")},
-        owner,
-        outlives=False,
     )

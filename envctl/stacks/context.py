@@ -40,8 +40,8 @@ class ProgramContext:
     over (`envctl.stacks.adoption` says which can be), `left_as_found` maps some of them to the inputs in which they
     differ: those are taken as they are. `foundation_outputs` are the exports of the foundation's
     stack, if it was applied. `secrets` holds values of environment variables that the spec names.
-    `shared_bindings` are those that other environments' files declare too: they outlive this stack. `project_id` is
-    the `id` of `envctl.yaml`, which marks what the stack makes as its own; None while the project has none.
+    `project_id` is the `id` of `envctl.yaml`, which marks what the stack makes as its own; None while the project has
+    none.
     """
 
     project_number: str
@@ -53,5 +53,4 @@ class ProgramContext:
     left_as_found: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     foundation_outputs: Mapping[str, Any] | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
-    shared_bindings: frozenset[BindingTarget] = frozenset()
     project_id: str | None = None

@@ -21,10 +21,9 @@ from envctl.stacks.bindings import (
     key_holder,
     repository_holder,
     secret_holder,
-    shareable_targets,
 )
 from envctl.stacks.components import components_for
-from envctl.stacks.context import BindingTarget, ProgramContext
+from envctl.stacks.context import ProgramContext
 from envctl.stacks.declaration import Input, Ref, Resource, StackProgram, references
 from envctl.stacks.encryption import KEY, key_name, key_resources
 from envctl.stacks.environment import ENVIRONMENT, environment_resource
@@ -63,7 +62,7 @@ def environment_declarations(loaded: Loaded, context: ProgramContext) -> StackPr
         resources += network_resources(scope, spec.network.vpc, ("network", "vpc"))
     if spec.encryption is not None and spec.encryption.key.create:
         resources += key_resources(scope, spec.encryption.key)
-    memberships = binding_resources(scope, bindings, _holders(scope, spec, key, account))
+    memberships = binding_resources(bindings, _holders(scope, spec, key, account))
     key_users, before, after = _stages(memberships)
     resources += key_users
     owned = bucket_resources(scope, spec.buckets, key)
@@ -118,7 +117,7 @@ def foundation_declarations(loaded: Loaded, context: ProgramContext) -> StackPro
     key = _foundation_key(spec)
     if spec.encryption is not None and spec.encryption.key.create:
         resources += key_resources(scope, spec.encryption.key)
-    key_users, before, after = _stages(binding_resources(scope, bindings, _foundation_holders(scope, spec, key)))
+    key_users, before, after = _stages(binding_resources(bindings, _foundation_holders(scope, spec, key)))
     resources += key_users
     owned = bucket_resources(scope, spec.buckets, key)
     repository: Input = None
@@ -143,30 +142,6 @@ def declared_bindings(loaded: Loaded, context: ProgramContext) -> tuple[Binding,
         )
         if binding.managed and binding.needed
     )
-
-
-def shared_bindings(loaded: Loaded, context: ProgramContext, siblings: Iterable[Loaded]) -> frozenset[BindingTarget]:
-    """Memberships that other files declare too, for `ProgramContext.shared_bindings`.
-
-    `siblings` are the other environments and foundations of the project folder; the environment's own foundation
-    need not be among them.
-    """
-    others = {sibling.name: sibling for sibling in siblings if sibling.name != loaded.name}
-    if loaded.foundation is not None:
-        others[loaded.foundation.name] = loaded.foundation
-    declared = (_shareable(other, context) for other in others.values())
-    return _shareable(loaded, context) & frozenset[BindingTarget]().union(*declared)
-
-
-def _shareable(loaded: Loaded, context: ProgramContext) -> frozenset[BindingTarget]:
-    spec = loaded.spec
-    scope = _scope(loaded, spec, context)
-    if isinstance(spec, Foundation):
-        bindings = foundation_bindings(scope.name, spec, context)
-        return shareable_targets(bindings, _foundation_holders(scope, spec, _foundation_key(spec)))
-    account = account_email(spec.service_account, spec.project)
-    key = _key(spec, loaded.foundation, context)
-    return shareable_targets(declared_bindings(loaded, context), _holders(scope, spec, key, account))
 
 
 def _foundation_key(spec: Foundation) -> Input:
@@ -253,11 +228,9 @@ def _holders(scope: Scope, spec: Environment, key: Input, account: str) -> Holde
     if spec.service_account.email is None:
         holders["service-account"] = account_holder()
     if key is not None:
-        holders["encryption.key"] = key_holder(key, KEY if isinstance(key, Ref) else None)
+        holders["encryption.key"] = key_holder(key)
     # Without a bucket of its own the environment makes one, known only afterwards.
-    holders[f"buckets.{ENVIRONMENT_BUCKET}"] = bucket_holder(
-        Ref(ENVIRONMENT, "storageConfig.bucket"), ENVIRONMENT, outlives=False
-    )
+    holders[f"buckets.{ENVIRONMENT_BUCKET}"] = bucket_holder(Ref(ENVIRONMENT, "storageConfig.bucket"))
     holders |= _bucket_holders(spec.buckets)
     if spec.secrets is not None:
         holders |= _secret_holders(scope.project, spec.secrets.create)
@@ -273,28 +246,24 @@ def _foundation_holders(scope: Scope, spec: Foundation, key: Input) -> Holders:
     if spec.repository is not None:
         holders["repository"] = repository_holder(scope.project, scope.region, REPOSITORY)
     if key is not None:
-        holders["encryption.key"] = key_holder(key, KEY if isinstance(key, Ref) else None)
+        holders["encryption.key"] = key_holder(key)
     return Holders(holders)
 
 
 def _bucket_holders(buckets: Mapping[str, Bucket]) -> dict[str, Holder]:
     """Allow policies of buckets: of those of the stack, and of those that exist and stay whose they are."""
-    holders: dict[str, Holder] = {}
-    for key, bucket in buckets.items():
-        owner = bucket_resource_name(key) if bucket.existing is None else None
-        name = Ref(owner, "name") if owner else bucket.existing
-        holders[f"buckets.{key}"] = bucket_holder(name, owner, outlives=bucket.retain is not False)
-    return holders
+    return {
+        f"buckets.{key}": bucket_holder(bucket.existing or Ref(bucket_resource_name(key), "name"))
+        for key, bucket in buckets.items()
+    }
 
 
 def _secret_holders(project: str, secrets: Mapping[str, ManagedSecret]) -> dict[str, Holder]:
     """Allow policies of secrets, the stack's own and existing ones."""
-    holders: dict[str, Holder] = {}
-    for key, secret in secrets.items():
-        owner = secret_resource_name(key) if secret.existing is None else None
-        name = Ref(owner, "secretId") if owner else secret.existing
-        holders[f"secrets.{key}"] = secret_holder(project, name, owner)
-    return holders
+    return {
+        f"secrets.{key}": secret_holder(project, secret.existing or Ref(secret_resource_name(key), "secretId"))
+        for key, secret in secrets.items()
+    }
 
 
 def _stages(memberships: Iterable[Resource]) -> tuple[list[Resource], list[Resource], list[Resource]]:

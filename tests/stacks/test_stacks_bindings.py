@@ -3,15 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from stacks_recording import CONTEXT
 
 from envctl.errors import EnvctlError
 from envctl.iam_roles import Binding, Requirement
 from envctl.iam_targets import BindingCondition
-from envctl.stacks.bindings import Holders, binding_resources, shareable_targets
-from envctl.stacks.scope import Scope
-
-SCOPE = Scope("prod", "acme-data-prod", "europe-west1", protect=False, user_labels={}, context=CONTEXT)
+from envctl.stacks.bindings import Holders, binding_resources
+from envctl.stacks.memberships import target_of
 
 
 def binding(**fields: Any) -> Binding:
@@ -67,24 +64,24 @@ def binding(**fields: Any) -> Binding:
 def test_what_the_stack_does_not_own_is_found_by_its_full_name(
     resource: str, kind: str, inputs: dict[str, str]
 ) -> None:
-    [member] = binding_resources(SCOPE, [binding(resource=resource, target="")], Holders())
+    [member] = binding_resources([binding(resource=resource, target="")], Holders())
     assert member.type.rsplit(":", 1)[-1] == kind
     assert member.inputs == {**inputs, "role": "roles/viewer", "member": "group:data@example.com"}
 
 
 def test_a_condition_is_part_of_the_name_and_of_the_membership() -> None:
     conditions = [None, BindingCondition("only crm", 'resource.name.startsWith("x")')]
-    plain, limited = binding_resources(SCOPE, [binding(condition=each) for each in conditions], Holders())
+    plain, limited = binding_resources([binding(condition=each) for each in conditions], Holders())
     assert (plain.name, limited.name) == (
         "project/viewer/group-data@example.com",
         "project/viewer/group-data@example.com/only-crm",
     )
     assert limited.inputs["condition"] == {"title": "only crm", "expression": 'resource.name.startsWith("x")'}
-    assert len(shareable_targets([binding(condition=each) for each in conditions], Holders())) == 2
+    assert target_of(plain.type, plain.inputs) != target_of(limited.type, limited.inputs)
 
 
 def test_a_custom_role_keeps_its_full_name() -> None:
-    [member] = binding_resources(SCOPE, [binding(role="projects/p/roles/mine")], Holders())
+    [member] = binding_resources([binding(role="projects/p/roles/mine")], Holders())
     assert member.name == "project/projects/p/roles/mine/group-data@example.com"
 
 
@@ -98,9 +95,9 @@ def test_a_custom_role_keeps_its_full_name() -> None:
 )
 def test_a_binding_that_cannot_be_declared_is_an_error(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(EnvctlError, match=message):
-        binding_resources(SCOPE, [binding(**fields)], Holders())
+        binding_resources([binding(**fields)], Holders())
 
 
 def test_two_rows_for_one_membership_are_an_error() -> None:
     with pytest.raises(EnvctlError, match="Two role bindings have one name"):
-        binding_resources(SCOPE, [binding(), binding(id="other")], Holders())
+        binding_resources([binding(), binding(id="other")], Holders())

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from stacks_recording import CONTEXT
 
-from envctl.spec.loader import Loaded, load, load_all
+from envctl.spec.loader import Loaded, load
 from envctl.spec.model import Foundation
 from envctl.spec.project import load_project
-from envctl.stacks import StackProgram, environment_declarations, foundation_declarations, shared_bindings
+from envctl.stacks import StackProgram, environment_declarations, foundation_declarations
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "cases"
@@ -39,10 +38,7 @@ def tree(program: StackProgram) -> str:
 def declared(loaded: Loaded) -> StackProgram:
     if isinstance(loaded.spec, Foundation):
         return foundation_declarations(loaded, CONTEXT)
-    siblings = [each for each in load_all(load_project(ROOT)) if each.spec.project == loaded.spec.project]
-    return environment_declarations(
-        loaded, replace(CONTEXT, shared_bindings=shared_bindings(loaded, CONTEXT, siblings))
-    )
+    return environment_declarations(loaded, CONTEXT)
 
 
 @pytest.mark.parametrize("name", ["dev", "staging", "prod", "acme-data-prod"])

@@ -23,9 +23,9 @@ from envctl.stacks import (
     environment_program,
     foundation_declarations,
     foundation_program,
-    shared_bindings,
 )
 from envctl.stacks.declaration import Ref, Resource, StackProgram, references
+from envctl.stacks.memberships import declared_targets, is_membership
 
 SECRETS = replace(CONTEXT, secrets={"CRM_TOKEN": "s3cret"})
 
@@ -179,36 +179,32 @@ def test_two_environments_of_one_project_share_no_object_that_a_destroy_takes() 
     blue = load_environment({**common, "serviceAccount": {"name": "composer-blue"}}, name="blue", foundation=shared)
     green = load_environment({**common, "serviceAccount": {"name": "composer-green"}}, name="green", foundation=shared)
 
-    def program(one: Any, other: Any) -> StackProgram:
-        return environment_declarations(one, replace(CONTEXT, shared_bindings=shared_bindings(one, CONTEXT, [other])))
+    def program(one: Any) -> StackProgram:
+        return environment_declarations(one, CONTEXT)
 
     def objects(one: StackProgram, *, taken: bool) -> set[str]:
         return {
             f"{resource.type} {concrete(one, resource.inputs)}"
             for resource in one.resources
-            if not (taken and resource.options.retain_on_delete)
+            if not is_membership(resource.type) and not (taken and resource.options.retain_on_delete)
         }
 
-    first, second = program(blue, green), program(green, blue)
+    first, second = program(blue), program(green)
     assert objects(first, taken=True).isdisjoint(objects(second, taken=False))
     assert objects(second, taken=True).isdisjoint(objects(first, taken=False))
-    kept = "project/composer.user/group-analysts@example.com"
-    assert kept in survivors(first)
-    assert kept in survivors(second)
-
-
-def test_a_right_that_no_other_file_declares_goes_with_its_line() -> None:
-    mine = load_environment({"access": {"users": ["group:mine@example.com"]}}, name="mine")
-    other = load_environment({"access": {"users": ["group:other@example.com"]}}, name="other")
-    context = replace(CONTEXT, shared_bindings=shared_bindings(mine, CONTEXT, [other]))
-    assert "project/composer.user/group-mine@example.com" not in survivors(environment_declarations(mine, context))
+    both = declared_targets(first).keys() & declared_targets(second).keys()
+    shared = {name for name in both if declared_targets(first)[name] == declared_targets(second)[name]}
+    assert "project/composer.user/group-analysts@example.com" in shared
+    assert "project/composer.worker/environment" in both - shared, "each has an account of its own"
 
 
 def test_equal_names_of_buckets_in_two_files_are_not_one_bucket() -> None:
     access = {"buckets": {"staging": {"access": {"objectViewer": ["group:data@example.com"]}}}}
     mine = load_environment({**access, "serviceAccount": {"name": "composer-mine"}}, name="mine")
     other = load_environment({**access, "serviceAccount": {"name": "composer-other"}}, name="other")
-    assert shared_bindings(mine, CONTEXT, [other]) == frozenset()
+    one, two = (declared_targets(environment_declarations(each, CONTEXT)) for each in (mine, other))
+    name = "buckets.staging/storage.objectViewer/group-data@example.com"
+    assert one[name] != two[name]
 
 
 def test_protection_covers_what_holds_data_and_nothing_else() -> None:

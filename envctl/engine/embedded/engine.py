@@ -22,7 +22,7 @@ from envctl.engine.embedded.lock import Holder, current_user, read_holder, stack
 from envctl.engine.embedded.planner import Planner
 from envctl.engine.embedded.reconcile import reconcile_pending
 from envctl.engine.embedded.refresh import refresh_rows
-from envctl.engine.embedded.resource import Resource
+from envctl.engine.embedded.resource import Resource, to_json
 from envctl.engine.embedded.run import Run, StoppedError
 from envctl.engine.embedded.secrets import find_passphrase
 from envctl.engine.embedded.store import StateStore, now_utc
@@ -290,6 +290,24 @@ class EmbeddedEngine:
     def checkpoint(self) -> Checkpoint:
         """The state as values, secrets marked and open."""
         return self._store(writable=False).checkpoint()
+
+    def neighbours(self) -> dict[str, list[dict[str, Any]] | None]:
+        """Rows of the other states of the folder, secrets masked; None for a state that cannot be read, or is empty."""
+        folder = self._paths.checkpoint.parent
+        names = {path.stem for path in (*folder.glob("[!.]*.json"), *folder.glob("[!.]*.journal"))}
+        return {
+            name: self._rows_of(StackRef(self._stack.project, name)) for name in sorted(names - {self._stack.stack})
+        }
+
+    def _rows_of(self, stack: StackRef) -> list[dict[str, Any]] | None:
+        path = StatePaths(self._directory, stack).checkpoint
+        if path.exists() and not path.stat().st_size:
+            return None  # what a full disk leaves
+        try:
+            store = StateStore(stack, self._directory, self._environment, writable=False, now=self._now)
+        except EnvctlError:
+            return None
+        return [to_json(row, mask) for _, row in store.rows()]
 
     def outputs(self) -> dict[str, Any]:
         """The stack's exports after the last run, secrets masked; empty without a state."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import assert_never
@@ -22,6 +22,14 @@ UNCERTAIN = frozenset(
     {"UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "CANCELLED", "408", "500", "502", "503", "504"}
 )
 """Statuses after which the cloud may have done what it was asked: the pending operation stays, to be looked into."""
+
+
+def _as_decided(step: Step, keep: Mapping[str, bool]) -> Step:
+    """A deletion that follows what the run was told of its row, not what the state says."""
+    if step.op not in (Op.DELETE, Op.DELETE_REPLACED) or step.old is None or step.urn not in keep:
+        return step
+    row = replace(step.old.resource, retain_on_delete=keep[step.urn])
+    return replace(step, old=Row(step.old.number, row))
 
 
 class StepFailedError(Exception):
@@ -45,6 +53,7 @@ class Executor:
         run = self._run
         run.require_going()
         run.expectations.check(step)
+        step = _as_decided(step, run.options.keep)
         hidden = is_default_provider(step.urn)
         if not hidden:
             run.emit(step.event(Phase.PRE))

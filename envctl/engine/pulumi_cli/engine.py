@@ -29,7 +29,7 @@ from envctl.engine.events import (
 )
 from envctl.engine.protocol import EventSink, Program, RunOptions, RunResult, StackRef
 from envctl.engine.pulumi_cli.failures import is_unmet_expectation, plan_violated, translated_failures
-from envctl.engine.pulumi_cli.locks import PulumiLock, read_checkpoint, read_locks
+from envctl.engine.pulumi_cli.locks import PulumiLock, read_checkpoint, read_locks, read_neighbours
 from envctl.engine.pulumi_cli.pending import pending_of, settle_pending, without_pending
 from envctl.engine.pulumi_cli.translation import mask, translate_event
 from envctl.engine.urns import STACK_TYPE, type_of
@@ -222,14 +222,38 @@ class PulumiEngine:
         finally:
             Path(name).unlink()
 
-    def _call(self, *arguments: str) -> str:
-        """What one command on the stack writes to stdout."""
+    def _call(self, *arguments: str, of_stack: bool = True) -> str:
+        """What one command, on the stack unless it names another, writes to stdout."""
         stack = self._open(_nothing)
         variables = stack.workspace.env_vars
-        command = [*arguments, "--stack", self.stack.stack]
+        command = [*arguments, *(("--stack", self.stack.stack) if of_stack else ())]
         return translated_failures(
             lambda: stack.workspace.pulumi_command.run(command, str(self.settings.directory), variables).stdout
         )
+
+    def neighbours(self) -> dict[str, list[dict[str, Any]] | None]:
+        """Rows of the other stacks of the backend, of whatever project; by the CLI where the backend is no folder.
+
+        Raises:
+            OutsideError: the backend does not list its stacks.
+        """
+        found = read_neighbours(self.settings.backend, self.stack)
+        return self.ask_neighbours() if found is None else found
+
+    def ask_neighbours(self) -> dict[str, list[dict[str, Any]] | None]:
+        """The same, from any backend: one command of the CLI per stack."""
+        mine = {self.stack.stack, f"{self.stack.project}/{self.stack.stack}"}
+        listed = json.loads(self._call("stack", "ls", "--all", "--json", of_stack=False))
+        names = [str(each["name"]) for each in listed]
+        others = [name for name in names if name.removeprefix("organization/") not in mine]
+        return {name.removeprefix("organization/"): self._rows_of(name) for name in others}
+
+    def _rows_of(self, name: str) -> list[dict[str, Any]] | None:
+        try:
+            exported = json.loads(self._call("stack", "export", "--stack", name, of_stack=False))
+        except (EnvctlError, ValueError):
+            return None
+        return list((exported.get("deployment") or {}).get("resources") or [])
 
     def outputs(self) -> dict[str, Any]:
         """The exports, secrets masked."""
@@ -343,6 +367,8 @@ class PulumiEngine:
                 sink(translated)
 
         self._settle(options, sink, preview=preview)
+        if not preview:
+            self._retain(options.keep)
         try:
             with self._attached(sink, detached.__setitem__) as attached:
                 stack = self._open(program, attached)
@@ -379,6 +405,20 @@ class PulumiEngine:
             return act()
         finally:
             self._command.cancel = None
+
+    def _retain(self, keep: Mapping[str, bool]) -> None:
+        """Writes into the state which rows are let go instead of deleted: the CLI reads it there, and nowhere else."""
+        if not keep:
+            return
+        self._exported = None  # what was read for the preview may be old by now
+        document = self.export_state()
+        rows = document["deployment"].get("resources") or []
+        if all(
+            bool(row.get("retainOnDelete")) is keep.get(row["urn"], bool(row.get("retainOnDelete"))) for row in rows
+        ):
+            return
+        decided = [{**row, "retainOnDelete": keep[row["urn"]]} if row["urn"] in keep else row for row in rows]
+        self._import({**document, "deployment": {**document["deployment"], "resources": decided}})
 
     def _settle(self, options: RunOptions, sink: EventSink, *, preview: bool) -> None:
         """Removes the lock of a dead run, and settles what it left open.

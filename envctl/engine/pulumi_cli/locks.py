@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import signal
@@ -91,6 +92,37 @@ def read_checkpoint(backend: str, stack: StackRef) -> dict[str, Any] | None:
             return None
         return {"version": _VERSION, "deployment": dict(stored["checkpoint"]["latest"] or {})}
     except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_neighbours(backend: str, stack: StackRef) -> dict[str, list[dict[str, Any]] | None] | None:
+    """Rows of every other stack in the backend's folder, None for one that cannot be read; None when it has no folder.
+
+    Stacks of other projects are named `PROJECT/STACK`.
+    """
+    root = _root(backend)
+    if root is None:
+        return None
+    found: dict[str, list[dict[str, Any]] | None] = {}
+    for path in sorted((root / "stacks").rglob("*.json*")):
+        name, _, kind = path.name.partition(".json")
+        project = path.parent.name
+        if kind not in ("", ".gz") or (project, name) == (stack.project, stack.stack):
+            continue  # backups and attributes lie beside the checkpoints
+        found[name if project == stack.project else f"{project}/{name}"] = _rows_in(path)
+    return found
+
+
+def _rows_in(path: Path) -> list[dict[str, Any]] | None:
+    try:
+        content = path.read_bytes()
+        stored = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+        return (
+            list((stored["checkpoint"]["latest"] or {}).get("resources") or [])
+            if stored["version"] == _VERSION
+            else None
+        )
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -98,6 +98,11 @@ class Repositories:
         self.cloud.policies.forget(f"//artifactregistry.googleapis.com/{arguments['name']}")
         return {"@type": "type.googleapis.com/google.protobuf.Empty"}
 
+    def list_packages(self, call: Call) -> Json:
+        """The packages of a repository: none, as the emulator takes no uploads."""
+        self._find(call)
+        return page(call, "packages", [], default_size=100)
+
     def operation(self, call: Call) -> Json:
         """An operation, a poll later."""
         name = f"{_location(call)}/operations/{call['operation']}"
@@ -178,6 +183,14 @@ def declare(cloud: Cloud) -> Service:
                     resource,
                 )
                 for method, verb, template, handler, right, resource in table
+            ),
+            Route(
+                "artifactregistry.projects.locations.repositories.packages.list",
+                "GET",
+                one + "/packages",
+                api.list_packages,
+                "artifactregistry.packages.list",
+                one,
             ),
             Route(
                 "artifactregistry.projects.locations.operations.get",

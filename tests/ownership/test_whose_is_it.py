@@ -1,0 +1,227 @@
+"""What exists already is taken only by the word of a file, or when this stack left it there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from projects import DEV, bring_up, call, plan, run, tear_down, workspace_of, write_project
+
+from envctl.actions.adopt import adopt
+from envctl.actions.adopt_looking import Wanted
+from envctl.actions.state import move_resource
+from envctl.errors import RefusedError
+from envctl.plan.model import Action, GateStatus, Reason
+
+ID = "abcdefghijk1"
+BUCKET = "storage/storage/v1/b/acme-data-dev-dev-staging"
+TAKEN = "storage/storage/v1/b/acme-shared"
+ACCOUNTS = "iam/v1/projects/acme-data-dev/serviceAccounts"
+ROLE = "roles/composer.worker"
+
+
+def project(root, identity=ID, **files):
+    write_project(root, **(files or {"dev": DEV}))
+    (root / "envctl.yaml").write_text(f"name: acme\nid: {identity}\n")
+    return root
+
+
+def answers(prepared):
+    return {gate.id: gate for gate in prepared.plan.gates if gate.gate == "ownership"}
+
+
+def change(prepared, name):
+    return next(c for c in prepared.plan.changes if c.name == name)
+
+
+def make_bucket(workspace, name="acme-shared", **labels):
+    call(
+        workspace,
+        "POST",
+        "storage/storage/v1/b?project=acme-data-dev",
+        {"name": name, "location": "EU", "labels": labels},
+    )
+
+
+def named(bucket):
+    return DEV.replace("staging: {location: EU}", f"staging: {bucket}")
+
+
+def lose_state(root):
+    for folder in ("stacks", "history", "journal", "airflow"):
+        shutil.rmtree(root / ".envctl" / "sandbox" / folder, ignore_errors=True)
+
+
+def test_a_bucket_that_exists_is_refused_with_its_line_before_anything_is_made(tmp_path):
+    workspace = workspace_of(project(tmp_path, dev=named("{location: EU, name: acme-shared}")))
+    make_bucket(workspace, team="finance")
+    before = call(workspace, "GET", TAKEN)
+    prepared = plan(workspace, "dev")
+    refused = answers(prepared)["ownership.foreign"]
+    assert refused.status is GateStatus.FAILED
+    assert "bucket acme-shared exists already" in refused.summary
+    assert refused.source.line == 8
+    assert any("existing: acme-shared" in hint for hint in refused.hints)
+    with pytest.raises(RefusedError) as raised:
+        run(prepared)
+    assert raised.value.code == "exists-already"
+    assert call(workspace, "GET", TAKEN) == before
+    assert workspace.engine("dev").serial() == 0
+
+
+def test_the_owner_is_named_as_far_as_labels_tell(tmp_path):
+    workspace = workspace_of(project(tmp_path, dev=named("{location: EU, name: acme-shared}")))
+    make_bucket(workspace, **{"envctl-owner": "zzzzzzzzzzz9_prod"})
+    detail = answers(plan(workspace, "dev"))["ownership.foreign"].detail
+    assert "stack prod of another envctl project" in detail
+
+
+@pytest.mark.parametrize("what", ["secret", "account"])
+def test_secrets_and_accounts_that_exist_are_refused_in_the_preview(tmp_path, what):
+    file = DEV + "secrets: {create: {crm: {name: crm}}}\n"
+    workspace = workspace_of(project(tmp_path, dev=file))
+    if what == "secret":
+        body = {"replication": {"automatic": {}}}
+        call(
+            workspace,
+            "POST",
+            "serviceusage/v1/projects/acme-data-dev/services/secretmanager.googleapis.com:enable",
+            {},
+        )
+        call(workspace, "POST", "secretmanager/v1/projects/acme-data-dev/secrets?secretId=crm", body)
+    else:
+        call(workspace, "POST", ACCOUNTS, {"accountId": "composer-dev"})
+    prepared = plan(workspace, "dev")
+    assert answers(prepared)["ownership.foreign"].status is GateStatus.FAILED
+    with pytest.raises(RefusedError):
+        run(prepared)
+
+
+def test_import_takes_over_as_it_is_and_the_next_up_brings_the_rest(tmp_path):
+    workspace = workspace_of(project(tmp_path, dev=named("{location: EU, name: acme-shared, import: true}")))
+    make_bucket(workspace, team="finance")
+    prepared = plan(workspace, "dev")
+    taken = change(prepared, "bucket-staging")
+    assert (taken.action, taken.reason) == (Action.IMPORT, Reason.ADOPTED)
+    assert any("come with the next `up`" in warning for warning in prepared.plan.warnings)
+    assert run(prepared).outcome.value == "succeeded"
+    assert call(workspace, "GET", TAKEN)["labels"] == {"team": "finance"}
+    again = plan(workspace_of(tmp_path), "dev")
+    assert [(c.name, c.action) for c in again.plan.pending] == [("bucket-staging", Action.UPDATE)]
+    run(again)
+    assert plan(workspace_of(tmp_path), "dev").plan.empty
+
+
+def test_an_existing_bucket_gets_members_and_nothing_else(tmp_path):
+    file = named("{existing: acme-shared, access: {objectAdmin: [environment]}}")
+    workspace = workspace_of(project(tmp_path, dev=file))
+    make_bucket(workspace, team="finance")
+    before = call(workspace, "GET", TAKEN)
+    bring_up(workspace, "dev")
+    policy = call(workspace, "GET", TAKEN + "/iam")
+    assert "serviceAccount:composer-dev@acme-data-dev.iam.gserviceaccount.com" in json.dumps(policy)
+    tear_down(workspace, "dev")
+    after = call(workspace, "GET", TAKEN)
+    assert {k: after[k] for k in ("labels", "location")} == {k: before[k] for k in ("labels", "location")}
+
+
+def test_what_a_recorded_destroy_left_is_taken_back(tmp_path):
+    file = DEV.replace("profile: trial", "profile: standard\nprotect: false")
+    workspace = workspace_of(project(tmp_path, dev=file))
+    bring_up(workspace, "dev")
+    tear_down(workspace, "dev")
+    assert call(workspace, "GET", BUCKET)
+    prepared = plan(workspace_of(tmp_path), "dev")
+    taken = change(prepared, "bucket-staging")
+    assert (taken.action, taken.reason) == (Action.IMPORT, Reason.TAKEN_BACK)
+    bring_up(workspace_of(tmp_path), "dev")
+    assert plan(workspace_of(tmp_path), "dev").plan.empty
+
+
+def test_without_the_record_what_a_destroy_left_is_refused(tmp_path):
+    file = DEV.replace("profile: trial", "profile: standard\nprotect: false")
+    workspace = workspace_of(project(tmp_path, dev=file))
+    bring_up(workspace, "dev")
+    tear_down(workspace, "dev")
+    shutil.rmtree(tmp_path / ".envctl" / "sandbox" / "journal")
+    assert answers(plan(workspace_of(tmp_path), "dev"))
+
+
+def test_a_lost_state_is_one_refusal_and_import_is_the_way_back(tmp_path):
+    file = DEV + "airflow: {variables: {stage: dev}, pools: {crm: {slots: 4, description: CRM}}}\n"
+    bring_up(workspace_of(project(tmp_path, dev=file)), "dev")
+    lose_state(tmp_path)
+    workspace = workspace_of(tmp_path)
+    prepared = plan(workspace, "dev")
+    lost = answers(prepared)
+    assert list(lost) == ["ownership.state-lost"]
+    assert "envctl import dev" in lost["ownership.state-lost"].hints[0]
+    with pytest.raises(RefusedError):
+        run(prepared)
+    adopt(workspace, Wanted("dev", "acme-data-dev", "europe-west1", "dev"))
+    after = plan(workspace_of(tmp_path), "dev").plan
+    assert after.empty, [(c.name, c.action) for c in after.pending] + [s.id for s in after.steps]
+    assert after.warnings == ()
+
+
+def test_a_lost_foundation_comes_back_too(tmp_path):
+    shared = "kind: foundation\nproject: acme-data-dev\nregion: europe-west1\nnetwork: {subnet: 10.10.0.0/20}\n"
+    bring_up(workspace_of(project(tmp_path, shared=shared)), "shared")
+    lose_state(tmp_path)
+    workspace = workspace_of(tmp_path)
+    assert list(answers(plan(workspace, "shared"))) == ["ownership.state-lost"]
+    adopt(workspace, Wanted("shared", "acme-data-dev", "europe-west1", "shared"))
+    assert plan(workspace_of(tmp_path), "shared").plan.empty
+
+
+def test_a_clone_with_another_id_is_told_whose_everything_is(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir(), second.mkdir()
+    bring_up(workspace_of(project(first)), "dev")
+    project(second, "zzzzzzzzzzz9")
+    shutil.copytree(first / ".envctl", second / ".envctl")
+    lose_state(second)
+    workspace = workspace_of(second)
+    found = [gate for gate in plan(workspace, "dev").plan.gates if gate.gate == "ownership"]
+    assert {gate.id for gate in found} == {"ownership.foreign"}
+    assert any(f"another envctl project made it ({ID}_dev)" in gate.detail for gate in found)
+    with pytest.raises(RefusedError):
+        run(plan(workspace, "dev"))
+
+
+def test_one_physical_bucket_under_two_names_is_refused(tmp_path):
+    bring_up(workspace_of(project(tmp_path)), "dev")
+    move_resource(workspace_of(tmp_path), "dev", "bucket-staging", "bucket-staging2")
+    prepared = plan(workspace_of(tmp_path), "dev")
+    refused = answers(prepared)["ownership.doubled"]
+    assert "as bucket-staging2" in refused.summary
+    with pytest.raises(RefusedError):
+        run(prepared)
+    assert call(workspace_of(tmp_path), "GET", BUCKET)
+
+
+def test_a_membership_that_was_there_stays_when_the_stack_goes(tmp_path):
+    file = DEV + "access: {users: ['group:analysts@acme.example']}\n"
+    workspace = workspace_of(project(tmp_path, dev=file))
+    policy = {"bindings": [{"role": "roles/composer.user", "members": ["group:analysts@acme.example"]}]}
+    call(workspace, "POST", "crm/v1/projects/acme-data-dev:setIamPolicy", {"policy": policy})
+    prepared = plan(workspace, "dev")
+    found = next(c for c in prepared.plan.changes if "composer.user" in c.name)
+    assert (found.action, found.reason) == (Action.IMPORT, Reason.ALREADY_GRANTED)
+    bring_up(workspace, "dev")
+    bring_up(workspace_of(tmp_path), "dev")
+    tear_down(workspace_of(tmp_path), "dev")
+    after = call(workspace, "POST", "crm/v1/projects/acme-data-dev:getIamPolicy", {})
+    assert any(
+        b["role"] == "roles/composer.user" and b["members"] == ["group:analysts@acme.example"]
+        for b in after["bindings"]
+    )
+
+
+def test_a_look_is_one_question_per_object(tmp_path):
+    workspace = workspace_of(project(tmp_path))
+    plan(workspace, "dev")
+    asked = [(r["verb"], r["path"]) for r in workspace.cloud.emulator().requests]
+    policies = [path for _, path in asked if path.endswith("acme-data-dev:getIamPolicy")]
+    assert len(policies) <= 2  # the look, and the doctor's question
