@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from envctl import __version__
 from envctl.actions.gate import run_gates
 from envctl.actions.live import read_environment, warnings_of
+from envctl.actions.moves import forgotten_moves, refused_moves
 from envctl.actions.policy_names import unknown_policies
 from envctl.actions.program import Program, absent_foundation, build_program
 from envctl.diagnostics import SourceSpan
@@ -117,7 +118,7 @@ def prepare(
     folded = fold_events(events, options.mode, program.source_of)
     wanted = _wanted(workspace, loaded, events, folded) if options.mode is Mode.APPLY else None
     steps = _steps(loaded, wanted) if wanted else ()
-    incomplete = folded.incomplete
+    incomplete = (*folded.incomplete, *refused_moves(program.declared, folded.changes))
     if not result.ok and not incomplete:
         incomplete = ("The engine stopped before the end of the program.",)
     plan = Plan(
@@ -139,6 +140,7 @@ def prepare(
             *_foundation_warnings(workspace, loaded, options),
             *_live_warnings(workspace, loaded, options, folded),
             *folded.warnings,
+            *(forgotten_moves(events) if options.mode is Mode.APPLY else ()),
             *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings),
             *_unknown_policies(workspace, loaded, options),
         ),

@@ -159,7 +159,7 @@ def _adopted(workspace: Workspace, loaded: Loaded, declared: StackProgram) -> di
     context = CallContext(note=lambda _operation, _state, _elapsed: None, cancel=threading.Event())
     found: dict[str, str] = {}
     for name, identifier in candidates.items():
-        if name in known:
+        if not known.isdisjoint(declared.resource(name).names):
             continue
         try:
             live = provider.read("", declared.resource(name).type, identifier, {}, {}, context)

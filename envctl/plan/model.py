@@ -29,6 +29,8 @@ class Action(StrEnum):
     READ = "read"
     IMPORT = "import"
     """Exists in the cloud and enters envctl's state."""
+    MOVE = "move"
+    """Gets another name in envctl's state; the cloud is not touched."""
 
     @property
     def replaces(self) -> bool:
@@ -49,6 +51,8 @@ class Reason(StrEnum):
     SHARED = "shared"
     """Project-wide by nature, or retained by the file: kept in the cloud when the stack lets go of it."""
     ADOPTED = "adopted"
+    RENAMED = "renamed"
+    """The file says that the resource was called otherwise."""
 
 
 class PropertyAction(StrEnum):
@@ -93,7 +97,10 @@ class Impact:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One resource. `group` is the URN of the component that holds it, None at the top."""
+    """One resource. `group` is the URN of the component that holds it, None at the top.
+
+    `moved_from` is its logical name so far, when the file gives it another one; it may change besides.
+    """
 
     urn: str
     type: str
@@ -107,6 +114,7 @@ class Change:
     component: bool = False
     protected: bool = False
     source: SourceSpan | None = None
+    moved_from: str | None = None
 
 
 class StepMoment(StrEnum):

@@ -111,6 +111,7 @@ def _dump_change(change: Change) -> dict[str, Any]:
         "group": change.group,
         "id": change.id,
         "protected": change.protected,
+        "movedFrom": change.moved_from,
         "source": _dump_span(change.source),
         "properties": [_dump_property(p) for p in change.properties],
         "impact": _dump_impact(change.impact),
@@ -264,6 +265,7 @@ def _parse_change(item: dict[str, Any]) -> Change:
         id=item["id"],
         component=item["component"],
         protected=item["protected"],
+        moved_from=item.get("movedFrom"),
         source=_parse_span(item["source"]),
     )
 
