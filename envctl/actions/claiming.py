@@ -73,8 +73,8 @@ def find_standings(
         OutsideError: the cloud cannot be reached.
     """
     held = held_rows(document)
-    names = {resource.name for resource in declared.resources}
-    unknown = names - {row.name for row in held} - pending_names(document)
+    known = {row.name for row in held} | pending_names(document)
+    unknown = {resource.name for resource in declared.resources if known.isdisjoint(resource.names)}
     if not unknown:
         return Standings()
     plain = workspace.provider(loaded.name)

@@ -16,6 +16,7 @@ from envctl.actions.claiming import mark_of_stack
 from envctl.actions.gate import run_gates
 from envctl.actions.letting_go import decide
 from envctl.actions.live import read_environment, warnings_of
+from envctl.actions.moves import forgotten_moves, refused_moves
 from envctl.actions.policy_names import unknown_policies
 from envctl.actions.program import Program, absent_foundation, build_program
 from envctl.diagnostics import SourceSpan
@@ -119,7 +120,7 @@ def prepare(
     decided = decide(workspace, loaded, program, engine, program.in_order(folded.changes), options.mode)
     wanted = _wanted(workspace, loaded, events, folded) if options.mode is Mode.APPLY else None
     steps = _steps(loaded, wanted) if wanted else ()
-    incomplete = folded.incomplete
+    incomplete = (*folded.incomplete, *refused_moves(program.declared, folded.changes))
     if not result.ok and not incomplete:
         incomplete = ("The engine stopped before the end of the program.",)
     plan = Plan(
@@ -147,6 +148,7 @@ def prepare(
             *_live_warnings(workspace, loaded, options, folded),
             *folded.warnings,
             *_taken_as_found(program),
+            *(forgotten_moves(events) if options.mode is Mode.APPLY else ()),
             *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings),
             *_unknown_policies(workspace, loaded, options),
         ),

@@ -14,6 +14,7 @@ from envctl.report.style import Style, printable
 _PAST = {
     Action.CREATE: "created",
     Action.IMPORT: "adopted",
+    Action.MOVE: "moved",
     Action.UPDATE: "changed",
     Action.CREATE_THEN_DELETE: "replaced",
     Action.DELETE_THEN_CREATE: "replaced",

@@ -89,7 +89,7 @@ def fold_events(events: Sequence[EngineEvent], mode: Mode, source_of: SourceOf) 
 def _lingering(by_urn: Mapping[str, Sequence[StepEvent]], changes: Sequence[Change]) -> Iterable[str]:
     """Settings that the program no longer names and the provider leaves as they are: no diff would ever show them."""
     for change in changes:
-        if change.action not in {Action.NO_OP, Action.UPDATE}:
+        if change.action not in {Action.NO_OP, Action.UPDATE, Action.MOVE}:
             continue
         old, new = _before(by_urn[change.urn]), _after(by_urn[change.urn])
         if old is None or new is None or not new.custom:
@@ -137,8 +137,11 @@ def _fold_resource(group: Sequence[StepEvent], mode: Mode, source_of: SourceOf) 
     state = new or old
     guard = _protection(action, old, new)
     engine_action = action
+    moved_from = name_of(old.urn) if old is not None and old.urn != step.urn else None
     if guard and action is Action.NO_OP:
         action = Action.UPDATE
+    elif moved_from is not None and action is Action.NO_OP:
+        action = Action.MOVE
     properties = (*_properties(group, engine_action, old, new), *guard)
     properties = tuple(
         PropertyChange(p.path, p.action, p.before, p.after, p.replaces, source_of(step.urn, p.path)) for p in properties
@@ -156,6 +159,7 @@ def _fold_resource(group: Sequence[StepEvent], mode: Mode, source_of: SourceOf) 
         component=bool(state and not state.custom),
         protected=bool(old and old.protect) or (action.replaces and bool(new and new.protect)),
         source=source_of(step.urn, ""),
+        moved_from=moved_from,
     )
 
 
@@ -231,7 +235,7 @@ def _properties(
                 replace_paths=replacing,
                 known=(old.outputs if old else {}, new.outputs if new else {}),
             )
-        case Action.NO_OP | Action.READ | Action.DELETE | Action.FORGET:
+        case Action.NO_OP | Action.READ | Action.DELETE | Action.FORGET | Action.MOVE:
             return ()
 
 
@@ -248,6 +252,8 @@ def _reason(group: Sequence[StepEvent], action: Action, mode: Mode, properties: 
         case Action.CREATE_THEN_DELETE | Action.DELETE_THEN_CREATE:
             own = any(p.replaces for p in properties) or any(step.replace_keys for step in group)
             return Reason.CANNOT_UPDATE_IN_PLACE if own else Reason.REPLACED_WITH_DEPENDENCY
+        case Action.MOVE:
+            return Reason.RENAMED
         case Action.UPDATE | Action.NO_OP | Action.READ:
             return Reason.CHANGED
 

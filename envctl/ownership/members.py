@@ -112,11 +112,12 @@ def found_before(program: StackProgram, rows: Sequence[Row]) -> dict[str, str]:
     one). So a program goes on declaring it; for a row that has it already that is no import.
     """
     declared = declared_targets(program, outputs_of(rows))
+    named = {each: resource.name for resource in program.resources for each in resource.names}
     found: dict[str, str] = {}
     for row in rows:
         if not is_membership(row["type"]) or row.get("delete") or not row.get("importID"):
             continue
-        name = name_of(row["urn"])
+        name = named.get(name_of(row["urn"]), "")
         if name in declared and declared[name] == target_of(row["type"], row.get("inputs") or {}):
             found[name] = str(row["importID"])
     return found

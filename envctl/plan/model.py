@@ -29,6 +29,8 @@ class Action(StrEnum):
     READ = "read"
     IMPORT = "import"
     """Exists in the cloud and enters envctl's state."""
+    MOVE = "move"
+    """Gets another name in envctl's state; the cloud is not touched."""
 
     @property
     def replaces(self) -> bool:
@@ -54,6 +56,8 @@ class Reason(StrEnum):
     """A recorded run of this stack left it in the cloud; it enters the state again."""
     ALREADY_GRANTED = "already-granted"
     """A membership that is there: it enters the state as found, and this stack will never delete it."""
+    RENAMED = "renamed"
+    """The file says that the resource was called otherwise."""
 
 
 class PropertyAction(StrEnum):
@@ -153,6 +157,7 @@ class Change:
 
     `kept` says why the resource (of a replacement: the old one) stays in the cloud, where that was decided for this
     plan; `loss` is the data that the change deletes, None when it deletes none.
+    `moved_from` is its logical name so far, when the file gives it another one; it may change besides.
     """
 
     urn: str
@@ -169,6 +174,7 @@ class Change:
     source: SourceSpan | None = None
     kept: Kept | None = None
     loss: Loss | None = None
+    moved_from: str | None = None
 
 
 class StepMoment(StrEnum):

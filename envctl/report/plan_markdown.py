@@ -9,6 +9,7 @@ from envctl.report.plan_text import describe_kept, describe_loss, render_closing
 _WORDS = {
     Action.CREATE: "create",
     Action.IMPORT: "adopt",
+    Action.MOVE: "move",
     Action.UPDATE: "change",
     Action.CREATE_THEN_DELETE: "**replace** (create, then delete)",
     Action.DELETE_THEN_CREATE: "**replace** (delete, then create)",
@@ -62,6 +63,8 @@ def _row(change: Change) -> tuple[str, ...]:
         f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
     )
     name = f"{cell(short_type(change.type))} {code(change.name)}"
+    if change.moved_from is not None:
+        name += f", was {code(change.moved_from)}"
     if change.kept is not None:
         said = describe_kept(change.kept) + (f": {code(change.kept.command)}" if change.kept.command else "")
         shown = "; ".join(filter(None, (shown, f"stays: {said}")))

@@ -38,12 +38,14 @@ _SIGNS: Mapping[Action, tuple[str, str]] = {
     Action.DELETE: ("-", "red"),
     Action.FORGET: (".", "blue"),
     Action.IMPORT: ("=", "cyan"),
+    Action.MOVE: (">", "cyan"),
     Action.READ: ("<", "cyan"),
     Action.NO_OP: (" ", "dim"),
 }
 _VERBS: Mapping[Action, str] = {
     Action.CREATE: "to create",
     Action.IMPORT: "to adopt",
+    Action.MOVE: "to move",
     Action.UPDATE: "to change",
     Action.CREATE_THEN_DELETE: "to replace",
     Action.DELETE_THEN_CREATE: "to replace",
@@ -244,6 +246,11 @@ def _headline(change: Change, style: Style) -> str:
 
 
 def _reason(change: Change, style: Style) -> str:
+    moved = style(f"  was {printable(change.moved_from)}", "cyan") if change.moved_from else ""
+    return moved + _why(change, style)
+
+
+def _why(change: Change, style: Style) -> str:
     match change.reason:
         case Reason.CANNOT_UPDATE_IN_PLACE:
             paths = ", ".join(p.path for p in change.properties if p.replaces) or "its provider"
@@ -264,7 +271,7 @@ def _reason(change: Change, style: Style) -> str:
             return style("  is gone from the cloud", "yellow")
         case Reason.NO_LONGER_DECLARED:
             return style("  no longer declared", "red")
-        case Reason.NEW | Reason.CHANGED | Reason.DESTROY:
+        case Reason.NEW | Reason.CHANGED | Reason.DESTROY | Reason.RENAMED:
             return ""
 
 

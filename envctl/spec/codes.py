@@ -277,6 +277,22 @@ CODES: dict[str, Code] = _table(
         "Not a valid label",
         "Keys and values are lower-case letters, digits, `-` and `_`, up to 63 characters; keys begin with a letter.",
     ),
+    Code(
+        "moved-from-there",
+        "The key that it was moved from is taken",
+        "`moved: {from: KEY}` says that an entry stood under `KEY` before. So `KEY` stands in the file no more, and one entry alone comes from it. Of a chain (`a` becomes `b`, what was `b` becomes `c`) or a swap, each move needs an `up` of its own, the last of the chain first; a swap goes by a third key.",
+    ),
+    Code(
+        "moved-reserved",
+        "The environment's bucket cannot be moved",
+        "`buckets.environment` is the bucket that Composer keeps DAGs and logs in. Which bucket that is, is fixed when the environment is created.",
+    ),
+    Code(
+        "moved-name",
+        "Its name hangs on `moved`",
+        "Without `name`, names follow from keys, and the thing in the cloud keeps the name of its old key. Write that name into the file; after the next `up` of every environment that the file serves, `moved` can go.",
+        W,
+    ),
     Code("given-twice", "Given twice", "The same thing is listed twice. Remove one."),
     # packages, schedules
     Code("file-missing", "File does not exist", "Paths are relative to the environment file."),

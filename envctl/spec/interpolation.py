@@ -13,7 +13,7 @@ from envctl.diagnostics import Diagnostic, Hint, SourceSpan
 from envctl.spec import names
 from envctl.spec.codes import problem
 from envctl.spec.nearest import nearest
-from envctl.spec.tree import Entries, Items, KeyPath, Leaf, Node, Scalar, at, show
+from envctl.spec.tree import Entries, Items, KeyPath, Leaf, Node, Scalar, at, show, text_at
 
 _TOKEN = re.compile(r"\$\$\{|\$\{(?P<inside>[^{}]*)(?P<close>\})?")
 _SEGMENT = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_-]*)|\[(?P<index>[0-9]{1,6})\]")
@@ -135,14 +135,22 @@ class _Run:
                 return self.made_of(span, str, show((*path[:-1], "existing")))
             case ("buckets", str(key), "name") if at(self.root, ("buckets", key)) is not None:
                 return self.made_of(
-                    span, lambda project, name: names.bucket_name(project, name, key), "project", "name"
+                    span,
+                    lambda project, name: names.bucket_name(project, name, self.naming_key(path)),
+                    "project",
+                    "name",
                 )
             case ("secrets", "create", str(key), "name") if at(self.root, ("secrets", "create", key)) is not None:
-                return self.made_of(span, lambda name: names.secret_name(name, key), "name")
+                return self.made_of(span, lambda name: names.secret_name(name, self.naming_key(path)), "name")
             case ("serviceAccount", "email") if at(self.root, ("serviceAccount", "name")) is not None:
                 return self.made_of(span, names.service_account_email, "serviceAccount.name", "project")
             case _:
                 return None
+
+    def naming_key(self, path: KeyPath) -> str:
+        """The key that a default name is made of: the one that a moved entry had before."""
+        *entry, _ = path
+        return text_at(self.root, *entry, "moved", "from") or str(entry[-1])
 
     def made_of(self, span: SourceSpan, make: _Make, *paths: str) -> str | _Failed:
         """What `make` makes of the values at `paths`; failed without a word when one is absent, for that is said elsewhere."""

@@ -18,6 +18,7 @@ from envctl.spec.codes import problem
 from envctl.spec.interpolation import interpolate
 from envctl.spec.merge import merge, without_nulls
 from envctl.spec.model import Environment, Foundation, Spec
+from envctl.spec.moved import keep_names, kept_names
 from envctl.spec.nearest import nearest
 from envctl.spec.project import ENVIRONMENTS, Project
 from envctl.spec.rules.literal_secrets import mask
@@ -185,6 +186,7 @@ class _Run:
         defaults: dict[KeyPath, str] = {}
         if isinstance(written, Environment):
             spec, defaults = profiles.apply(written), profiles.supplied(written)
+        spec = keep_names(spec, name)
         foundation = self.foundation(tree) if isinstance(spec, Environment) else None
         subject = Subject(
             name=name,
@@ -203,7 +205,7 @@ class _Run:
             written=written,
             foundation=foundation,
             origins=dict(spans(tree)),
-            defaults=defaults,
+            defaults=defaults | kept_names(written),
             warnings=tuple(each for each in found if each.severity is not Severity.ERROR),
         )
 

@@ -52,7 +52,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Pulumi's resource options, as far as the programs use them; `depends_on` holds logical names."""
+    """Pulumi's resource options, as far as the programs use them; `depends_on` and `aliases` hold logical names."""
 
     depends_on: tuple[str, ...] = ()
     protect: bool = False
@@ -60,6 +60,8 @@ class Options:
     delete_before_replace: bool = False
     ignore_changes: tuple[str, ...] = ()
     import_id: str | None = None
+    aliases: tuple[str, ...] = ()
+    """What the resource was called before, in states of an earlier file."""
     timeouts: Timeouts | None = None
 
 
@@ -86,6 +88,11 @@ class Resource:
     origin: SpecPath
     fields: Mapping[str, SpecPath] = field(default_factory=dict)
     options: Options = Options()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the resource may be called in a state: its logical name, and those that it had."""
+        return (self.name, *self.options.aliases)
 
 
 @dataclass(frozen=True, slots=True)

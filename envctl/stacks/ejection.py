@@ -251,6 +251,8 @@ class _Writer:
                 yield name, True
         if options.ignore_changes:
             yield "ignore_changes", list(options.ignore_changes)
+        if options.aliases:
+            yield "aliases", [Code(f"pulumi.Alias(name={_text(name)})") for name in options.aliases]
         if options.timeouts is not None:
             yield "custom_timeouts", Code(_timeouts(options.timeouts))
 

@@ -104,7 +104,7 @@ def _pool(scope: Scope, key: str, pool: NodePool, account: str) -> Resource:
         type="gcp:container/nodePool:NodePool",
         parent=Group.NODE_POOLS,
         inputs={
-            "name": key,
+            "name": pool.name or key,
             "project": scope.project,
             "location": scope.region,
             "cluster": Ref(CLUSTER),
@@ -124,6 +124,7 @@ def _pool(scope: Scope, key: str, pool: NodePool, account: str) -> Resource:
             "nodeConfig.spot": (*origin, "spot"),
             "nodeConfig.labels": (*origin, "labels"),
             "nodeConfig.taints": (*origin, "taints"),
+            "name": (*origin, "name"),
             "nodeConfig.serviceAccount": ("serviceAccount",),
         },
         options=Options(delete_before_replace=True),

@@ -30,6 +30,7 @@ from envctl.stacks.environment import ENVIRONMENT, environment_resource
 from envctl.stacks.exports import environment_exports, foundation_exports
 from envctl.stacks.foundation_access import foundation_bindings
 from envctl.stacks.identities import account_email, account_resources, asked_api_of, identity_resources
+from envctl.stacks.moves import with_aliases
 from envctl.stacks.naming import named_environment, named_foundation
 from envctl.stacks.network import NetworkLinks, existing_links, foundation_links, network_resources, own_links
 from envctl.stacks.node_pools import node_pool_resources
@@ -93,6 +94,7 @@ def environment_declarations(loaded: Loaded, context: ProgramContext) -> StackPr
     resources += workload_resources(scope, spec.user_workloads)
     resources += node_pool_resources(scope, spec, links, account)
     resources += observability_resources(scope, spec, _channels(spec, foundation))
+    resources = with_aliases(spec, resources)
     program = _assembled(scope, resources, environment_exports(scope, spec, account))
     return program if spec.adopted is None else without(program, spec.adopted.without)
 
@@ -125,6 +127,7 @@ def foundation_declarations(loaded: Loaded, context: ProgramContext) -> StackPro
         owned += repository_resources(scope, spec.repository, key)
         repository = Ref(REPOSITORY)
     resources += [*_after_key_users(owned, key_users), *before, *after]
+    resources = with_aliases(spec, resources)
     channels = tuple(spec.monitoring.channels) if spec.monitoring else ()
     return _assembled(scope, resources, foundation_exports(scope, links, key, repository, channels))
 

@@ -95,6 +95,7 @@ class _Registration:
             delete_before_replace=options.delete_before_replace or None,
             ignore_changes=list(options.ignore_changes) or None,
             import_=options.import_id,
+            aliases=[pulumi.Alias(name=name) for name in options.aliases] or None,
             custom_timeouts=None
             if timeouts is None
             else pulumi.CustomTimeouts(

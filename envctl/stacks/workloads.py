@@ -23,15 +23,15 @@ def workload_resources(scope: Scope, workloads: UserWorkloads) -> list[Resource]
     """Config maps, then secrets, each in order of its name; values of secrets come from the caller's environment."""
     resources: list[Resource] = []
     for name in sorted(workloads.config_maps):
-        data = dict(sorted(workloads.config_maps[name].data.items()))
+        written = workloads.config_maps[name]
+        data = dict(sorted(written.data.items()))
         logical, origin = config_map_resource_name(name), ("userWorkloads", "configMaps", name)
-        resources.append(_resource(scope, "UserWorkloadsConfigMap", logical, name, data, origin))
+        resources.append(_resource(scope, "UserWorkloadsConfigMap", logical, written.name or name, data, origin))
     for name in sorted(workloads.secrets):
-        values = {
-            key: CallerSecret(value.env, base64=True) for key, value in sorted(workloads.secrets[name].data.items())
-        }
+        secret = workloads.secrets[name]
+        values = {key: CallerSecret(value.env, base64=True) for key, value in sorted(secret.data.items())}
         logical, origin = workload_secret_resource_name(name), ("userWorkloads", "secrets", name)
-        resources.append(_resource(scope, "UserWorkloadsSecret", logical, name, values, origin))
+        resources.append(_resource(scope, "UserWorkloadsSecret", logical, secret.name or name, values, origin))
     return resources
 
 
@@ -50,6 +50,6 @@ def _resource(
             "data": data,
         },
         origin=origin,
-        fields={"data": (*origin, "data")},
+        fields={"data": (*origin, "data"), "name": (*origin, "name")},
         options=Options(delete_before_replace=True),
     )

@@ -14,6 +14,7 @@ from programs import Group, Thing
 from envctl.engine.embedded import state_edit
 from envctl.engine.embedded.checkpoint import Checkpoint, Pending, problems_of
 from envctl.engine.embedded.resource import Resource
+from envctl.engine.protocol import StackRef
 from envctl.errors import RefusedError
 
 PREFIX = "urn:pulumi:dev::shop::"
@@ -132,7 +133,7 @@ def test_a_repaired_state_has_no_problems(data: st.DataObject) -> None:
 def test_a_stack_can_be_renamed_as_a_whole() -> None:
     row = Resource(f"{PREFIX}t:m:T::a", "t:m:T", custom=False, parent=f"{PREFIX}pulumi:pulumi:Stack::shop-dev")
     checkpoint = Checkpoint([row], [Pending("creating", row)])
-    moved = state_edit.rename_stack(checkpoint, PREFIX, "urn:pulumi:prod::shop::")
+    moved = state_edit.rename_stack(checkpoint, STACK, StackRef("shop", "prod"))
     assert moved.resources[0].urn == "urn:pulumi:prod::shop::t:m:T::a"
-    assert moved.resources[0].parent.startswith("urn:pulumi:prod::")
+    assert moved.resources[0].parent == "urn:pulumi:prod::shop::pulumi:pulumi:Stack::shop-prod"
     assert moved.pending[0].row.urn == "urn:pulumi:prod::shop::t:m:T::a"

@@ -317,19 +317,6 @@ def test_a_dependent_that_vanishes_while_it_would_be_replaced_is_deleted_once(be
     assert bench.names() == {"base"}
 
 
-def test_aliases_that_lead_nowhere_are_free_and_others_refused(bench: Bench) -> None:
-    def program(name: str, alias: str) -> Any:
-        return lambda: Thing(name, name="x", opts=Options(aliases=[pulumi.Alias(name=alias)])) and None
-
-    assert bench.up(program("a", "never")).ok
-    result = bench.up(program("b", "a"))
-    assert not result.ok
-    assert "aliases" in bench.messages()[0]
-    bench.engine.move(urn("a"), urn("b"))
-    assert bench.up(program("b", "a")).ok
-    assert bench.ops() == []
-
-
 def test_names_must_differ_within_a_type(bench: Bench) -> None:
     def program() -> None:
         Thing("a", name="x")

@@ -10,6 +10,8 @@ import pytest
 from pulumi_resources import Group, account, bucket, member, secret
 from pulumi_twins import Twins, collect_quietly, names, needs_cli, use_cli
 
+from envctl.plan.model import Action
+
 pytestmark = [*needs_cli]
 
 
@@ -110,3 +112,44 @@ def test_what_moves_into_another_component_is_made_again(twins: Twins) -> None:
     twins.preview(lambda: program(grouped=True))
     twins.up(lambda: program(grouped=True))
     assert sorted(names(twins.real.steps)) == [("create", "files"), ("delete", "files")]
+
+
+def test_a_move_by_alias_is_the_same_on_both(twins: Twins) -> None:
+    def program(name: str, alias: str | None = None, team: str = "data", group: str = "group") -> None:
+        earlier = [pulumi.Alias(name=alias)] if alias else None
+        parent = Group(group, aliases=[pulumi.Alias(name="group")] if group != "group" else None)
+        first = bucket(name, name="acme-files", labels={"team": team}, aliases=earlier, parent=parent)
+        bucket("copies", labels={"of": first.name}, parent=parent)
+        bucket("waits", depends_on=[first])
+
+    twins.up(lambda: program("lake"))
+    moved = lambda: program("raw", "lake")  # noqa: E731
+    twins.preview(moved)
+    assert twins.real.steps == []
+    assert [(c.name, c.moved_from) for c in twins.real.folded().changes if c.action is Action.MOVE] == [("raw", "lake")]
+    twins.up(moved)
+    assert twins.is_empty(moved)
+    assert twins.is_empty(lambda: program("raw"))
+    changed = lambda: program("clean", "raw", team="ml", group="other")  # noqa: E731
+    twins.preview(changed)
+    twins.up(changed)
+    assert names(twins.real.steps) == [("update", "clean")]
+    twins.up(lambda: program("first", "clean", group="other"))
+
+
+def test_two_claims_on_one_resource_are_refused_alike(twins: Twins) -> None:
+    def swapped() -> None:
+        first = bucket("a", aliases=[pulumi.Alias(name="b")])
+        bucket("z", name="acme-a", aliases=[pulumi.Alias(name="a")], depends_on=[first])
+
+    def both() -> None:
+        first = bucket("c", name="acme-a", aliases=[pulumi.Alias(name="a")])
+        bucket("d", name="acme-d", aliases=[pulumi.Alias(name="a")], depends_on=[first])
+
+    def before() -> None:
+        bucket("a")
+        bucket("b")
+
+    twins.up(before)
+    twins.up(swapped, fails=True)
+    twins.up(both, fails=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from envctl.engine.embedded.resource import Resource
+from envctl.engine.embedded.values import Reference, holds, rewrite
+from envctl.engine.urns import provider_id, provider_urn
 
 
 def dependents_of(rows: Sequence[Resource], root: Resource, ignore: AbstractSet[str]) -> list[Resource]:
@@ -44,6 +46,42 @@ def without_needs(row: Resource, there: AbstractSet[str], parent: str) -> Resour
             key: tuple(urn for urn in urns if urn in there) for key, urns in row.property_dependencies.items()
         },
     )
+
+
+def renaming(names: Mapping[str, str]) -> Callable[[Resource], Resource]:
+    """Gives rows with every mention of some URNs changed; rows that mention none are the very same."""
+
+    def name(urn: str) -> str:
+        return names.get(urn, urn)
+
+    def mentioned(value: object) -> bool:
+        return isinstance(value, Reference) and value.urn in names
+
+    def leaf(value: object) -> object:
+        return replace(value, urn=name(value.urn)) if isinstance(value, Reference) else value
+
+    def renamed(row: Resource) -> Resource:
+        if names.keys().isdisjoint({row.urn, *row.needs()}) and not holds([row.inputs, row.outputs], mentioned):
+            return row
+        provider = row.provider
+        if provider:
+            provider = f"{name(provider_urn(provider))}::{provider_id(provider)}"
+        return replace(
+            row,
+            urn=name(row.urn),
+            parent=name(row.parent),
+            provider=provider,
+            deleted_with=name(row.deleted_with),
+            dependencies=tuple(name(urn) for urn in row.dependencies),
+            replace_with=tuple(name(urn) for urn in row.replace_with),
+            property_dependencies={
+                key: tuple(name(urn) for urn in urns) for key, urns in row.property_dependencies.items()
+            },
+            inputs=rewrite(row.inputs, leaf),
+            outputs=rewrite(row.outputs, leaf),
+        )
+
+    return renamed
 
 
 def detached(rows: Sequence[tuple[int, Resource]], gone: AbstractSet[int]) -> dict[int, Resource]:

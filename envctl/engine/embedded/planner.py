@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from envctl.engine.embedded.goal import Goal
+from envctl.engine.embedded.goal import Alias, Goal
 from envctl.engine.embedded.graph import dependents_of
 from envctl.engine.embedded.paths import PathError, contains, keep_old, parse_path
 from envctl.engine.embedded.resource import Resource
@@ -17,7 +17,7 @@ from envctl.engine.embedded.steps import Row, Step
 from envctl.engine.embedded.values import Value, has_unknown, mark_like, plain
 from envctl.engine.events import Op, PropertyDiffKind
 from envctl.engine.protocol import StackRef
-from envctl.engine.urns import is_provider, make_urn, package_of, provider_urn, type_of
+from envctl.engine.urns import is_provider, make_urn, name_of, package_of, provider_urn, type_of
 from envctl.plan.values import Opaque
 from envctl.provider.protocol import CheckFailure, Provider
 
@@ -71,6 +71,8 @@ class Planner:
         self.removed: dict[int, tuple[str, ...]] = {}
         """Rows deleted ahead of a replacement, with the inputs that were the reason."""
         self.news: dict[str, Resource] = {}
+        self.moved: dict[str, str] = {}
+        """URNs of this program whose row was found by an alias, with the URN that the state had."""
 
     # -- registration
 
@@ -87,21 +89,56 @@ class Planner:
             raise GoalError(f"two resources are called {goal.name} (type {goal.type}); names must differ within a type")
         goal = goal.inherit(self.goals.get(goal.parent))
         self.goals[urn] = goal
-        if urn not in self.olds:
-            self._refuse_renaming(urn, goal)
         return urn, goal
 
-    def _refuse_renaming(self, urn: str, goal: Goal) -> None:
-        """Aliases that lead to nothing are free; one that leads to a resource would be a renaming."""
-        for alias in goal.aliases:
-            parent = "" if alias.no_parent else alias.parent or goal.parent
-            stack = StackRef(alias.project or self._stack.project, alias.stack or self._stack.stack)
-            earlier = alias.urn or make_urn(stack, parent, alias.type or goal.type, alias.name or goal.name)
-            if earlier in self.olds:
-                raise GoalError(
-                    f"its alias leads to {earlier}; the embedded engine does not rename by `aliases`: "
-                    f"rename it in the state first (`envctl state move {earlier} {urn}`)"
-                )
+    def find_moved(self, urn: str, goal: Goal) -> str | None:
+        """The earlier URN that an alias leads to; the URN itself wins, as in Pulumi's `getOldResource`.
+
+        Raises:
+            GoalError: what it leads to belongs to another resource of this program.
+        """
+        if (claimant := self._claimed(urn)) is not None:
+            raise GoalError(f"{claimant} has an alias that leads to it: one resource of the state cannot be both")
+        if urn in self.olds:
+            return None
+        known = self.olds.keys() | set(self.moved.values())  # what was moved is in `olds` under its new URN
+        earlier = next((alias for alias in self._earlier_urns(goal) if alias in known), None)
+        if earlier is None:
+            return None
+        other = earlier if earlier in self.goals else self._claimed(earlier)
+        if other is not None:
+            raise GoalError(f"its alias leads to {earlier}, which is taken by {other}")
+        self.moved[urn] = earlier
+        return earlier
+
+    def _claimed(self, urn: str) -> str | None:
+        return next((new for new, old in self.moved.items() if old == urn), None)
+
+    def _earlier_urns(self, goal: Goal) -> list[str]:
+        """What the goal may have been called: its own aliases, and what the alias of its parent makes of them."""
+        own = [self._earlier_urn(goal, alias) for alias in goal.aliases]
+        parent = self.moved.get(goal.parent)
+        if parent is None:
+            return own
+        named = [(goal.type, goal.name), *((type_of(urn), name_of(urn)) for urn in own)]
+        before, now = name_of(parent), name_of(goal.parent)
+        inherited = [
+            make_urn(self._stack, parent, type_, before + name.removeprefix(now) if name.startswith(now) else name)
+            for type_, name in named
+        ]
+        return [*own, *inherited]
+
+    def _earlier_urn(self, goal: Goal, alias: Alias) -> str:
+        parent = self.moved.get(alias.parent, alias.parent) or goal.parent
+        stack = StackRef(alias.project or self._stack.project, alias.stack or self._stack.stack)
+        return alias.urn or make_urn(
+            stack, "" if alias.no_parent else parent, alias.type or goal.type, alias.name or goal.name
+        )
+
+    def rename(self, renamed: Callable[[Resource], Resource]) -> None:
+        """Takes over new URNs of rows: what the state calls otherwise from now on."""
+        self.prior = [Row(row.number, renamed(row.resource)) for row in self.prior]
+        self.olds = {row.resource.urn: row for row in self.prior if not row.resource.delete}
 
     def check_provider(self, goal: Goal) -> None:
         """Raises `GoalError` when the resource's provider is not part of this program."""
@@ -162,6 +199,8 @@ class Planner:
         final = steps[-1]
         self.planned[urn] = Op.REPLACE if any(step.op is Op.REPLACE for step in steps) else final.op
         self.news[urn] = final.resource
+        if earlier := self.moved.get(urn):
+            steps = [replace(step, moved_from=earlier) if step.urn == urn else step for step in steps]
         return steps
 
     def _decide(self, urn: str, goal: Goal, old: Row | None, new: Resource) -> list[Step]:

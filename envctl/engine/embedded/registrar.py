@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from envctl.engine.embedded.executor import Executor, StepFailedError
 from envctl.engine.embedded.goal import Goal
+from envctl.engine.embedded.graph import renaming
 from envctl.engine.embedded.planner import GoalError, Planner
 from envctl.engine.embedded.resource import Resource
 from envctl.engine.embedded.run import Run
@@ -56,6 +57,7 @@ class Registrar:
         try:
             with self._lock:
                 urn, goal = self._planner.announce(goal)
+                self._follow_alias(urn, goal)
                 goal = self._with_provider(urn, goal)
                 steps = [] if self._planner.is_import(urn, goal) else self._plan(urn, goal)
             if not steps:
@@ -67,6 +69,12 @@ class Registrar:
             if run.preview:
                 return Registered(urn, None, failed=True)
             raise
+
+    def _follow_alias(self, urn: str, goal: Goal) -> None:
+        """Gives the row that an alias led to its new URN, and every mention of it, before anything else is done."""
+        if earlier := self._planner.find_moved(urn, goal):
+            self._run.store.commit(Change(rename={earlier: urn}))
+            self._planner.rename(renaming({earlier: urn}))
 
     def refuse(self, type_: str, name: str, parent: str, why: str) -> Registered:
         """Tells that a registration cannot be served."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from envctl.engine.embedded.checkpoint import Checkpoint, Pending
-from envctl.engine.embedded.graph import without_needs
+from envctl.engine.embedded.graph import renaming, without_needs
 from envctl.engine.embedded.resource import Resource
-from envctl.engine.embedded.values import Reference, rewrite
-from envctl.engine.urns import is_provider, provider_id, provider_urn, qualified_type_of, type_of
+from envctl.engine.protocol import StackRef
+from envctl.engine.urns import STACK_TYPE, is_provider, provider_urn, qualified_type_of, stack_prefix, type_of
 from envctl.errors import RefusedError
 
 
@@ -79,7 +79,7 @@ def move(checkpoint: Checkpoint, urn: str, new_urn: str) -> Checkpoint:
             detail=f"{new_urn} is not a URN of type {type_of(urn)} in the same stack.",
             code="state-urn",
         )
-    renamed = _rename({urn: new_urn, **_children(checkpoint, urn, new_urn)})
+    renamed = renaming({urn: new_urn, **_children(checkpoint, urn, new_urn)})
     rows = [renamed(row) for row in checkpoint.resources]
     parents = {row.urn for row in rows}
     for row in rows:
@@ -99,13 +99,18 @@ def unprotect(checkpoint: Checkpoint, urn: str) -> Checkpoint:
     return _with(checkpoint, rows, checkpoint.pending)
 
 
-def rename_stack(checkpoint: Checkpoint, old_prefix: str, new_prefix: str) -> Checkpoint:
-    """The state with every URN moved from one stack and project to another (prefixes end with `::`)."""
+def rename_stack(checkpoint: Checkpoint, old: StackRef, new: StackRef) -> Checkpoint:
+    """The state with every URN moved from one stack to another, as Pulumi's `edit.RenameStack` does."""
+    old_prefix, new_prefix = stack_prefix(old), stack_prefix(new)
 
     def other(urn: str) -> str:
-        return new_prefix + urn[len(old_prefix) :] if urn.startswith(old_prefix) else urn
+        if not urn.startswith(old_prefix):
+            return urn
+        if type_of(urn) == STACK_TYPE:  # it is called after project and stack
+            return f"{new_prefix}{STACK_TYPE}::{new.project}-{new.stack}"
+        return new_prefix + urn.removeprefix(old_prefix)
 
-    renamed = _rename({urn: other(urn) for row in checkpoint.resources for urn in (row.urn, *row.needs())})
+    renamed = renaming({urn: other(urn) for row in checkpoint.resources for urn in (row.urn, *row.needs())})
     pending = [replace(entry, row=renamed(entry.row)) for entry in checkpoint.pending]
     return _with(checkpoint, [renamed(row) for row in checkpoint.resources], pending)
 
@@ -130,35 +135,6 @@ def _children(checkpoint: Checkpoint, urn: str, new_urn: str) -> Mapping[str, st
             family.add(row.urn)
             found[row.urn] = row.urn.replace(f"::{old_type}$", f"::{new_type}$", 1)
     return found
-
-
-def _rename(names: Mapping[str, str]) -> Callable[[Resource], Resource]:
-    def name(urn: str) -> str:
-        return names.get(urn, urn)
-
-    def leaf(value: object) -> object:
-        return replace(value, urn=name(value.urn)) if isinstance(value, Reference) else value
-
-    def renamed(row: Resource) -> Resource:
-        provider = row.provider
-        if provider:
-            provider = f"{name(provider_urn(provider))}::{provider_id(provider)}"
-        return replace(
-            row,
-            urn=name(row.urn),
-            parent=name(row.parent),
-            provider=provider,
-            deleted_with=name(row.deleted_with),
-            dependencies=tuple(name(urn) for urn in row.dependencies),
-            replace_with=tuple(name(urn) for urn in row.replace_with),
-            property_dependencies={
-                key: tuple(name(urn) for urn in urns) for key, urns in row.property_dependencies.items()
-            },
-            inputs=rewrite(row.inputs, leaf),
-            outputs=rewrite(row.outputs, leaf),
-        )
-
-    return renamed
 
 
 def _without_doubles(rows: list[Resource], actions: list[str]) -> list[Resource]:

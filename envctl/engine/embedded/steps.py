@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from envctl.engine.embedded.resource import Resource
@@ -38,6 +38,8 @@ class Step:
     """Of a deletion: the resource dies with another one and is not deleted by itself."""
     then_create: bool = False
     """Of a deletion: the resource is created again afterwards."""
+    moved_from: str = ""
+    """The URN that the state had for the resource, when an alias led to it."""
 
     @property
     def urn(self) -> str:
@@ -60,12 +62,15 @@ class Step:
     def event(self, phase: Phase, new: Resource | None = None) -> StepEvent:
         """The event of one phase; `new` is what the step made of the resource."""
         after = new or self.new
+        before = self.old.resource.as_event() if self.old else None
+        if before is not None and self.moved_from:
+            before = replace(before, urn=self.moved_from)
         return StepEvent(
             phase=phase,
             op=self.op,
             urn=self.urn,
             type=self.resource.type,
-            old=self.old.resource.as_event() if self.old else None,
+            old=before,
             new=after.as_event() if after else None,
             diffs=self.diffs,
             replace_keys=self.replace_keys,

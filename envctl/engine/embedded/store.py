@@ -17,7 +17,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -34,6 +34,7 @@ from envctl.engine.embedded.checkpoint import (
     salt_of,
 )
 from envctl.engine.embedded.disk import StatePaths, cannot_write, read_whole, sync_directory, write_whole
+from envctl.engine.embedded.graph import renaming
 from envctl.engine.embedded.resource import Resource, from_json, to_json
 from envctl.engine.embedded.secrets import find_passphrase
 from envctl.engine.protocol import StackRef
@@ -51,10 +52,12 @@ class Change:
     drop: Iterable[int] = ()
     open: Mapping[int, Pending] = field(default_factory=dict[int, Pending])
     close: Iterable[int] = ()
+    rename: Mapping[str, str] = field(default_factory=dict[str, str])
+    """URNs that get others, in every row that mentions them; comes before all else."""
 
     def is_order_only(self) -> bool:
         """Whether nothing but the order of rows is touched."""
-        return not (self.put or self.drop or self.open or self.close)
+        return not (self.put or self.drop or self.open or self.close or self.rename)
 
 
 class StateStore:
@@ -84,6 +87,7 @@ class StateStore:
         self._written = self._synced = 0
         self._stream: FileIO | None = None
         self._waiting: list[bytes] = []
+        self._renames: dict[str, str] = {}
         self._closed = False
         self._settled: dict[int, Resource] = {}
         self._base: dict[int, Resource] = {}
@@ -123,7 +127,8 @@ class StateStore:
             return self._next
 
     def commit(self, change: Change) -> None:
-        """Makes the change, on the disk first."""
+        """Makes the change, on the disk first. A row that was made before a renaming follows it."""
+        change = self._following(change)
         if not self._writable:
             with self._lock:
                 self._apply(change)
@@ -145,6 +150,19 @@ class StateStore:
             mine = self._written
         if not change.is_order_only():
             self._sync(mine)
+
+    def _following(self, change: Change) -> Change:
+        with self._lock:
+            self._renames |= change.rename
+            renames = dict(self._renames)
+        if not renames:
+            return change
+        renamed = renaming(renames)
+        return replace(
+            change,
+            put={number: renamed(row) for number, row in change.put.items()},
+            open={number: replace(entry, row=renamed(entry.row)) for number, entry in change.open.items()},
+        )
 
     def _append(self, content: bytes) -> None:
         """Writes whole lines or none; after a failure the store takes no further change."""
@@ -309,6 +327,13 @@ class StateStore:
     # -- one change as a line
 
     def _apply(self, change: Change) -> None:
+        if change.rename:
+            renamed = renaming(change.rename)
+            for rows in (self._settled, self._base):
+                rows.update({number: renamed(row) for number, row in rows.items()})
+            self._pending.update(
+                {number: replace(each, row=renamed(each.row)) for number, each in self._pending.items()}
+            )
         for number, row in change.put.items():
             if number in self._settled:
                 self._settled[number] = row
@@ -329,6 +354,8 @@ class StateStore:
 
     def _line(self, change: Change) -> bytes:
         record: dict[str, Any] = {}
+        if change.rename:
+            record["rename"] = dict(change.rename)
         if change.put:
             record["put"] = [[number, to_json(row, self.box.encode)] for number, row in change.put.items()]
         if change.settle:
@@ -352,6 +379,7 @@ class StateStore:
                 for number, entry in record.get("open", ())
             },
             close=tuple(record.get("close", ())),
+            rename=record.get("rename", {}),
         )
 
     # -- secrets

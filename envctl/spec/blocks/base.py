@@ -16,6 +16,15 @@ class Block(BaseModel):
 
 
 Import = Annotated[Literal[True] | None, Field(alias="import")]
+
+
+class Moved(Block):
+    """Says that the entry stood under another key before: nothing is deleted and nothing is made."""
+
+    from_: Annotated[str, Field(alias="from")]
+    """The key that it had. The line can go after the next `up`."""
+
+
 Label = Annotated[str, Field(max_length=63)]
 Name = Annotated[str, Field(pattern=NAME)]
 ProjectId = Annotated[str, Field(pattern=PROJECT_ID)]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from envctl.spec.blocks.base import Block, Import, Label, Name, SecretsBackendKind
+from envctl.spec.blocks.base import Block, Import, Label, Moved, Name, SecretsBackendKind
 from envctl.spec.forms import VARIABLE_NAME
 
 
@@ -68,6 +68,8 @@ class Bucket(Block):
     """Name of a bucket that stays whose it is: only `access` may stand beside it."""
     import_: Import = None
     """`true`, once: the next `up` takes over the bucket that exists under the name."""
+    moved: Moved | None = None
+    """The key that the bucket had before, as `{from: lake}`."""
     location: str | None = None
     """Region or multi-region; the environment's region when left out."""
     storage_class: Literal["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"] = "STANDARD"
@@ -98,6 +100,8 @@ class ManagedSecret(Block):
     """Name of a secret of the project that stays whose it is: only `readers` may stand beside it."""
     import_: Import = None
     """`true`, once: the next `up` takes over the secret that exists under the name."""
+    moved: Moved | None = None
+    """The key that the secret had before, as `{from: crm}`."""
     readers: list[str] = ["environment"]
     """Who reads its values; `environment` is the environment's service account."""
     labels: dict[str, Label] = {}
@@ -123,6 +127,10 @@ class Secrets(Block):
 class ConfigMap(Block):
     """A Kubernetes config map for task pods (generation 3)."""
 
+    name: str | None = None
+    """Name of the config map; the key when left out."""
+    moved: Moved | None = None
+    """The key that the config map had before, as `{from: settings}`."""
     data: dict[str, str]
     """Values by key; no secrets."""
 
@@ -137,6 +145,10 @@ class EnvironmentVariable(Block):
 class WorkloadSecret(Block):
     """A Kubernetes secret for task pods (generation 3); each value names an environment variable of the caller."""
 
+    name: str | None = None
+    """Name of the secret; the key when left out."""
+    moved: Moved | None = None
+    """The key that the secret had before, as `{from: crm}`."""
     data: dict[str, EnvironmentVariable]
     """Values by key."""
 
@@ -164,6 +176,10 @@ class Taint(Block):
 class NodePool(Block):
     """A node pool of the companion GKE cluster for pod operators."""
 
+    name: str | None = None
+    """Name of the pool; the key when left out."""
+    moved: Moved | None = None
+    """The key that the pool had before, as `{from: small}`."""
     machine_type: str
     """Machine type of the nodes, such as `e2-standard-8`."""
     min: Annotated[int, Field(ge=0)] = 0

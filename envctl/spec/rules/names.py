@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from envctl.diagnostics import Hint
 from envctl.spec.forms import ACCOUNT_ADDRESS
-from envctl.spec.model import Bucket, Encryption, Environment
+from envctl.spec.model import Bucket, ConfigMap, Encryption, Environment, NodePool, WorkloadSecret
 from envctl.spec.names import bucket_name
 from envctl.spec.rules.subject import Subject, Violation
 from envctl.spec.tables import limits
@@ -59,7 +59,7 @@ def check_names(subject: Subject) -> Iterator[Violation]:
         detail = "The default account of Compute Engine usually has the rights of an editor of the whole project."
         hint = Hint("let envctl create one: `serviceAccount: {name: composer-NAME}`")
         yield Violation("service-account-default", ("serviceAccount", "email"), detail, (hint,))
-    yield from _check_keys(("nodePools",), spec.node_pools, _NODE_POOL, "up to 40 of a-z, 0-9 and `-`")
+    yield from _check_named(("nodePools",), spec.node_pools, _NODE_POOL, "up to 40 of a-z, 0-9 and `-`")
     if spec.secrets is not None:
         yield from _check_keys(("secrets", "create"), spec.secrets.create, _SECRET, "letters, digits, `-` and `_`")
         for key, secret in spec.secrets.create.items():
@@ -69,7 +69,7 @@ def check_names(subject: Subject) -> Iterator[Violation]:
                 )
     workloads = spec.user_workloads
     for path, objects in (("secrets", workloads.secrets), ("configMaps", workloads.config_maps)):
-        yield from _check_keys(("userWorkloads", path), objects, _KUBERNETES, "a Kubernetes name")
+        yield from _check_named(("userWorkloads", path), objects, _KUBERNETES, "a Kubernetes name")
         for key, each in objects.items():
             yield from _check_keys(("userWorkloads", path, key, "data"), each.data, _KUBERNETES_KEY, "a Kubernetes key")
     for key, pool in spec.node_pools.items():
@@ -83,6 +83,16 @@ def _check_keys(path: KeyPath, keys: Mapping[str, object], form: re.Pattern[str]
     for key in keys:
         if not form.fullmatch(key):
             yield Violation("name-form", (*path, key), f"`{key}` must be {words}.", at_key=True)
+
+
+def _check_named(
+    path: KeyPath, entries: Mapping[str, NodePool | ConfigMap | WorkloadSecret], form: re.Pattern[str], words: str
+) -> Iterator[Violation]:
+    """Entries whose key is their name, unless they have one of their own."""
+    yield from _check_keys(path, entries, form, words)
+    for key, entry in entries.items():
+        if entry.name is not None and not form.fullmatch(entry.name):
+            yield Violation("name-form", (*path, key, "name"), f"`{entry.name}` must be {words}.")
 
 
 def _check_bucket(subject: Subject, key: str, bucket: Bucket) -> Iterator[Violation]:

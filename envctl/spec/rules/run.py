@@ -11,6 +11,7 @@ from envctl.spec.rules.generations import check_generation_keys
 from envctl.spec.rules.images import check_image
 from envctl.spec.rules.literal_secrets import check_literal_secrets
 from envctl.spec.rules.members import check_members
+from envctl.spec.rules.moves import check_moves
 from envctl.spec.rules.names import check_labels, check_names
 from envctl.spec.rules.network import check_network, check_ranges
 from envctl.spec.rules.packages import check_packages, check_policies
@@ -41,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     check_members,
     check_names,
     check_labels,
+    check_moves,
     check_packages,
     check_policies,
     check_schedules,
