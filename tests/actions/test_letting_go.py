@@ -146,8 +146,8 @@ def test_a_right_that_another_file_no_longer_declares_goes_though_the_state_says
 def test_a_right_that_another_state_holds_or_may_hold_stays(tmp_path, damaged):
     root = write_project(tmp_path, dev=DEV + USERS, shared=FOUNDATION)
     workspace = workspace_of(root)
-    bring_up(workspace, "shared")
     bring_up(workspace, "dev")
+    bring_up(workspace, "shared")
     (root / "environments" / "shared.yaml").unlink()
     if damaged:
         (root / ".envctl" / "sandbox" / "stacks" / "shared.json").write_bytes(b"")

@@ -83,12 +83,11 @@ def test_secrets_and_accounts_that_exist_are_refused_in_the_preview(tmp_path, wh
     workspace = workspace_of(project(tmp_path, dev=file))
     if what == "secret":
         body = {"replication": {"automatic": {}}}
-        call(
-            workspace,
-            "POST",
-            "serviceusage/v1/projects/acme-data-dev/services/secretmanager.googleapis.com:enable",
-            {},
-        )
+        service = "serviceusage/v1/projects/acme-data-dev/services/secretmanager.googleapis.com:enable"
+        started = call(workspace, "POST", service, {})
+        for _ in range(10):
+            if call(workspace, "GET", f"serviceusage/v1/{started['name']}").get("done"):
+                break
         call(workspace, "POST", "secretmanager/v1/projects/acme-data-dev/secrets?secretId=crm", body)
     else:
         call(workspace, "POST", ACCOUNTS, {"accountId": "composer-dev"})

@@ -6,7 +6,7 @@ import pytest
 from stacks_recording import CONTEXT, EVERYTHING_2, EVERYTHING_3, load_environment
 
 from envctl.stacks import environment_declarations
-from envctl.stacks.adoption import adoptable, import_id
+from envctl.stacks.adoption import import_id
 from envctl.stacks.declaration import SpecPath
 from envctl.stacks.provenance import logical_name, spec_path
 
@@ -52,18 +52,6 @@ def test_every_resource_comes_from_somewhere_in_the_file() -> None:
 def test_a_logical_name_may_hold_slashes_and_colons() -> None:
     urn = "urn:pulumi:prod::acme::envctl:group:Access$gcp:projects/iAMMember:IAMMember::project/x/group-a::b"
     assert logical_name(urn) == "project/x/group-a::b"
-
-
-def test_what_a_destroy_left_behind_can_be_taken_over() -> None:
-    program = environment_declarations(load_environment(EVERYTHING_3), CONTEXT)
-    ring = "projects/acme-data-prod/locations/europe-west1/keyRings/data"
-    assert adoptable(program) == {
-        "key-ring": ring,
-        "key": f"{ring}/cryptoKeys/prod",
-        "bucket-environment": "acme-data-prod-prod-environment",
-        "bucket-scratch": "acme-data-prod-prod-scratch",
-        "bucket-staging": "acme-data-prod-prod-staging",
-    }
 
 
 @pytest.mark.parametrize(
