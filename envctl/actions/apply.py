@@ -152,15 +152,20 @@ def _refused_by_protection(prepared: Prepared) -> RefusedError | None:
 
 
 def _bucket_in_use(prepared: Prepared, name: str, environment: str) -> RefusedError:
+    """The refusal, with the line of the entry, or of the one that came in its place."""
     key = name.removeprefix("bucket-")
-    origins = prepared.loaded.origins
-    place = origins.get(("buckets", key)) or origins.get(("buckets",)) or origins.get(("project",))
-    change = next(each for each in prepared.plan.changes if each.name == name and each.type == _BUCKET)
+    buckets = [change for change in prepared.plan.changes if change.type == _BUCKET]
+    gone = next(change for change in buckets if change.name == name)
+    new = [change.name.removeprefix("bucket-") for change in buckets if change.action is Action.CREATE]
+    paths = (("buckets", key), *(("buckets", each) for each in new), ("buckets",), ())
+    place = next((prepared.loaded.origins[path] for path in paths if path in prepared.loaded.origins), None)
+    verb = "delete" if gone.action is Action.DELETE else "replace"
+    instead = f" `buckets.{new[0]}` is another bucket." if new else ""
     return RefusedError(
-        f"The bucket {change.id} holds the DAGs of {environment}, which stays; nothing was changed",
-        detail=f"{place}: the plan would {'delete' if change.action is Action.DELETE else 'replace'} `buckets.{key}`.",
+        f"The bucket {gone.id} holds the DAGs of {environment}, which stays; nothing was changed",
+        detail=f"{place}: the plan would {verb} `buckets.{key}`.{instead}",
         hints=(
-            f"bring the entry `buckets.{key}` back as it was (a near miss of the key is another bucket)",
+            f"bring the entry `buckets.{key}` back as it was",
             f"an environment and its bucket go together:\n    envctl destroy {prepared.loaded.name}",
         ),
         code="bucket-in-use",

@@ -109,15 +109,14 @@ def found_before(program: StackProgram, rows: Sequence[Row]) -> dict[str, str]:
 
     The mark is the row's `importID`, and Pulumi drops it as soon as a program declares the resource without
     `import_` (`step_generator.go` of 3.256: a new row takes the id of its goal, `SameStep` does not keep the old
-    one). So a program goes on declaring it; for a row that has it already that is no import.
+    one). So a program goes on declaring it; for a row that has it already that is no import. What counts is the
+    membership, not its logical name: a key that is renamed loses no mark.
     """
-    declared = declared_targets(program, outputs_of(rows))
-    named = {each: resource.name for resource in program.resources for each in resource.names}
-    found: dict[str, str] = {}
+    ids: dict[BindingTarget, str] = {}
     for row in rows:
-        if not is_membership(row["type"]) or row.get("delete") or not row.get("importID"):
-            continue
-        name = named.get(name_of(row["urn"]), "")
-        if name in declared and declared[name] == target_of(row["type"], row.get("inputs") or {}):
-            found[name] = str(row["importID"])
-    return found
+        if is_membership(row["type"]) and row.get("importID") and not row.get("delete"):
+            target = target_of(row["type"], row.get("inputs") or {})
+            if target is not None:
+                ids[target] = str(row["importID"])
+    declared = declared_targets(program, outputs_of(rows)) if ids else {}
+    return {name: ids[target] for name, target in declared.items() if target in ids}

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from projects import DEV, write_project
+from projects import DEV, call, workspace_of, write_project
 
 from envctl import __version__
 from envctl.cli import run
@@ -317,6 +317,100 @@ def test_yes_alone_does_not_replace_an_environment(envctl, project):
     assert "--confirm dev" in err
     assert envctl("up", "dev", "--yes", "--confirm", "prod")[0] == 2
     assert envctl("up", "dev", "--yes", "--confirm", "dev")[0] == 0
+
+
+STAGING = "acme-data-dev-dev-staging"
+
+
+def put(project, count):
+    for number in range(count):
+        path = f"storage/upload/storage/v1/b/{STAGING}/o?uploadType=media&name=o{number}"
+        call(workspace_of(project), "POST", path, "x")
+
+
+def test_a_destroy_of_data_wants_the_environments_name(envctl, project):
+    assert envctl("up", "dev", "--yes")[0] == 0
+    put(project, 2)
+    code, out, err = envctl("destroy", "dev", "--yes")
+    assert code == 5
+    assert "deletes 2 objects" in out
+    assert "deletes the Airflow database and its history" in out
+    assert "This deletes data: it is applied with `--confirm dev`, or by typing that name." in out
+    assert "error[confirmation-name]" in err
+    assert "storage.Bucket bucket-staging: 2 objects" in err
+    assert "add `--confirm dev`" in err
+    assert envctl("destroy", "dev", "--yes", "--confirm", "prod")[0] == 2
+    assert envctl("destroy", "dev", "--yes", "--confirm", "dev")[0] == 0
+
+
+def test_a_destroy_without_data_wants_a_yes_alone(envctl, project):
+    (project / "environments" / "shared.yaml").write_text(
+        "kind: foundation\nproject: acme-data-dev\nregion: europe-west1\nnetwork: {create: true}\n"
+    )
+    assert envctl("up", "shared", "--yes")[0] == 0
+    assert envctl("destroy", "shared", "--yes")[0] == 0
+
+
+@pytest.mark.parametrize("path", ["up", "plan", "all"])
+def test_an_edit_that_deletes_data_wants_the_name_on_every_path(envctl, project, path):
+    assert envctl("up", "dev", "--yes")[0] == 0
+    put(project, 1)
+    file = project / "environments" / "dev.yaml"
+    file.write_text(file.read_text().replace("buckets:\n  staging: {location: EU}\n", ""))
+    (project / "environments" / "shared.yaml").write_text(
+        "kind: foundation\nproject: acme-data-dev\nregion: europe-west1\nnetwork: {create: true}\n"
+    )
+    saved = str(project / "dev.plan")
+    assert envctl("preview", "dev", "--out", saved)[0] == 0
+    command = {"up": ("up", "dev", "--yes"), "plan": ("up", "--plan", saved), "all": ("up", "--all", "--yes")}[path]
+    code, _, err = envctl(*command)
+    assert code == 5
+    assert "confirmation-name" in err
+    assert envctl("sandbox", "call", "GET", f"storage/storage/v1/b/{STAGING}")[0] == 0
+    assert envctl(*command, "--confirm", "dev")[0] == 0
+    assert envctl("sandbox", "call", "GET", f"storage/storage/v1/b/{STAGING}")[0] == 2
+
+
+def test_an_empty_bucket_goes_without_a_name(envctl, project):
+    assert envctl("up", "dev", "--yes")[0] == 0
+    file = project / "environments" / "dev.yaml"
+    file.write_text(file.read_text().replace("buckets:\n  staging: {location: EU}\n", ""))
+    code, out, _ = envctl("up", "dev", "--yes")
+    assert code == 0
+    assert "loses data" not in out
+    assert "it is empty" in out
+
+
+def test_the_bucket_under_a_live_environment_is_refused_in_preview_and_up(envctl, project):
+    file = project / "environments" / "dev.yaml"
+    file.write_text(file.read_text().replace("buckets:\n", "buckets:\n  environment: {}\n"))
+    assert envctl("up", "dev", "--yes")[0] == 0
+    file.write_text(file.read_text().replace("  environment: {}", "  dags: {}"))
+    for command in (("preview", "dev"), ("up", "dev", "--yes", "--confirm", "dev", "--allow-unknown")):
+        code, _, err = envctl(*command)
+        assert code == 5
+        assert "error[bucket-in-use]: The bucket acme-data-dev-dev-environment holds the DAGs of dev" in err
+        assert "environments/dev.yaml:8" in err
+        assert "bring the entry `buckets.environment` back" in err
+    assert envctl("preview", "dev", "--expect-no-changes")[0] == 5
+
+
+def test_a_plan_says_why_a_membership_stays_in_every_format(envctl, project):
+    text = DEV + "access: {users: ['group:analysts@acme.example']}\n"
+    (project / "environments" / "dev.yaml").write_text(text)
+    (project / "environments" / "other.yaml").write_text(text.replace("composer-dev", "composer-other"))
+    assert envctl("up", "dev", "--yes")[0] == 0
+    row = "project/composer.user/group-analysts@acme.example"
+    _, out, _ = envctl("preview", "dev", "--destroy")
+    assert f". projects.IAMMember {row}" in out
+    assert "stays in the cloud: other declares it, too" in out
+    _, out, _ = envctl("preview", "dev", "--destroy", "--format", "markdown")
+    assert f"| leave in the cloud | projects.IAMMember `{row}` | stays: other declares it, too |" in out
+    assert "**deletes the Airflow database and its history**" in out
+    _, out, _ = envctl("preview", "dev", "--destroy", "--format", "json")
+    found = next(change for change in json.loads(out)["changes"] if change["name"] == row)
+    assert found["action"] == "forget"
+    assert found["kept"] == {"reason": "declared", "by": "other", "command": ""}
 
 
 def test_a_stack_whose_file_is_gone_is_not_forgotten(envctl, project):

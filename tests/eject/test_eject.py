@@ -14,6 +14,7 @@ from envctl.actions.eject import eject, render_project
 from envctl.actions.program import build_program
 from envctl.engine.events import Op, Phase, StepEvent
 from envctl.engine.protocol import RunOptions
+from envctl.engine.urns import name_of
 from envctl.errors import RefusedError
 
 ROOT = Path(__file__).parents[2]
@@ -141,3 +142,15 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
         eject(workspace, "dev", tmp_path / "out")
     assert caught.value.code == "eject-not-empty"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_the_ejected_program_keeps_what_a_destroy_of_today_would_leave(tmp_path):
+    users = "access: {users: ['group:both@acme.example', 'group:mine@acme.example']}\n"
+    other = DEV.replace("composer-dev", "composer-other") + "access: {users: ['group:both@acme.example']}\n"
+    workspace = workspace_of(write_project(tmp_path / "p", dev=DEV + users, other=other))
+    bring_up(workspace, "dev")
+    eject(workspace, "dev", tmp_path / "out")
+    steps = steps_of(workspace.engine("dev"), (tmp_path / "out" / "__main__.py").read_text())
+    kept = {name_of(step.urn): step.new.retain_on_delete for step in steps if step.new is not None}
+    assert kept["project/composer.user/group-both@acme.example"]
+    assert not kept["project/composer.user/group-mine@acme.example"]

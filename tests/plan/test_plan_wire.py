@@ -25,6 +25,7 @@ def test_the_document_counts_what_it_lists():
     assert summary == {
         "delete": 1,
         "delete-then-create": 1,
+        "forget": 1,
         "update": 1,
         "operations": 1,
         "drifted": 1,

@@ -28,6 +28,10 @@ environment
         ! rebuilds the image, restarts Airflow, ends running tasks, takes 20 to 60 minutes; an upgrade cannot be undone; snapshots can be loaded into a new environment
     - storage.Bucket bucket-old  no longer declared
         ! loses data; the cloud refuses to delete a bucket that holds objects
+        ! deletes at least 1,000 objects
+    . projects.IAMMember project/composer.worker/old  stays in the cloud: serviceAccount:old@acme.example is not this stack's; others may run as it
+        · whoever wants it gone:
+          gcloud projects remove it
 
 stack
   -/+ kms.CryptoKey key  replaced: purpose cannot change in place
@@ -40,7 +44,9 @@ through the Composer API
 
 warning: the image is near its end
 
-1 to change, 1 to replace, 1 to delete, 1 through the Composer API. Expected time: 30 to 120 minutes.
+This deletes data: it is applied with `--confirm prod`, or by typing that name.
+
+1 to change, 1 to replace, 1 to delete, 1 to leave in the cloud, 1 through the Composer API. Expected time: 30 to 120 minutes.
 """)
 
 

@@ -83,7 +83,7 @@ def test_an_empty_plan_says_where_how_much_and_what_to_heed():
     )
     shown = text.split("<details>")[0]
     assert shown.startswith("### envctl plan: prod\n\nProject `acme-data-prod`, cloud sandbox, embedded engine.\n")
-    assert "No changes. 3 resources are as the file says." in shown
+    assert "No changes. 4 resources are as the file says." in shown
     assert "> **unknown** `packages.unknown`: The index is silent" in shown
     assert "> **advice** `cost`: Expensive" in shown
     assert "> warning: Look here" in shown

@@ -179,6 +179,7 @@ class Tour:
         self.go(host, "GET", f"v1/{operation['name']}")
         self.go(host, "GET", base)
         self.go(host, "GET", f"{base}/py")
+        self.go(host, "GET", f"{base}/py/packages")
         self.go(host, "PATCH", f"{base}/py?updateMask=description", {"description": "d"})
         self.policies(host, f"{base}/py", "roles/artifactregistry.reader")
         self.end(host, "DELETE", f"{base}/py")
