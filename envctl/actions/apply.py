@@ -19,7 +19,7 @@ from envctl.errors import DetachedError, EnvctlError, NegativeVerdictError, Refu
 from envctl.operations.composer_api import Waiter
 from envctl.operations.journal import Outcome, RunWriter
 from envctl.plan.model import Action, Change, GateStatus, Mode, OperationStep, Plan
-from envctl.plan.wire import parse_plan
+from envctl.plan.wire import digest_changes, parse_plan
 from envctl.spec.model import Environment, Profile
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _differences(saved: Plan, now: Plan) -> list[str]:
         reasons.append("The resources that the file declares changed (another envctl, or facts of the project).")
     if saved.seal.state_serial != now.seal.state_serial:
         reasons.append(f"The state was written since (serial {saved.seal.state_serial}, now {now.seal.state_serial}).")
-    if saved.seal.changes != now.seal.changes:
+    if digest_changes(saved) != now.seal.changes:  # what the file shows, not what it says of itself
         before = {c.urn: c for c in saved.pending}
         after = {c.urn: c for c in now.pending}
         for urn in dict.fromkeys([*before, *after]):
