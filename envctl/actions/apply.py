@@ -334,8 +334,8 @@ def _run_step(prepared: Prepared, step: OperationStep, waiter: Waiter) -> None:
         apply_packages(transport, environment, prepared.wanted.packages, waiter)
         return
     waiter.note("", "RUNNING", 0.0)
-    apply_settings(transport, environment, prepared.wanted.settings, prepared.wanted.recorded, waiter)
-    prepared.workspace.settings_record(prepared.plan.environment).write(prepared.wanted.settings)
+    record = prepared.workspace.settings_record(prepared.plan.environment)
+    apply_settings(transport, environment, prepared.wanted.settings, prepared.wanted.seen, record, waiter)
     waiter.note("", "SUCCEEDED", 0.0)
 
 

@@ -54,7 +54,9 @@ EngineOption = Annotated[
 ]
 Output = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="Write there instead of stdout.")]
 Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask for confirmation.")]
-Refresh = Annotated[bool, Option("--refresh/--no-refresh", help="Read the live cloud first.")]
+Refresh = Annotated[
+    bool, Option("--refresh/--no-refresh", help="Read the live cloud first; packages and settings always are.")
+]
 Parallel = Annotated[int, Option("--parallel", min=1, max=64, help="How many resources at the same time.")]
 AllowUnknown = Annotated[
     bool, Option("--allow-unknown", help="Go on although a check could not be answered; the run records it.")
