@@ -198,6 +198,8 @@ def _reason(change: Change, style: Style) -> str:
             return style("  stays in the cloud: shared by the project, or kept by the file", "blue")
         case Reason.ADOPTED:
             return style("  exists already, enters the state", "cyan")
+        case Reason.UNFINISHED:
+            return style("  its last change failed; looked at again", "yellow")
         case Reason.GONE_FROM_CLOUD:
             return style("  is gone from the cloud", "yellow")
         case Reason.NO_LONGER_DECLARED:
