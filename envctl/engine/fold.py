@@ -225,8 +225,6 @@ def _properties(
                 detailed.update(step.detailed_diff)
             diffs = tuple(dict.fromkeys(key for step in group for key in step.diffs))
             keys = tuple(dict.fromkeys(key for step in group for key in step.replace_keys))
-            if not (detailed or diffs or keys) and _is_unfinished(group):
-                return ()  # the inputs of the failed change stand in the state; the provider compares with the cloud
             replacing = [path for path, kind in detailed.items() if kind.replaces] or list(keys)
             return diff_properties(
                 old.inputs if old else {},
@@ -252,14 +250,10 @@ def _reason(group: Sequence[StepEvent], action: Action, mode: Mode, properties: 
         case Action.CREATE_THEN_DELETE | Action.DELETE_THEN_CREATE:
             own = any(p.replaces for p in properties) or any(step.replace_keys for step in group)
             return Reason.CANNOT_UPDATE_IN_PLACE if own else Reason.REPLACED_WITH_DEPENDENCY
-        case Action.UPDATE if not properties and _is_unfinished(group):
+        case Action.UPDATE if not properties and any(step.old is not None and step.old.unfinished for step in group):
             return Reason.UNFINISHED
         case Action.UPDATE | Action.NO_OP | Action.READ:
             return Reason.CHANGED
-
-
-def _is_unfinished(group: Sequence[StepEvent]) -> bool:
-    return any(step.old is not None and step.old.unfinished for step in group)
 
 
 def _reconcile(planned: Sequence[StepEvent], events: Sequence[EngineEvent]) -> tuple[str, ...]:
