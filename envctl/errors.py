@@ -30,24 +30,25 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-_GRAVITY = (
+GRAVITY = (
     ExitCode.INTERRUPTED,
     ExitCode.TERMINATED,
     ExitCode.BUG,
     ExitCode.OUTSIDE,
     ExitCode.INVALID,
+    ExitCode.USAGE,
     ExitCode.REFUSED,
     ExitCode.NEGATIVE,
     ExitCode.DETACHED,
     ExitCode.PENDING,
     ExitCode.DONE,
 )
+"""Every exit code, the gravest first: what several outcomes of one command add up to."""
 
 
 def gravest(codes: Iterable[ExitCode]) -> ExitCode:
-    """The one exit code that several results add up to; `DONE` for none."""
-    present = set(codes)
-    return next((code for code in _GRAVITY if code in present), ExitCode.DONE)
+    """The one exit code that several outcomes add up to, whatever their order; `DONE` for none."""
+    return min(codes, key=GRAVITY.index, default=ExitCode.DONE)
 
 
 class EnvctlError(Exception):

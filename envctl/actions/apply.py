@@ -22,7 +22,7 @@ from envctl.ownership.claims import Standing
 from envctl.ownership.looking import SHARED
 from envctl.ownership.words import GATE as OWNERSHIP
 from envctl.plan.model import Action, Change, GateStatus, Mode, OperationStep, Plan
-from envctl.plan.wire import parse_plan
+from envctl.plan.wire import digest_changes, parse_plan
 from envctl.spec.model import Environment, Profile
 from envctl.stacks.memberships import is_membership
 
@@ -247,7 +247,7 @@ def _differences(saved: Plan, now: Plan) -> list[str]:
         reasons.append("The resources that the file declares changed (another envctl, or facts of the project).")
     if saved.seal.state_serial != now.seal.state_serial:
         reasons.append(f"The state was written since (serial {saved.seal.state_serial}, now {now.seal.state_serial}).")
-    if saved.seal.changes != now.seal.changes:
+    if digest_changes(saved) != now.seal.changes:  # what the file shows, not what it says of itself
         before = {c.urn: c for c in saved.pending}
         after = {c.urn: c for c in now.pending}
         for urn in dict.fromkeys([*before, *after]):
@@ -411,8 +411,8 @@ def _run_step(prepared: Prepared, step: OperationStep, waiter: Waiter) -> None:
         apply_packages(transport, environment, prepared.wanted.packages, waiter)
         return
     waiter.note("", "RUNNING", 0.0)
-    apply_settings(transport, environment, prepared.wanted.settings, prepared.wanted.recorded, waiter)
-    prepared.workspace.settings_record(prepared.plan.environment).write(prepared.wanted.settings)
+    record = prepared.workspace.settings_record(prepared.plan.environment)
+    apply_settings(transport, environment, prepared.wanted.settings, prepared.wanted.seen, record, waiter)
     waiter.note("", "SUCCEEDED", 0.0)
 
 

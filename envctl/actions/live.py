@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +32,16 @@ class LiveOperation:
 class LiveEnvironment:
     """What the Composer API says of one environment.
 
-    `state` is the API's word, "absent" when there is no environment. `problem` is a sentence when the state is
-    ERROR: which operation failed and why, as far as the API still knows. `bucket` holds its DAGs.
+    `state` is the API's word, "absent" when there is no environment. `uuid` tells it from every other environment of
+    the same name. `packages` are its custom packages as the API spells them (`{"pandas": "[gcp]>=2"}`). `problem` is a
+    sentence when the state is ERROR: which operation failed and why, as far as the API still knows. `bucket` holds its
+    DAGs.
     """
 
     state: str
+    uuid: str = ""
     image_version: str | None = None
+    packages: Mapping[str, str] = field(default_factory=dict[str, str])
     operations: tuple[LiveOperation, ...] = ()
     problem: str | None = None
     bucket: str | None = None
@@ -58,11 +62,14 @@ def read_environment(workspace: Workspace, loaded: Loaded) -> LiveEnvironment | 
     if not found:
         return LiveEnvironment("absent")
     state = str(found.get("state", "STATE_UNSPECIFIED"))
+    software: dict[str, Any] = found.get("config", {}).get("softwareConfig", {})
     all_operations: list[dict[str, Any]] = _get(workspace, f"{parent}/operations").get("operations", [])
     own = [each for each in all_operations if each.get("metadata", {}).get("resource") == name]
     return LiveEnvironment(
         state=state,
-        image_version=found.get("config", {}).get("softwareConfig", {}).get("imageVersion"),
+        uuid=str(found.get("uuid", "")),
+        image_version=software.get("imageVersion"),
+        packages=dict(software.get("pypiPackages", {})),
         operations=tuple(_running(each) for each in own if not each.get("done")),
         problem=_problem(loaded.name, own) if state == "ERROR" else None,
         bucket=used_bucket(found) or None,

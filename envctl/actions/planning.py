@@ -15,7 +15,7 @@ from envctl import __version__
 from envctl.actions.claiming import mark_of_stack
 from envctl.actions.gate import run_gates
 from envctl.actions.letting_go import decide
-from envctl.actions.live import read_environment, warnings_of
+from envctl.actions.live import LiveEnvironment, read_environment, warnings_of
 from envctl.actions.moves import forgotten_moves, refused_moves
 from envctl.actions.policy_names import unknown_policies
 from envctl.actions.program import Program, absent_foundation, build_program
@@ -25,12 +25,11 @@ from envctl.engine.events import EngineEvent, MessageEvent, Op, Phase, StepEvent
 from envctl.engine.fold import Folded, fold_events
 from envctl.engine.protocol import Engine, ExpectedStep, RunOptions, RunResult
 from envctl.engine.urns import name_of
-from envctl.operations.airflow import Settings, plan_settings
+from envctl.operations.airflow import SeenSettings, Settings, plan_settings
 from envctl.operations.packages import plan_packages
 from envctl.ownership.words import ownership_answers
 from envctl.plan.model import Action, GateResult, Mode, OperationStep, Plan, Seal
 from envctl.plan.wire import digest, digest_changes
-from envctl.spec.model import Environment
 from envctl.stacks.environment import PACKAGES
 
 if TYPE_CHECKING:
@@ -55,12 +54,14 @@ class PlanOptions:
 class Wanted:
     """What the steps through the Composer API bring about: the package map, Airflow's variables and pools.
 
-    `recorded` are the settings of the last apply, nothing when the environment is new or made anew.
+    What is there now (`live_packages`, `seen`) is what the live environment says, with and without a refresh: these
+    steps are none of the engine's, so its state knows nothing of them. A new environment, or one that is made anew, has
+    nothing yet.
     """
 
     packages: Mapping[str, str]
     settings: Settings
-    recorded: Settings
+    seen: SeenSettings
     live_packages: Mapping[str, str] | None
 
 
@@ -118,7 +119,8 @@ def prepare(
         result, events = _preview(engine, program, options, watch)
         folded = fold_events(events, options.mode, program.source_of)
     decided = decide(workspace, loaded, program, engine, program.in_order(folded.changes), options.mode)
-    wanted = _wanted(workspace, loaded, events, folded) if options.mode is Mode.APPLY else None
+    live = read_environment(workspace, loaded) if options.mode is Mode.APPLY else None
+    wanted = _wanted(workspace, loaded, live, folded) if live is not None else None
     steps = _steps(loaded, wanted) if wanted else ()
     incomplete = (*folded.incomplete, *refused_moves(program.declared, folded.changes))
     if not result.ok and not incomplete:
@@ -145,7 +147,7 @@ def prepare(
         ),
         warnings=(
             *_foundation_warnings(workspace, loaded, options),
-            *_live_warnings(workspace, loaded, options, folded),
+            *warnings_of(live, folded.changes),
             *folded.warnings,
             *_taken_as_found(program),
             *(forgotten_moves(events) if options.mode is Mode.APPLY else ()),
@@ -235,13 +237,6 @@ def _unknown_policies(workspace: Workspace, loaded: Loaded, options: PlanOptions
     return tuple(" ".join((f"{w.span}: {w.detail}", *(f"({hint.text})" for hint in w.hints))) for w in found)
 
 
-def _live_warnings(workspace: Workspace, loaded: Loaded, options: PlanOptions, folded: Folded) -> tuple[str, ...]:
-    """What is wrong with the live environment, unless it is to go, or nobody may look."""
-    if options.mode is Mode.DESTROY or not options.refresh:
-        return ()
-    return warnings_of(read_environment(workspace, loaded), folded.changes)
-
-
 def expected_steps(events: Sequence[EngineEvent]) -> tuple[ExpectedStep, ...]:
     """What an apply of the shown plan may do, down to the inputs; everything else stops it."""
     return tuple(
@@ -256,29 +251,29 @@ def expected_steps(events: Sequence[EngineEvent]) -> tuple[ExpectedStep, ...]:
     )
 
 
-def _wanted(workspace: Workspace, loaded: Loaded, events: list[EngineEvent], folded: Folded) -> Wanted | None:
-    """What the steps bring about, None for a foundation.
+def _wanted(workspace: Workspace, loaded: Loaded, live: LiveEnvironment, folded: Folded) -> Wanted:
+    """What the steps bring about.
 
     Raises:
         InvalidInputError: a requirements file is wrong, or holds what the API cannot express.
     """
-    spec = loaded.spec
-    if not isinstance(spec, Environment):
-        return None
     from envctl.actions.deps import sent_by
 
+    spec = loaded.environment
     made_anew = any(
         c.type == _ENVIRONMENT_TYPE and (c.action.replaces or c.action is Action.CREATE) for c in folded.changes
     )
     variables = {key: value for key, value in spec.airflow.variables.items() if isinstance(value, str)}
     pools = {name: pool.model_dump(mode="json", by_alias=True) for name, pool in spec.airflow.pools.items()}
-    live_packages = None if made_anew else _live_packages(events)
+    live_packages = None if made_anew or live.state == "absent" else live.packages
     # An imported environment may have packages that no file can hold: then they are left alone as a whole.
     left_alone = spec.adopted is not None and PACKAGES in spec.adopted.ignore
     return Wanted(
         packages=live_packages or {} if left_alone else sent_by(loaded),
         settings={kind: values for kind, values in (("variables", variables), ("pools", pools)) if values},
-        recorded={} if made_anew else workspace.settings_record(loaded.name).read(),
+        seen=SeenSettings()
+        if made_anew
+        else SeenSettings(live.uuid, workspace.settings_record(loaded.name).read(live.uuid)),
         live_packages=live_packages,
     )
 
@@ -286,19 +281,8 @@ def _wanted(workspace: Workspace, loaded: Loaded, events: list[EngineEvent], fol
 def _steps(loaded: Loaded, wanted: Wanted) -> tuple[OperationStep, ...]:
     """What the Composer API does besides the infrastructure, in its order."""
     packages = plan_packages(wanted.packages, wanted.live_packages, _source(loaded, "packages", "requirements"))
-    settings = plan_settings(wanted.settings, wanted.recorded, _source(loaded, "airflow", "variables"))
+    settings = plan_settings(wanted.settings, wanted.seen.settings, _source(loaded, "airflow", "variables"))
     return tuple(step for step in (packages, settings) if step is not None)
-
-
-def _live_packages(events: list[EngineEvent]) -> dict[str, str] | None:
-    """The packages that the environment has now, as the refreshed state says; None before it exists."""
-    for event in reversed(events):
-        if isinstance(event, StepEvent) and event.type == _ENVIRONMENT_TYPE and event.old is not None:
-            state = event.new if event.op is Op.REFRESH and event.new is not None else event.old
-            config = state.outputs.get("config") or {}
-            software = config.get("softwareConfig") or {}
-            return dict(software.get("pypiPackages") or {})
-    return None
 
 
 def _source(loaded: Loaded, *path: str) -> SourceSpan | None:

@@ -77,7 +77,7 @@ def preview(
             codes.append(ExitCode.NEGATIVE)
         elif expect_no_changes and not plan.empty:
             codes.append(ExitCode.PENDING)
-    _write_plans(plans, format_, output)
+    _write_plans(plans, format_, output, several=len(names) > 1)
     for plan, refusal in looked:
         if refusal is not None:
             show_error_of(plan.environment, refusal)
@@ -218,7 +218,7 @@ def _look(prepared: Prepared) -> tuple[Plan, RefusedError | None]:
     return prepared.plan, refused_whatever_the_flags(prepared)
 
 
-def _write_plans(plans: list[Plan], format_: PlanFormat, output: Path | None) -> None:
+def _write_plans(plans: list[Plan], format_: PlanFormat, output: Path | None, *, several: bool) -> None:
     match format_:
         case PlanFormat.TEXT:
             from envctl.report.plan_text import render_plan
@@ -232,10 +232,10 @@ def _write_plans(plans: list[Plan], format_: PlanFormat, output: Path | None) ->
         case PlanFormat.JSON:
             from envctl.plan.wire import dump_plan
 
-            if len(plans) == 1:
-                CONSOLE.emit_json(dump_plan(plans[0]), output)
-            else:
+            if several:
                 CONSOLE.emit_json({"format": "envctl.plans/v1", "plans": [dump_plan(plan) for plan in plans]}, output)
+            else:
+                CONSOLE.emit_json(dump_plan(plans[0]), output)
 
 
 def _save(path: Path, document: dict[str, object]) -> None:

@@ -58,7 +58,9 @@ Confirm = Annotated[
     str | None,
     Option("--confirm", metavar="ENV", help="The environment whose data may be deleted; --yes is not enough for that."),
 ]
-Refresh = Annotated[bool, Option("--refresh/--no-refresh", help="Read the live cloud first.")]
+Refresh = Annotated[
+    bool, Option("--refresh/--no-refresh", help="Read the live cloud first; packages and settings always are.")
+]
 Parallel = Annotated[int, Option("--parallel", min=1, max=64, help="How many resources at the same time.")]
 AllowUnknown = Annotated[
     bool, Option("--allow-unknown", help="Go on although a check could not be answered; the run records it.")

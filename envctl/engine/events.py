@@ -59,7 +59,11 @@ class PropertyDiffKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ResourceState:
-    """A resource before or after a step, as the state file would hold it, without payloads of secrets."""
+    """A resource before or after a step, as the state file would hold it, without payloads of secrets.
+
+    `unfinished` says that its last creation or change did not end well (`initErrors` of the state file): the next
+    apply updates it again.
+    """
 
     urn: str
     type: str
@@ -69,6 +73,7 @@ class ResourceState:
     provider: str = ""
     protect: bool = False
     retain_on_delete: bool = False
+    unfinished: bool = False
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
     outputs: Mapping[str, JsonValue] = field(default_factory=dict)
 

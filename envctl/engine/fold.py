@@ -112,6 +112,8 @@ def fold_drift(events: Iterable[EngineEvent]) -> tuple[Drift, ...]:
         if event.new is None:
             found.append(Drift(event.urn, event.type, name_of(event.urn), DriftKind.DELETED))
             continue
+        if event.old.unfinished:
+            continue  # a write of our own that did not end well differs from the cloud, but that is nobody's drift
         properties = _drifted(event.old, event.new, event)
         if properties:
             found.append(Drift(event.urn, event.type, name_of(event.urn), DriftKind.CHANGED, properties))
@@ -254,6 +256,8 @@ def _reason(group: Sequence[StepEvent], action: Action, mode: Mode, properties: 
             return Reason.CANNOT_UPDATE_IN_PLACE if own else Reason.REPLACED_WITH_DEPENDENCY
         case Action.MOVE:
             return Reason.RENAMED
+        case Action.UPDATE if not properties and any(step.old is not None and step.old.unfinished for step in group):
+            return Reason.UNFINISHED
         case Action.UPDATE | Action.NO_OP | Action.READ:
             return Reason.CHANGED
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,27 @@ from envctl.provider.transport import Transport
 
 STEP_ID = "airflow-settings"
 
+_KINDS = ("variables", "pools")
+
 Settings = Mapping[str, Mapping[str, Any]]
 """`{"variables": {key: value}, "pools": {name: {"slots": 4, "description": ""}}}`."""
 
 
 @dataclass(frozen=True, slots=True)
-class SettingsRecord:
-    """What was set by the last apply, kept beside the journal.
+class SeenSettings:
+    """What a plan was made from: the environment that it saw ("" for none), and what envctl had set there."""
 
-    Reading it from Airflow would take a command, and so about ten seconds, for each name at every preview.
+    uuid: str = ""
+    settings: Settings = field(default_factory=dict[str, Mapping[str, Any]])
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsRecord:
+    """What envctl has set in one environment, kept beside the journal.
+
+    Reading it from Airflow would take a command, and so about ten seconds, for each name at every preview. The record
+    names the environment that it was made for by the API's `uuid`: another one of the same name (replaced, destroyed
+    and made again, made anew by somebody else) starts with an empty database, and the record is not believed.
     """
 
     document: Document
@@ -40,17 +52,24 @@ class SettingsRecord:
         """The record of an environment below `.envctl/`."""
         return cls(FileDocument(directory / "airflow" / f"{environment}.json"))
 
-    def read(self) -> Settings:
-        """What was set last; nothing when there is no record, or one that is no JSON: then all is set again."""
+    def read(self, uuid: str) -> Settings:
+        """What was set in this environment; nothing when the record is of another one, of none, or unreadable.
+
+        Then all is set again, which changes nothing where it is so already.
+        """
         try:
             found = json.loads(self.document.read() or "{}")
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+        if not uuid or not isinstance(found, dict) or found.get("environment") != uuid:
+            return {}
+        settings = found.get("settings")
+        return settings if isinstance(settings, dict) else {}
 
-    def write(self, settings: Settings) -> None:
-        """Remembers what was set."""
-        self.document.write(json.dumps(settings, indent=1, sort_keys=True))
+    def write(self, uuid: str, settings: Settings) -> None:
+        """Remembers what is set in the environment now."""
+        document = {"environment": uuid, "settings": settings}
+        self.document.write(json.dumps(document, indent=1, sort_keys=True))
 
 
 def plan_settings(desired: Settings, recorded: Settings, source: SourceSpan | None) -> OperationStep | None:
@@ -71,34 +90,53 @@ def plan_settings(desired: Settings, recorded: Settings, source: SourceSpan | No
 
 
 def apply_settings(
-    transport: Transport, environment: str, desired: Settings, recorded: Settings, waiter: Waiter
+    transport: Transport,
+    environment: str,
+    desired: Settings,
+    seen: SeenSettings,
+    record: SettingsRecord,
+    waiter: Waiter,
 ) -> None:
-    """Sets what changed since the record, and removes what the file no longer declares.
+    """Sets what differs from what was seen, and removes what the file no longer declares.
+
+    The record is written after every command, so that a failure in the middle leaves it true.
 
     Raises:
         OutsideError: a command failed; its output is in the detail.
         DetachedError: `waiter.cancel` was set; what is left is set by the next run.
     """
-    for command in _commands(desired, recorded):
+    answer = transport.call("GET", SERVICE, environment)
+    refused(answer, "The environment cannot be read")
+    uuid = str(answer.body.get("uuid", ""))
+    known = {kind: dict(seen.settings.get(kind, {})) if uuid == seen.uuid else {} for kind in _KINDS}
+    for kind, name in _differences(desired, known):
         if waiter.cancel.is_set():
             raise DetachedError("Not all Airflow settings were made", hints=("the same command again makes the rest",))
-        _run(transport, environment, command, waiter)
+        value = desired.get(kind, {}).get(name)
+        _run(transport, environment, _command(kind, name, value), waiter)
+        known[kind].pop(name, None)
+        if value is not None:
+            known[kind][name] = value
+        record.write(uuid, {each: values for each, values in known.items() if values})
 
 
-def _commands(desired: Settings, recorded: Settings) -> list[list[str]]:
-    found: list[list[str]] = []
-    for kind in ("variables", "pools"):
-        wanted, known = desired.get(kind, {}), recorded.get(kind, {})
-        for name, value in wanted.items():
-            if known.get(name) == value:
-                continue
-            if kind == "variables":
-                found.append(["variables", "set", name, str(value)])
-            else:
-                command = ["pools", "set", name, str(value["slots"]), str(value.get("description", ""))]
-                found.append([*command, "--include-deferred"] if value.get("includeDeferred") else command)
-        found += [[kind, "delete", name] for name in known if name not in wanted]
+def _differences(desired: Settings, known: Settings) -> list[tuple[str, str]]:
+    """Kind and name of what must be set, then of what must go."""
+    found: list[tuple[str, str]] = []
+    for kind in _KINDS:
+        wanted, there = desired.get(kind, {}), known.get(kind, {})
+        found += [(kind, name) for name, value in wanted.items() if there.get(name) != value]
+        found += [(kind, name) for name in there if name not in wanted]
     return found
+
+
+def _command(kind: str, name: str, value: Any) -> list[str]:
+    if value is None:
+        return [kind, "delete", name]
+    if kind == "variables":
+        return [kind, "set", name, str(value)]
+    command = [kind, "set", name, str(value["slots"]), str(value.get("description", ""))]
+    return [*command, "--include-deferred"] if value.get("includeDeferred") else command
 
 
 def _run(transport: Transport, environment: str, command: list[str], waiter: Waiter) -> None:
@@ -123,8 +161,13 @@ def _run(transport: Transport, environment: str, command: list[str], waiter: Wai
             next_line = int(line.get("lineNumber", next_line)) + 1
         if told.get("outputEnd"):
             ended: dict[str, Any] = told.get("exitInfo", {})
-            if ended.get("exitCode"):
+            if ended.get("exitCode") and not (subcommand == "delete" and _is_gone(lines)):
                 detail = "\n".join([*lines[-10:], ended.get("error", "")]).strip()
                 raise OutsideError(f"`{shown}` failed", detail=detail, code="airflow-command-failed")
             return
         waiter.cancel.wait(waiter.seconds)
+
+
+def _is_gone(lines: list[str]) -> bool:
+    """Whether a deletion failed because somebody was faster: `Pool NAME does not exist` ends with 1."""
+    return bool(lines) and lines[-1].rstrip(".").endswith("does not exist")

@@ -43,6 +43,8 @@ class Reason(StrEnum):
 
     NEW = "new"
     CHANGED = "changed"
+    UNFINISHED = "unfinished"
+    """Nothing differs as far as is known, and its last change did not end well: it is looked at again."""
     CANNOT_UPDATE_IN_PLACE = "cannot-update-in-place"
     NO_LONGER_DECLARED = "no-longer-declared"
     GONE_FROM_CLOUD = "gone-from-cloud"

@@ -1,4 +1,9 @@
-"""The frozen document `envctl.plan/v1`: a plan as JSON and back."""
+"""The frozen document `envctl.plan/v1`: a plan as JSON and back.
+
+A document is sealed over all that it says: `digest` is SHA-256 over the canonical JSON of everything else in it. That
+finds what was changed by hand or on the way; it does not prove who wrote the file, which is why `up --plan` also makes
+the plan again and compares.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +41,13 @@ from envctl.plan.model import (
 from envctl.plan.values import JsonValue, Opaque
 
 FORMAT = "envctl.plan/v1"
+_SEAL = "digest"
 
 
 def dump_plan(plan: Plan) -> dict[str, Any]:
-    """The document: plain JSON, masks beside values, no payload of a secret."""
+    """The document: plain JSON, masks beside values, no payload of a secret; sealed over the whole."""
     low, high = plan.minutes()
-    return {
+    document = {
         "format": FORMAT,
         "environment": plan.environment,
         "stack": plan.stack,
@@ -72,6 +78,11 @@ def dump_plan(plan: Plan) -> dict[str, Any]:
             "changes": plan.seal.changes,
         },
     }
+    return {**document, _SEAL: _digest_document(document)}
+
+
+def _digest_document(document: Mapping[str, Any]) -> str:
+    return digest({key: value for key, value in document.items() if key != _SEAL})
 
 
 def digest_changes(plan: Plan) -> str:
@@ -82,7 +93,7 @@ def digest_changes(plan: Plan) -> str:
 def digest(document: JsonValue) -> str:
     """SHA-256 over the canonical JSON of a document (sorted keys, no blanks, marks spelled out)."""
     text = json.dumps(dump_value(document), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()  # JSON can hold halves of pairs
 
 
 def _dump_body(plan: Plan) -> dict[str, Any]:
@@ -204,23 +215,41 @@ def parse_value(value: Any) -> JsonValue:
     return value
 
 
+_AGAIN = "Make the plan again with `envctl preview ENV --out FILE`."
+
+
 def parse_plan(text: str, origin: str) -> Plan:
     """The plan of a saved document.
 
     Raises:
-        RefusedError: the text is no plan, or one of another format version; `origin` names it.
+        RefusedError: the text is no plan, one of another format version, or not what was saved; `origin` names it.
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RefusedError("This is not a saved plan", detail=f"{origin}: {error}", code="plan-unreadable") from error
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
         raise RefusedError(
             "This plan has another format",
             detail=f"{origin} says {found!r}; this envctl reads {FORMAT!r}.",
-            hints=("Make the plan again with `envctl preview ENV --out FILE`.",),
+            hints=(_AGAIN,),
             code="plan-format",
+        )
+    if _SEAL not in document:
+        raise RefusedError(
+            "This plan carries no seal",
+            detail=f"{origin} was saved by an older envctl, or the seal was taken out of it: what it shows may not be "
+            "what was planned.",
+            hints=(_AGAIN,),
+            code="plan-unsealed",
+        )
+    if document[_SEAL] != _digest_document(document):
+        raise RefusedError(
+            "This plan was changed after it was saved",
+            detail=f"{origin} does not fit its seal: what it shows is not what was planned.",
+            hints=(_AGAIN,),
+            code="plan-edited",
         )
     try:
         return _parse(document)

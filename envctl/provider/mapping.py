@@ -16,10 +16,13 @@ IMPORTED = "__imported"
 UNMADE = "__unmade"
 """Marks outputs of a resource that a failed create left unusable, as long as it is: the next apply makes it anew."""
 
+UNWRITTEN = "__unwritten"
+"""Marks outputs after a failed update until one succeeds: of what answers do not carry, the inputs say nothing then."""
+
 ATTRIBUTION = "goog-pulumi-provisioned"
 """The label by which the real provider marks what it created."""
 
-_MARKS = frozenset({IMPORTED, UNMADE})
+_MARKS = frozenset({IMPORTED, UNMADE, UNWRITTEN})
 
 
 def expand(run: Run, *, creating: bool) -> dict[str, Any]:
@@ -62,7 +65,7 @@ def _expand_value(spec: TypeSpec, item: Field, value: Any, path: str, rule: Rule
 def flatten(run: Run, answer: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs that a live resource gives; what answers do not carry is taken from inputs and earlier outputs."""
     spec = run.spec
-    outputs = _flatten_fields(spec, run.schema.fields, answer, run.inputs, run.outputs, "")
+    outputs = _flatten_fields(spec, run.schema.fields, answer, run.inputs, run.outputs, "", UNWRITTEN in run.outputs)
     if _is_import(run):
         for path in [name for name in outputs if spec.rule(name).skip or spec.rule(name).keep]:
             del outputs[path]
@@ -78,6 +81,23 @@ def flatten(run: Run, answer: Mapping[str, Any]) -> dict[str, Any]:
     return spec.behaviour.outputs(run, answer, outputs)
 
 
+def after_failure(run: Run) -> dict[str, Any]:
+    """Outputs to go on from when an update failed: where old and wanted differ, nobody knows what arrived."""
+    outputs = {
+        name: known
+        for name, value in run.outputs.items()
+        if (known := _agreed(value, run.inputs[name]) if name in run.inputs else value) is not None
+    }
+    return {**outputs, UNWRITTEN: True}
+
+
+def _agreed(old: Any, new: Any) -> Any:
+    """What both say; None when that is nothing."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return {key: known for key in old if key in new and (known := _agreed(old[key], new[key])) is not None}
+    return old if old == new else None
+
+
 def _flatten_fields(
     spec: TypeSpec,
     fields: Mapping[str, Field],
@@ -85,6 +105,7 @@ def _flatten_fields(
     inputs: Mapping[str, Any],
     outputs: Mapping[str, Any],
     prefix: str,
+    unwritten: bool,
 ) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, item in fields.items():
@@ -94,7 +115,7 @@ def _flatten_fields(
             continue
         given = inputs.get(name)
         if rule.skip or rule.keep:
-            kept = given if given is not None else outputs.get(name)
+            kept = outputs.get(name) if given is None or (rule.keep and unwritten) else given
             if kept is None and item.settable:
                 kept = item.default
             if kept is not None:
@@ -107,13 +128,15 @@ def _flatten_fields(
             elif item.kind is Kind.BOOL and item.default is True:
                 result[name] = False  # on by default for the provider, so its absence says that it is off
             continue
-        value = _flatten_value(spec, item, live, given, outputs.get(name), path, rule)
+        value = _flatten_value(spec, item, live, given, outputs.get(name), path, rule, unwritten)
         if value is not None:
             result[name] = value
     return result
 
 
-def _flatten_value(spec: TypeSpec, item: Field, live: Any, given: Any, before: Any, path: str, rule: Rule) -> Any:
+def _flatten_value(
+    spec: TypeSpec, item: Field, live: Any, given: Any, before: Any, path: str, rule: Rule, unwritten: bool
+) -> Any:
     if rule.decode is not None:
         live = rule.decode(live)
         if live is None:
@@ -122,13 +145,15 @@ def _flatten_value(spec: TypeSpec, item: Field, live: Any, given: Any, before: A
         return coerce(item, live)
     known, earlier = _object(given), _object(before)
     if item.single:
-        return _flatten_fields(spec, item.fields, _object(live), known, earlier, path + ".")
+        return _flatten_fields(spec, item.fields, _object(live), known, earlier, path + ".", unwritten)
     elements = [live] if rule.first else live
     if not isinstance(elements, list):
         return None
     past = _elements(given), _elements(before)
     return [
-        _flatten_fields(spec, item.fields, _object(element), _nth(past[0], index), _nth(past[1], index), path + ".")
+        _flatten_fields(
+            spec, item.fields, _object(element), _nth(past[0], index), _nth(past[1], index), path + ".", unwritten
+        )
         for index, element in enumerate(elements)
     ]
 

@@ -14,6 +14,8 @@ from envctl.provider.diffing import Comparison, Difference
 from envctl.provider.mapping import (
     IMPORTED,
     UNMADE,
+    UNWRITTEN,
+    after_failure,
     expand,
     flatten,
     merged_outputs,
@@ -131,8 +133,7 @@ class SandboxProvider:
         if answer is None:
             return None
         live = flatten(run, answer)
-        if IMPORTED in outputs:
-            live[IMPORTED] = True
+        live.update({mark: True for mark in (IMPORTED, UNWRITTEN) if mark in outputs})
         if UNMADE in outputs and behaviour.unmade(answer):
             live[UNMADE] = True
         return Live(behaviour.id_of(run, answer), live, project_inputs(run, live))
@@ -184,7 +185,8 @@ class SandboxProvider:
             if read is None:
                 raise ProviderError(f"{id_} does not exist any more", status="NOT_FOUND")
             answer = read
-        return Live(run.spec.behaviour.id_of(run, answer), flatten(run, answer), new_inputs)
+        written = replace(run, outputs={name: value for name, value in run.outputs.items() if name != UNWRITTEN})
+        return Live(run.spec.behaviour.id_of(run, answer), flatten(written, answer), new_inputs)
 
     def delete(
         self,
@@ -264,7 +266,10 @@ class SandboxProvider:
         except ProviderError as second:  # the first error is the one to report
             error.add_note(f"reading what is there failed too: {second}")
             return None
-        return None if answer is None else Live(run.id, flatten(run, answer), run.inputs)
+        if answer is None:
+            return None
+        outputs = flatten(replace(run, outputs=after_failure(run)), answer)
+        return Live(run.id, {**outputs, UNWRITTEN: True}, run.inputs)
 
     def _remains(self, run: Run, error: ProviderError) -> Live | None:
         """What a failed create left behind."""

@@ -267,6 +267,8 @@ def _why(change: Change, style: Style) -> str:
             return style("  left here by an earlier run of this stack, taken back", "cyan")
         case Reason.ALREADY_GRANTED:
             return style("  granted already, stays when this goes", "cyan")
+        case Reason.UNFINISHED:
+            return style("  its last change failed; looked at again", "yellow")
         case Reason.GONE_FROM_CLOUD:
             return style("  is gone from the cloud", "yellow")
         case Reason.NO_LONGER_DECLARED:

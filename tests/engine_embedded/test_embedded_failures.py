@@ -107,7 +107,8 @@ def test_a_resource_updated_into_a_bad_shape_is_mended(bench: Bench) -> None:
     assert result.failed == (urn("b"),)
     row = next(r for r in bench.engine.checkpoint().resources if r.urn == urn("b"))
     assert row.init_errors == ("it was updated into a bad shape",)
-    assert row.inputs["size"] == 2
+    assert row.inputs["size"] == 1  # it was not updated with the new inputs
+    assert row.outputs["size"] == 2
     assert bench.up(chain(b={"size": 2})).ok
     assert bench.ops() == [(Op.UPDATE, "b")]
     assert bench.up(chain(b={"size": 2})).ok

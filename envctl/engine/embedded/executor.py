@@ -168,7 +168,10 @@ class Executor:
             except (ProviderError, OperationDetached) as error:
                 if error.partial is not None:
                     text = str(error) if isinstance(error, ProviderError) else f"{error.operation} was not awaited"
-                    part = replace(new, outputs=self._outputs(new, error.partial), init_errors=(text,))
+                    # The resource does not stand for the new inputs: Pulumi, too, keeps the old ones with the new
+                    # outputs (`OnResourceStepPost` in pkg/engine/update.go of 3.256).
+                    outputs = self._outputs(new, error.partial)
+                    part = replace(new, inputs=old.resource.inputs, outputs=outputs, init_errors=(text,))
                     closed = opened if isinstance(error, ProviderError) else ()
                     store.commit(Change(put={old.number: part}, settle=(old.number,), close=closed))
                 raise

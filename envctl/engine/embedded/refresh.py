@@ -71,8 +71,7 @@ def _refresh(run: Run, row: Row, *, counted: bool) -> bool:
         if seen != resource:
             stamp = run.now().isoformat().replace("+00:00", "Z")
             run.store.commit(Change(put={row.number: replace(seen, modified=stamp)}))
-        # An unfinished write of our own differs from the cloud, but that is nobody's drift.
-        run.emit(_event(Phase.DONE, seen if resource.init_errors else resource, seen, detailed))
+        run.emit(_event(Phase.DONE, resource, seen, detailed))
         found = Op.UPDATE if detailed else Op.SAME
     if counted:
         run.count(found, resource.urn)
@@ -108,7 +107,7 @@ def seen_as(run: Run, resource: Resource, live: Live) -> Resource:
 
 def _drift(run: Run, old: Resource, seen: Resource) -> dict[str, PropertyDiffKind]:
     """What moved, as a change from the state to the cloud: the reverse of what an apply would do."""
-    if old.external or old.delete or old.init_errors:
+    if old.external or old.delete:
         return {}
     diff = run.provider.diff(
         old.urn, old.type, seen.id or "", plain(seen.inputs), plain(seen.outputs), plain(old.inputs), old.ignore_changes

@@ -77,6 +77,7 @@ class Resource:
             provider=self.provider,
             protect=self.protect,
             retain_on_delete=self.retain_on_delete,
+            unfinished=bool(self.init_errors),
             inputs=mask(self.inputs),
             outputs=mask(self.outputs),
         )

@@ -94,6 +94,7 @@ def _state(state: StepEventStateMetadata | None) -> ResourceState | None:
         provider=state.provider,
         protect=bool(state.protect),
         retain_on_delete=bool(state.retain_on_delete),
+        unfinished=bool(state.init_errors),
         inputs=_properties(state.inputs),
         outputs=_properties(state.outputs),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from envctl.provider.behaviours import FieldPatch
+from envctl.provider.mapping import UNWRITTEN
 from envctl.provider.protocol import CheckFailure, ProviderError
 from envctl.provider.session import OperationStyle, Polling
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
@@ -233,7 +234,8 @@ class UserWorkloadSecret(UserWorkload):
 
     def outputs(self, run: Run, answer: Mapping[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
         """Keys that came or went outside are seen, values cannot be."""
-        known = run.inputs.get("data") or run.outputs.get("data") or {}
+        written = {} if UNWRITTEN in run.outputs else run.inputs.get("data")
+        known = written or run.outputs.get("data") or {}
         live = answer.get("data")
         if isinstance(live, Mapping):
             outputs["data"] = {key: known.get(key, value) for key, value in live.items()}
