@@ -7,6 +7,7 @@ the preview after an import is empty by construction, and every departure is a l
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +16,14 @@ from typing import TYPE_CHECKING
 from envctl.actions.adopt_drafting import Drafting
 from envctl.actions.adopt_looking import ASKED_AGAIN, ENVIRONMENT_TYPE, Compared, Wanted, look_at_cloud
 from envctl.actions.adopt_neighbours import Left, live_environments
-from envctl.actions.planning import PlanOptions, prepare
+from envctl.actions.planning import PlanOptions, declared_settings, prepare
 from envctl.actions.program import Program, build_program, given_secrets
 from envctl.engine.events import EngineEvent, MessageEvent, Op, Phase, StepEvent
 from envctl.engine.protocol import ExpectedStep, RunOptions
 from envctl.engine.urns import name_of
 from envctl.errors import OutsideError, RefusedError, UsageError
+from envctl.operations.airflow import read_settings
+from envctl.operations.composer_api import Waiter
 from envctl.ownership.state import held_rows
 from envctl.plan.property_diff import split_path
 from envctl.spec.model import Environment, Foundation
@@ -173,6 +176,8 @@ def _take_over_by_file(
     if not dry_run:
         _import(workspace, program, found, watch)
         _declare(workspace, without(program.declared, found.absent), program)
+        if isinstance(spec, Environment):
+            _remember_settings(workspace, spec, program)
         plan = prepare(workspace, wanted.stem, PlanOptions(gates=False)).plan
         pending = (*(change.name for change in plan.pending), *(step.title for step in plan.steps))
     return Adoption(
@@ -253,6 +258,16 @@ def _declare(workspace: Workspace, declared: StackProgram, program: Program) -> 
     if planned.ok and all(_of_the_state(step) for step in steps):
         expected = tuple(ExpectedStep(e.urn, e.op, changed_keys=e.diffs) for e in steps)
         engine.up(run, RunOptions(refresh=False, expected=expected, message="import"), lambda _event: None)
+
+
+def _remember_settings(workspace: Workspace, spec: Environment, program: Program) -> None:
+    """Reads what Airflow has of the declared variables and pools: the record of earlier runs may be lost as well."""
+    declared = declared_settings(spec)
+    if not declared:
+        return
+    waiter = Waiter(workspace.cloud.poll_seconds, lambda _name, _state, _elapsed: None, threading.Event())
+    seen = read_settings(workspace.cloud.transport(), program.environment_name, declared, waiter)
+    workspace.settings_record(program.loaded.name).write(seen.uuid, seen.settings)
 
 
 _OF_THE_PROVIDER = frozenset({"forceDestroy", "deletionPolicy", "deletionProtection"})

@@ -30,6 +30,7 @@ from envctl.operations.packages import plan_packages
 from envctl.ownership.words import ownership_answers
 from envctl.plan.model import Action, GateResult, Mode, OperationStep, Plan, Seal
 from envctl.plan.wire import digest, digest_changes
+from envctl.spec.model import Environment
 from envctl.stacks.environment import PACKAGES
 
 if TYPE_CHECKING:
@@ -263,19 +264,24 @@ def _wanted(workspace: Workspace, loaded: Loaded, live: LiveEnvironment, folded:
     made_anew = any(
         c.type == _ENVIRONMENT_TYPE and (c.action.replaces or c.action is Action.CREATE) for c in folded.changes
     )
-    variables = {key: value for key, value in spec.airflow.variables.items() if isinstance(value, str)}
-    pools = {name: pool.model_dump(mode="json", by_alias=True) for name, pool in spec.airflow.pools.items()}
     live_packages = None if made_anew or live.state == "absent" else live.packages
     # An imported environment may have packages that no file can hold: then they are left alone as a whole.
     left_alone = spec.adopted is not None and PACKAGES in spec.adopted.ignore
     return Wanted(
         packages=live_packages or {} if left_alone else sent_by(loaded),
-        settings={kind: values for kind, values in (("variables", variables), ("pools", pools)) if values},
+        settings=declared_settings(spec),
         seen=SeenSettings()
         if made_anew
         else SeenSettings(live.uuid, workspace.settings_record(loaded.name).read(live.uuid)),
         live_packages=live_packages,
     )
+
+
+def declared_settings(spec: Environment) -> Settings:
+    """Airflow's variables and pools as the file has them; what comes from a secrets backend is not set."""
+    variables = {key: value for key, value in spec.airflow.variables.items() if isinstance(value, str)}
+    pools = {name: pool.model_dump(mode="json", by_alias=True) for name, pool in spec.airflow.pools.items()}
+    return {kind: values for kind, values in (("variables", variables), ("pools", pools)) if values}
 
 
 def _steps(loaded: Loaded, wanted: Wanted) -> tuple[OperationStep, ...]:

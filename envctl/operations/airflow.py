@@ -7,6 +7,7 @@ variable to the value it has changes nothing.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,6 +121,46 @@ def apply_settings(
         record.write(uuid, {each: values for each, values in known.items() if values})
 
 
+def read_settings(transport: Transport, environment: str, names: Settings, waiter: Waiter) -> SeenSettings:
+    """What Airflow itself has under the names of `names`, for a record that was lost; a command for each.
+
+    A variable that Airflow hides in its answer (its name sounds like a secret) is left out: it is set again.
+
+    Raises:
+        OutsideError: the environment, or a command, cannot be read.
+    """
+    answer = transport.call("GET", SERVICE, environment)
+    refused(answer, "The environment cannot be read")
+    found: dict[str, dict[str, Any]] = {}
+    for kind in _KINDS:
+        for name, wanted in names.get(kind, {}).items():
+            value = _there(transport, environment, kind, name, wanted, waiter)
+            if value is not None:
+                found.setdefault(kind, {})[name] = value
+    return SeenSettings(str(answer.body.get("uuid", "")), found)
+
+
+def _there(transport: Transport, environment: str, kind: str, name: str, wanted: Any, waiter: Waiter) -> Any:
+    """The value of one setting in the words of the file; None where there is none, or one that cannot be told."""
+    if kind == "variables":
+        lines = _ask(transport, environment, ["variables", "get", name], waiter)
+        value = None if lines is None else "\n".join(lines)
+        return None if value is None or _HIDDEN.fullmatch(value) else value
+    lines = _ask(transport, environment, ["pools", "get", name, "--output", "json"], waiter)
+    try:
+        pool = json.loads("\n".join(lines or ()))[0]
+        told: dict[str, Any] = {"slots": int(pool["slots"]), "description": str(pool.get("description") or "")}
+    except (ValueError, LookupError, TypeError):
+        return None
+    # Airflow before 2.7 does not tell: then the file is believed.
+    deferred = pool.get("include_deferred", wanted.get("includeDeferred"))
+    return {**told, "includeDeferred": str(deferred).lower() == "true"}
+
+
+_HIDDEN = re.compile(r"\*{3,}")
+"""What Airflow prints in place of a value whose name sounds like a secret."""
+
+
 def _differences(desired: Settings, known: Settings) -> list[tuple[str, str]]:
     """Kind and name of what must be set, then of what must go."""
     found: list[tuple[str, str]] = []
@@ -140,7 +181,31 @@ def _command(kind: str, name: str, value: Any) -> list[str]:
 
 
 def _run(transport: Transport, environment: str, command: list[str], waiter: Waiter) -> None:
-    """Runs one Airflow command and waits for its end."""
+    """Runs one Airflow command and waits for its end. Raises `OutsideError` when it failed."""
+    ended = _ended(transport, environment, command, waiter)
+    if ended.code and not (command[1] == "delete" and _is_gone(ended.lines)):
+        shown = f"airflow {' '.join(command[:3])}"
+        detail = "\n".join([*ended.lines[-10:], ended.error]).strip()
+        raise OutsideError(f"`{shown}` failed", detail=detail, code="airflow-command-failed")
+
+
+def _ask(transport: Transport, environment: str, command: list[str], waiter: Waiter) -> list[str] | None:
+    """What one Airflow command prints; None when it says that there is nothing of the name."""
+    ended = _ended(transport, environment, command, waiter)
+    return None if ended.code else ended.lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What a command printed, and how it ended."""
+
+    lines: list[str]
+    code: int
+    error: str
+
+
+def _ended(transport: Transport, environment: str, command: list[str], waiter: Waiter) -> _Ended:
+    """Runs one Airflow command to its end."""
     name, subcommand, *parameters = command
     shown = f"airflow {name} {subcommand} {parameters[0]}"
     body = {"command": name, "subcommand": subcommand, "parameters": parameters}
@@ -161,10 +226,7 @@ def _run(transport: Transport, environment: str, command: list[str], waiter: Wai
             next_line = int(line.get("lineNumber", next_line)) + 1
         if told.get("outputEnd"):
             ended: dict[str, Any] = told.get("exitInfo", {})
-            if ended.get("exitCode") and not (subcommand == "delete" and _is_gone(lines)):
-                detail = "\n".join([*lines[-10:], ended.get("error", "")]).strip()
-                raise OutsideError(f"`{shown}` failed", detail=detail, code="airflow-command-failed")
-            return
+            return _Ended(lines, int(ended.get("exitCode") or 0), str(ended.get("error", "")))
         waiter.cancel.wait(waiter.seconds)
 
 
