@@ -24,6 +24,7 @@ from envctl.spec.model import (
     WorkerWorkload,
     Workload,
 )
+from envctl.spec.tables import workload_limits
 
 _SIZES = {
     Size.SMALL: "ENVIRONMENT_SIZE_SMALL",
@@ -141,6 +142,15 @@ def _sized(workload: Workload | WorkerWorkload | None) -> dict[str, Any] | None:
     return workload.model_dump(by_alias=True, exclude_none=True) or None
 
 
+def _triggerer(spec: Environment) -> dict[str, Any] | None:
+    """The triggerers; where none run, their size is the least that there is, because the provider wants one."""
+    sized = _sized(spec.workloads.triggerer)
+    if sized is None or sized.get("count") != 0:
+        return sized
+    limits = workload_limits()[generation(spec.image_version)]["triggerer"]
+    return {"cpu": limits.cpu[0], "memoryGb": limits.memory[0], **sized}
+
+
 def _private(spec: Environment) -> bool:
     return spec.network.mode is NetworkMode.PRIVATE
 
@@ -172,10 +182,20 @@ def _snapshots(spec: Environment, _links: Links) -> dict[str, Any] | None:
     }
 
 
+NOBODY = "192.0.2.0/32"
+"""The range of a web server that nobody reaches: an address for documentation (RFC 5737), which no machine has.
+
+The provider drops a list of no ranges from its requests (`expandComposerEnvironmentConfigWebServerNetworkAccessControl`
+in hashicorp/terraform-provider-google-beta, 2026-08-21), and Google opens a web server without a list to everybody.
+"""
+
+
 def _allowed_ranges(spec: Environment, _links: Links) -> list[dict[str, str]] | None:
     ranges = spec.web_server.allowed_ranges
     if ranges is None:
         return None
+    if not ranges:
+        return [{"value": NOBODY, "description": "Nobody: an address that no machine has"}]
     return [
         {"value": allowed.cidr, **({"description": allowed.description} if allowed.description else {})}
         for allowed in ranges
@@ -184,7 +204,7 @@ def _allowed_ranges(spec: Environment, _links: Links) -> list[dict[str, str]] | 
 
 def _authorized_networks(spec: Environment, _links: Links) -> dict[str, Any] | None:
     private = spec.network.private_environment
-    if private is None or not private.authorized_networks:
+    if private is None or private.authorized_networks is None:
         return None
     return {
         "enabled": True,
@@ -207,7 +227,8 @@ def _private_environment(spec: Environment, _links: Links) -> dict[str, Any] | N
         "cloudComposerConnectionSubnetwork": private.connection_subnetwork,
         # Always said: the provider's own default is true, which locks out everything outside the VPC.
         "enablePrivateEndpoint": private.private_endpoint,
-        "enablePrivatelyUsedPublicIps": private.privately_used_public_ips or None,
+        # Always said: the provider keeps what it finds where nothing is said.
+        "enablePrivatelyUsedPublicIps": private.privately_used_public_ips,
         "masterIpv4CidrBlock": private.master_cidr,
         "cloudSqlIpv4CidrBlock": private.cloud_sql_cidr,
         "cloudComposerNetworkIpv4CidrBlock": private.composer_network_cidr,
@@ -332,7 +353,7 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument(
         "config.workloadsConfig.triggerer",
         ("workloads", "triggerer"),
-        lambda spec, _: _sized(spec.workloads.triggerer),
+        lambda spec, _: _triggerer(spec),
     ),
     Argument(
         "config.workloadsConfig.dagProcessor",

@@ -159,19 +159,20 @@ def secret_resource(project: str, name: str | None) -> str | None:
     return f"//secretmanager.googleapis.com/projects/{project}/secrets/{name}" if name else None
 
 
+def secrets_condition(prefix: str) -> BindingCondition:
+    """The condition that holds for the secrets whose names begin with a prefix; Secret Manager names them by number."""
+    expression = f'resource.name.startsWith("projects/{PROJECT_NUMBER}/secrets/{prefix}-")'
+    return BindingCondition(f"{prefix}-secrets", expression)
+
+
 def _secret_targets(setting: Setting) -> Iterator[Target]:
     """Least privilege: the backend's own secrets by name prefix, every other secret one by one."""
     secrets = setting.spec.secrets
     covered = ""
     if secrets is not None and secrets.backend.value == "secret-manager":
         covered = f"projects/{setting.project}/secrets/{secrets.prefix}-"
-        expression = f'resource.name.startsWith("projects/{PROJECT_NUMBER}/secrets/{secrets.prefix}-")'
-        yield Target(
-            _PROJECT + setting.project,
-            "project",
-            ours=True,
-            condition=BindingCondition(f"{secrets.prefix}-secrets", expression),
-        )
+        condition = secrets_condition(secrets.prefix)
+        yield Target(_PROJECT + setting.project, "project", ours=True, condition=condition)
     for name in secret_names(setting):
         if not (covered and name.startswith(covered)):
             yield Target(f"//secretmanager.googleapis.com/{name}", "", ours=name.split("/")[1] == setting.project)

@@ -78,8 +78,8 @@ class Drafting:
         document["adopted"] = pruned(
             {
                 "labels": False,
-                "without": [item.name for item in absent],
-                "ignore": [item.name for item in ignored],
+                "without": [item.name for item in absent] or None,
+                "ignore": [item.name for item in ignored] or None,
             }
         )
         self.write(document)
@@ -144,11 +144,11 @@ def _path_at(tree: Entries, place: SourceSpan) -> KeyPath:
 
 
 def _less(value: Any, path: KeyPath) -> Any:
-    """A document without the value at a path."""
+    """A document without the value at a path, and without a list whose last value that was: an empty one says more."""
     head, rest = path[0], path[1:]
     if isinstance(value, Mapping):
-        kept = {key: item for key, item in value.items() if key != head or rest}
-        return {key: _less(item, rest) if key == head and rest else item for key, item in kept.items()}
+        less = {key: _less(item, rest) if rest else None for key, item in value.items() if key == head}
+        return {key: item for key, item in {**value, **less}.items() if key != head or item not in (None, [])}
     items = list(value)
     assert isinstance(head, int)
     items[head : head + 1] = [_less(items[head], rest)] if rest else []

@@ -114,7 +114,7 @@ def _project_roles(transport: Transport, project: str, account: str, around: Nei
             access["operators"].append(member)
         elif _USER in roles[member]:
             access["users"].append(member)
-    around.document["access"] = access
+    around.document["access"] = {key: members or None for key, members in access.items()}
 
 
 def _is_person(member: str) -> bool:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envctl.diagnostics import Severity
-from envctl.doctor.model import DoctorReport, Page
+from envctl.doctor.model import Cause, DoctorReport, Page
 from envctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from envctl.actions.clouds import Cloud
     from envctl.actions.workspace import EngineName
+    from envctl.doctor.case import Case
     from envctl.doctor.facts import Facts
     from envctl.iam_conditions import Deployment
     from envctl.provider.identity import Caller
@@ -35,7 +36,8 @@ class DiagnoseRequest:
         operations: `create`, `packages`, ...; what `preview` would do for none.
         facts: a bundle or a folder of gcloud outputs; it wins over `transport`.
         transport: to a cloud that answers live; None for no live facts.
-        caller: the member that envctl runs as, when it is known.
+        caller: the member that the cloud is asked as, when it is known.
+        judged: the member whose rights are asked about, where that is not whoever asks; policies alone decide then.
         deployment: how envctl is run on it: state, secrets and quota.
         error_text: a raw error or log whose causes are wanted.
         baseline: a file with findings that are accepted.
@@ -47,6 +49,7 @@ class DiagnoseRequest:
     facts: Path | None = None
     transport: Transport | None = None
     caller: str | None = None
+    judged: str | None = None
     deployment: Deployment | None = None
     error_text: str | None = None
     baseline: Path | None = None
@@ -62,20 +65,26 @@ def diagnose(request: DiagnoseRequest) -> DoctorReport:
         OutsideError: the cloud could not be reached at all.
     """
     from envctl.doctor.baseline import accept, load_baseline
-    from envctl.doctor.error_text import causes_of
-    from envctl.doctor.examine import examine
+    from envctl.doctor.error_text import causes_of, unrecognised_text
+    from envctl.doctor.examine import examine, in_order
     from envctl.doctor.intake import case_of
     from envctl.doctor.roles import roles_date
 
     if request.loaded is None:
         if request.error_text is None:
             raise UsageError("Nothing to examine", hints=("name an environment, or give --error TEXT",), code="usage")
-        return DoctorReport("error text", (), (), causes_of(request.error_text))
+        causes = causes_of(request.error_text)
+        return DoctorReport("error text", (), () if causes else (unrecognised_text(request.error_text),), causes)
     # The checks of a cause belong to any operation, not only to the one that comes next.
     facts = gather(request if request.error_text is None else _for_every_operation(request))
-    case = case_of(request.loaded, request.operations, facts, request.now, request.deployment)
-    causes = causes_of(request.error_text, case if case.has_facts else None) if request.error_text is not None else ()
-    findings = () if request.error_text is not None else examine(case)
+    case = case_of(request.loaded, request.operations, facts, request.now, request.deployment, request.judged)
+    causes: tuple[Cause, ...] = ()
+    if request.error_text is None:
+        findings = examine(case)
+    elif causes := causes_of(request.error_text, case if case.has_facts else None):
+        findings = ()
+    else:  # what is wrong here may be the cause of what nobody knows
+        findings = in_order((unrecognised_text(request.error_text), *examine(case)))
     if request.baseline is not None:
         findings = accept(findings, load_baseline(request.baseline))
     return DoctorReport(
@@ -83,9 +92,19 @@ def diagnose(request: DiagnoseRequest) -> DoctorReport:
         operations=tuple(_short(name) for name in case.operations),
         findings=findings,
         causes=causes,
-        facts=describe(facts, request.facts) if facts else "",
+        facts=_basis(case, describe(facts, request.facts)) if facts else "",
         roles_date=roles_date(),
     )
+
+
+def _basis(case: Case, facts: str) -> str:
+    """The facts of a report, and that they are policies alone where somebody was looked at who did not test itself."""
+    from envctl.doctor.principals import normal_member
+
+    judged = case.judged
+    if judged is None or any(member == normal_member(judged) for member, _ in case.world.tested):
+        return facts
+    return f"{facts}; rights of {judged} by policies alone"
 
 
 def gather(request: DiagnoseRequest) -> Facts | None:
@@ -104,7 +123,7 @@ def gather(request: DiagnoseRequest) -> Facts | None:
     from envctl.doctor.intake import case_of
     from envctl.doctor.live import collect_facts
 
-    case = case_of(request.loaded, request.operations, None, request.now, request.deployment)
+    case = case_of(request.loaded, request.operations, None, request.now, request.deployment, request.judged)
     return collect_facts(case, request.transport, request.caller)
 
 

@@ -78,7 +78,10 @@ def doctor(
         Path | None, typer.Option("--collect", metavar="FILE", help="Write the facts as a bundle, secrets removed.")
     ] = None,
     caller: Annotated[
-        str | None, typer.Option("--as", metavar="MEMBER", help="Who runs envctl: user:..., serviceAccount:...")
+        str | None,
+        typer.Option(
+            "--as", metavar="MEMBER", help="Judge who is to run envctl, by policies: user:..., serviceAccount:..."
+        ),
     ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask no cloud: only what the file itself can tell.")
@@ -99,6 +102,8 @@ def doctor(
     from envctl.report.doctor_formats import DoctorFormat as Writer
     from envctl.report.doctor_formats import write_doctors
 
+    if caller is not None:
+        _check_member(caller)
     text = sys.stdin.read() if error == "-" else error
     if text is not None and not text.strip():
         raise UsageError(
@@ -111,11 +116,6 @@ def doctor(
         workspace = open_workspace_of(cloud, None)
         names = environments or workspace.environments()
         transport = None if offline or facts is not None else workspace.cloud.transport()
-        if caller is not None and ":" not in caller:
-            raise UsageError(
-                f"`{caller}` is no member", hints=(f"say what it is: user:{caller} or serviceAccount:{caller}",)
-            )
-        member = caller or (caller_of(workspace.cloud) if transport is not None else None)
         signed_in = signed_in_of(workspace.cloud) if transport is not None and caller is None else None
         requests = [
             DiagnoseRequest(
@@ -123,7 +123,8 @@ def doctor(
                 operations=tuple(operation or ()),
                 facts=facts,
                 transport=transport,
-                caller=member,
+                caller=caller_of(workspace.cloud) if transport is not None else None,
+                judged=caller,
                 deployment=deployment_of(
                     workspace.project,
                     workspace.cloud.caller,
@@ -147,6 +148,18 @@ def doctor(
     CONSOLE.emit(write_doctors(reports, writer, style, verbose=CONSOLE.verbose), output)
     severity = Severity(fail_on.value)
     return gravest(exit_code(each, severity, allow_unknown=allow_unknown) for each in reports)
+
+
+def _check_member(member: str) -> None:
+    from envctl.spec.rules.members import is_member, member_hints
+
+    if not is_member(member):
+        meant = tuple(hint.text for hint in member_hints(member, own=False) if hint.replacement)
+        forms = (
+            "user:NAME@DOMAIN, group:NAME@DOMAIN, serviceAccount:NAME@PROJECT.iam.gserviceaccount.com, "
+            "principal://iam.googleapis.com/POOL/subject/NAME or principalSet://iam.googleapis.com/POOL/..."
+        )
+        raise UsageError(f"`{member}` is no IAM member", hints=(*meant, f"members have one of the forms {forms}"))
 
 
 def iam(

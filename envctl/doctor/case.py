@@ -29,7 +29,8 @@ class Case:
     """Everything that checks may look at.
 
     `libraries` are the normalised names of the packages in the requirements; None when they were not read. `handed` is
-    what is known beside the facts of how envctl is run; it wins over what they recorded of that.
+    what is known beside the facts of how envctl is run; it wins over what they recorded of that. `judged` is the member
+    to look at in place of whoever runs envctl: what others tested about themselves says nothing about it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Case:
     now: datetime
     libraries: frozenset[str] | None = None
     handed: Deployment = field(default_factory=Deployment)
+    judged: str | None = None
 
     @property
     def has_facts(self) -> bool:
@@ -69,7 +71,9 @@ class Case:
 
     @cached_property
     def caller(self) -> str | None:
-        """The member that runs envctl; None when the facts do not say."""
+        """The member that runs envctl, or is looked at in its place; None when the facts do not say."""
+        if self.judged is not None:
+            return self.judged
         member = field_of(self.facts.value(Subject.CALLER, "-"), "member")
         return member if isinstance(member, str) and member else None
 
@@ -81,7 +85,7 @@ class Case:
             backend=self.handed.backend or _text(recorded, "stateBackend"),
             secrets_provider=self.handed.secrets_provider or _text(recorded, "secretsProvider"),
             quota_project=self.handed.quota_project or _text(recorded, "quotaProject"),
-            signed_in=self.handed.signed_in or _text(recorded, "signedIn"),
+            signed_in=None if self.judged else self.handed.signed_in or _text(recorded, "signedIn"),
         )
 
     @property

@@ -71,7 +71,7 @@ class Check:
     """One check: the ids it answers for, and the function that answers.
 
     `operations` are command-line names (`create`, `packages`, ...) before which it matters; empty for all.
-    `offline` is True when the environment file alone can decide it. `ids` has several entries only for families
+    `offline` is True when the environment file alone can decide it; `rights` when it looks at rights of members. `ids` has several entries only for families
     whose pages come from a table.
     """
 
@@ -79,6 +79,7 @@ class Check:
     run: Callable[[Case], Iterable[Finding]]
     operations: tuple[str, ...] = ()
     offline: bool = False
+    rights: bool = False
 
     def concerns(self, case: Case) -> bool:
         """Whether the check matters before the operation at hand."""

@@ -14,8 +14,9 @@ from envctl.doctor.error_projects import open_numbers, wrong_number
 from envctl.doctor.examine import examine
 from envctl.doctor.model import Cause, Finding, Fix, Status
 from envctl.doctor.registry import check_ids
-from envctl.doctor.repair import fixes_for
-from envctl.doctor.words import command_of_row, filled
+from envctl.doctor.repair import filled, fixes_for
+from envctl.doctor.unrecognised import unrecognised
+from envctl.doctor.words import command_of_row
 from envctl.iam_roles import Binding, load_operations, load_table
 
 _PERMISSION = re.compile(r"\b[a-z][a-zA-Z]+\.[a-zA-Z]+\.[a-zA-Z]+\b")
@@ -23,13 +24,18 @@ _ACCOUNT = re.compile(r"\b(?:(?:service-|bq-)?(\d+)(?:-compute)?|[\w.-]{1,100})@
 _NUMBER = re.compile(r"\bproject (\d{6,20})\b")
 _API = re.compile(r"\b[a-z][\w-]{1,60}\.googleapis\.com\b")
 _PROJECT_NUMBER = re.compile(r"project (\d+)")
-_PLACEHOLDER = re.compile(r"\b(?:HOST_PROJECT|PROJECT|REGION|ENVIRONMENT_ACCOUNT)\b")
+_PLACEHOLDER = re.compile(r"\b(?:HOST_PROJECT|PROJECT|REGION|ENVIRONMENT_ACCOUNT|PREFIX(?=-))\b")
 _ANY_BINDING = "any-binding"
 _LONG_WORD = re.compile(r"[\w.\-]{300,}")
 LONGEST_TEXT = 200_000
 """Characters of a log that are looked at, from its end: errors come last."""
 _PIECE, _OVERLAP = 2_000, 500
 """Characters of a line that are searched at once: some patterns take quadratic time, and a log is not ours."""
+
+
+def unrecognised_text(text: str) -> Finding:
+    """The verdict on a text of which `causes_of` finds no cause: unknown, with what can be read off it."""
+    return unrecognised(_pieces(text))
 
 
 def causes_of(text: str, case: Case | None = None) -> tuple[Cause, ...]:
@@ -178,6 +184,7 @@ def _named_here(text: str, case: Case) -> str:
         "HOST_PROJECT": case.setting.host_project,
         "REGION": case.spec.region,
         "ENVIRONMENT_ACCOUNT": case.setting.account_email,
+        "PREFIX": case.spec.secrets.prefix if case.spec.secrets else None,
     }
     return _PLACEHOLDER.sub(lambda match: shlex.quote(names[match[0]] or match[0]), text)
 

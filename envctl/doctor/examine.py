@@ -31,6 +31,8 @@ def examine(case: Case, only: Iterable[str] | None = None) -> tuple[Finding, ...
             continue
         if case.has_facts or check.offline:
             found += [item for item in check.run(case) if wanted is None or item.id in wanted]
+        elif check.rights and case.judged is not None:  # it was asked about: what nothing shows is unknown
+            found += [item for item in check.run(case) if item.principal == case.judged]
     return in_order(without_waiting(case, found))
 
 

@@ -27,8 +27,11 @@ def case_of(
     facts: Facts | None = None,
     now: datetime | None = None,
     deployment: Deployment | None = None,
+    judged: str | None = None,
 ) -> Case:
     """The case of one environment; without `operations`, of what `preview` would do.
+
+    `judged` is the member to look at in place of whoever runs envctl.
 
     Raises:
         UsageError: the file is a foundation, or no operation has that name.
@@ -44,6 +47,7 @@ def case_of(
         now,
         libraries_of(loaded.environment, loaded.path.parent),
         deployment,
+        judged,
     )
 
 
@@ -56,6 +60,7 @@ def make_case(
     now: datetime | None = None,
     libraries: frozenset[str] | None = None,
     deployment: Deployment | None = None,
+    judged: str | None = None,
 ) -> Case:
     """The case of an environment that is at hand as a model."""
     case = Case(
@@ -67,6 +72,7 @@ def make_case(
         now=now or datetime.now(UTC),
         libraries=libraries,
         handed=deployment or Deployment(),
+        judged=judged,
     )
     chosen = tuple(dict.fromkeys(operation_id(item) for item in operations)) or default_operations(case)
     return replace(case, operations=chosen)

@@ -31,6 +31,7 @@ from envctl.doctor.facts import (
     objects,
     texts,
 )
+from envctl.doctor.principals import normal_member
 from envctl.doctor.questions import Question, first_questions, further_questions, last_questions, tested_permissions
 from envctl.doctor.resources import split_name
 from envctl.errors import OutsideError
@@ -50,7 +51,7 @@ def collect_facts(case: Case, transport: Transport, caller: str | None = None) -
     Args:
         case: of the environment; its own facts are not used. How envctl is run is recorded with them.
         transport: to the cloud.
-        caller: the member that envctl runs as, when it is known.
+        caller: the member that the cloud is asked as, when it is known.
 
     Raises:
         OutsideError: nothing could be reached at all.
@@ -59,7 +60,7 @@ def collect_facts(case: Case, transport: Transport, caller: str | None = None) -
     answers: dict[Question, Answer] = {
         (Subject.CALLER, "-"): Known(
             {
-                "member": caller or UNNAMED_CALLER,
+                "member": case.judged or caller or UNNAMED_CALLER,
                 "quotaProject": case.handed.quota_project,
                 "stateBackend": case.handed.backend,
                 "secretsProvider": case.handed.secrets_provider,
@@ -68,6 +69,9 @@ def collect_facts(case: Case, transport: Transport, caller: str | None = None) -
         )
     }
     reader = _Reader(transport)
+    tests_itself = case.judged is None or (
+        caller is not None and normal_member(caller) == normal_member(case.judged)
+    )  # nobody can test the rights of somebody else
 
     def with_answers() -> Case:
         return replace(case, facts=Facts(dict(answers), now, "live"))
@@ -78,7 +82,11 @@ def collect_facts(case: Case, transport: Transport, caller: str | None = None) -
             lambda: further_questions(with_answers(), with_answers().facts),
             lambda: last_questions(with_answers()),
         ):
-            questions = [question for question in ask() if question not in answers]
+            questions = [
+                question
+                for question in ask()
+                if question not in answers and (tests_itself or question[0] is not Subject.TEST)
+            ]
             reader.tests = tested_permissions(with_answers())
             reader.caller = caller or UNNAMED_CALLER
             reader.facts = with_answers().facts
@@ -217,7 +225,8 @@ class _Reader:
                 api = "crm3/v3" if relative.startswith("folders/") else "crm/v1"
                 reply = self._call("POST", api, f"{relative}:getIamPolicy", body=body)
             case "iam.googleapis.com":
-                reply = self._call("POST", "iam/v1", f"{relative}:getIamPolicy", body=body)
+                query = {"options.requestedPolicyVersion": "3"}  # this API takes no body (IAM v1, getIamPolicy)
+                reply = self._call("POST", "iam/v1", f"{relative}:getIamPolicy", query)
             case "storage.googleapis.com":
                 bucket = relative.rpartition("/")[2]
                 query = {"optionsRequestedPolicyVersion": "3"}

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from envctl.diagnostics import Severity
+
+UNRECOGNISED: Final = "text.unrecognised"
+"""Id of the verdict on an error text that no signature knows."""
 
 
 class Status(StrEnum):
@@ -139,6 +143,11 @@ class DoctorReport:
         """Findings that failed with at least this severity and are not accepted."""
         weights = {Severity.NOTE: 0, Severity.WARNING: 1, Severity.ERROR: 2}
         return tuple(item for item in self.failed if weights[item.severity] >= weights[at])
+
+    @property
+    def unrecognised(self) -> bool:
+        """Whether there was an error text that no signature knows."""
+        return any(item.id == UNRECOGNISED for item in self.findings)
 
     @property
     def unknown(self) -> tuple[Finding, ...]:

@@ -9,8 +9,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, Final
 
+from envctl.doctor import unrecognised
 from envctl.doctor.check import Check
-from envctl.doctor.model import Page
+from envctl.doctor.model import UNRECOGNISED, Page
 from envctl.doctor.words import PRINCIPALS, command_of_row, where, who
 from envctl.iam_roles import load_table
 
@@ -80,14 +81,23 @@ def check_ids() -> tuple[str, ...]:
     return tuple(identifier for check in checks() for identifier in check.ids)
 
 
+def _document(module: ModuleType) -> tuple[str, str]:
+    """Title and text of a page that is a module's documentation."""
+    title, _, text = inspect.cleandoc(module.__doc__ or "").partition("\n")
+    return title.rstrip("."), text.strip()
+
+
 def page_of(identifier: str) -> Page | None:
     """The page of a check, of a row of the tables, or of an error signature; None for an id that is none of them."""
+    if identifier == UNRECOGNISED:
+        title, text = _document(unrecognised)
+        return Page(identifier, title, text)
     for module, check in zip(_modules(), checks(), strict=True):
         if identifier in check.ids and len(check.ids) == 1:
-            title, _, text = inspect.cleandoc(module.__doc__ or "").partition("\n")
+            title, text = _document(module)
             found = _rows().get(identifier)
             more = f"\n\n{_row_text(*found)}" if found else ""
-            return Page(identifier, title.rstrip("."), text.strip() + more)
+            return Page(identifier, title, text + more)
     found = _rows().get(identifier)
     if found is None:
         return None

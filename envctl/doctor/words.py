@@ -7,10 +7,11 @@ in capitals, to be filled in by whoever runs the command.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from envctl.doctor.repair import grant_command
-from envctl.iam_targets import HOST_PROJECT_NUMBER, PROJECT_NUMBER, google_address
+from envctl.doctor.repair import filled, grant_command
+from envctl.iam_targets import PROJECT_NUMBER, google_address, secrets_condition
 
 PRINCIPALS: Final[Mapping[str, str]] = {
     "airflow_user": "a user of Airflow",
@@ -118,11 +119,6 @@ def where(resource: str) -> str:
     return _RESOURCES.get(resource) or f"the {resource.replace('_', ' ')}"
 
 
-def filled(text: str) -> str:
-    """A text with `${projectNumber}` as a placeholder for people."""
-    return text.replace(HOST_PROJECT_NUMBER, "HOST_PROJECT_NUMBER").replace(PROJECT_NUMBER, "PROJECT_NUMBER")
-
-
 def command_of_row(row: Mapping[str, Any], number: str | None = None) -> str | None:
     """The gcloud command that grants a row of the bindings table, placeholders in capitals; None where there is none.
 
@@ -139,4 +135,9 @@ def command_of_row(row: Mapping[str, Any], number: str | None = None) -> str | N
         member = "serviceAccount:ENVIRONMENT_ACCOUNT"
     else:
         member = "MEMBER"
-    return grant_command(place, member, row["role"])
+    condition = None
+    if row["resource"] == "secret_or_project":  # not on all secrets of the project
+        named = secrets_condition("PREFIX")
+        expression = named.expression.replace(PROJECT_NUMBER, number) if number else named.expression
+        condition = replace(named, expression=filled(expression))
+    return grant_command(place, member, row["role"], condition)

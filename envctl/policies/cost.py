@@ -81,7 +81,8 @@ def estimate_of(properties: Mapping[str, Any]) -> Estimate:
     vcpu = memory = storage = 0.0
     for name in workloads:
         workload = workloads[name]
-        count = float(setting(workload, "maxCount" if name == "worker" else "count") or 1)
+        number = setting(workload, "maxCount" if name == "worker" else "count")
+        count = 1.0 if number is None else float(number)
         vcpu += count * float(setting(workload, "cpu") or 0)
         memory += count * float(setting(workload, "memoryGb") or 0)
         storage += count * float(setting(workload, "storageGb") or 0)

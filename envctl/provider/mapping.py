@@ -45,7 +45,7 @@ def _expand_fields(
         if not prefix and ((name in spec.identity and rule.api is None) or name == spec.labels):
             continue
         value = _expand_value(spec, item, values[name], path, rule)
-        if is_zero(value) and not rule.send_zero and not (item.fields and value == {}):
+        if is_zero(value) and not (rule.send_zero or spec.zeros or (item.fields and value == {})):
             continue
         set_path(body, rule.api or name, value)
     return body

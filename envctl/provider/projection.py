@@ -16,7 +16,7 @@ def project_inputs(run: Run, live: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs after a read: the old ones with what changed outside, or (for an import) all that differ from defaults."""
     if run.inputs:
         return _refreshed(Comparison(run.spec), run.schema.fields, run.inputs, live, "")
-    inputs = run.spec.behaviour.imported(_imported(run.schema.fields, live))
+    inputs = run.spec.behaviour.imported(_imported(run.schema.fields, live), live)
     for path, item in given_groups(run.schema.fields, inputs, ""):
         others = any(get_path(inputs, other) is not None for other in item.conflicts if other != path)
         if item.computed and others and get_path(inputs, path) is not None:

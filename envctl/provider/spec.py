@@ -216,8 +216,8 @@ class Behaviour:
         """Why a change in place is not possible at all; empty when it is."""
         return ""
 
-    def imported(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """The inputs that an import takes over, of all that differ from defaults."""
+    def imported(self, inputs: dict[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """The inputs that an import takes over, of all that differ from defaults; `live` are the outputs."""
         return inputs
 
     def check(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:  # noqa: ARG002
@@ -247,6 +247,8 @@ class TypeSpec:
     labels: str = ""
     """The field that holds labels, with `pulumiLabels` and `effectiveLabels` beside it."""
     labels_api: str = ""
+    zeros: bool = False
+    """Sends what is given also when it is false, 0 or empty, whatever the rule of the field says."""
     style: OperationStyle = OperationStyle.NONE
     operations: str = ""
     turn: str = ""

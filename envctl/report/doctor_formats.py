@@ -190,6 +190,8 @@ def render_markdown(report: DoctorReport) -> str:
     if report.causes or not report.operations:
         number = len(report.causes)
         parts = [f"{number} possible cause{'' if number == 1 else 's'} of the error text"]
+    if report.unrecognised:
+        parts.insert(0, "the error text is not recognised")
     before = f", before {', '.join(report.operations)}" if report.operations else ""
     lines = [
         f"### envctl doctor: {cell(report.environment)}{before}",

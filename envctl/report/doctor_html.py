@@ -47,6 +47,7 @@ code { overflow-wrap: anywhere; }
 {% endmacro %}
 {% for report, unknown in pages %}
 <h1>envctl doctor: {{ report.environment | clean }}</h1>
+{% if report.unrecognised %}<p><strong>The error text is not recognised.</strong></p>{% endif %}
 {% if report.causes or not report.operations %}
 <p>{{ report.causes | length or "No" }} possible {{ "cause" if report.causes | length == 1 else "causes" }} of the error text,
 <strong>{{ report.causes | selectattr("confirmed") | list | length or "none" }} confirmed</strong>.</p>

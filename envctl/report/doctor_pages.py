@@ -21,6 +21,7 @@ def render_page(page: Page, style: Style = PLAIN) -> str:
 
 def render_checks() -> str:
     """docs/checks.md: the page of every check, then every error signature."""
+    from envctl.doctor.model import UNRECOGNISED
     from envctl.doctor.registry import check_ids, checks
     from envctl.iam_roles import load_table
 
@@ -35,6 +36,7 @@ def render_checks() -> str:
     for identifier in check_ids():
         lines += _section(identifier, 2)
     lines += ["# Error signatures", "", "`envctl doctor --error TEXT` ranks these.", ""]
+    lines += _section(UNRECOGNISED, 2)
     for row in load_table("signatures")["rows"]:
         lines += _section(row["id"], 2)
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -62,6 +62,7 @@ def _head(report: DoctorReport, style: Style) -> Iterator[str]:
     coming = counts["coming"]
     look = counts["failed"] - errors
     parts = [
+        "the error text is not recognised" if report.unrecognised else "",
         word,
         f"{look} to look at" if look else "",
         f"{coming} that `envctl up` will do" if coming else "",

@@ -81,6 +81,10 @@ def _place(item: Binding) -> str:
     return short_resource(item.resource) if item.resource else item.target or item.resource_kind
 
 
+def _where(item: Binding) -> str:
+    return f" where {item.condition.expression}" if item.condition else ""
+
+
 def _text(roles: RoleSet, style: Style) -> str:
     marks = {"envctl": "+", "google": "g", "you": "!"}
     lines = [
@@ -110,7 +114,7 @@ def _markdown(roles: RoleSet) -> str:
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {cell(item.member)} | `{item.role}` | {cell(_place(item))} | {item.requirement.value} | {_granted_by(item)} | {cell(item.why)} |"
+        f"| {cell(item.member)} | `{item.role}` | {cell(_place(item) + _where(item))} | {item.requirement.value} | {_granted_by(item)} | {cell(item.why)} |"
         for item in roles.bindings
     ]
     return "\n".join(lines) + "\n"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from envctl.composer import generation
+from envctl.composer import NOBODY, generation
 from envctl.stacks.adoption import output_at
 
 Document = dict[str, Any]
@@ -74,10 +74,10 @@ def read_environment(stem: str, inputs: Mapping[str, Any]) -> Document:
 
 
 def pruned(value: Any) -> Any:
-    """The value without what is None, and without mappings and lists that hold nothing."""
+    """The value without what is None, and without mappings that hold nothing; an empty list is a value."""
     if isinstance(value, Mapping):
         kept = {key: pruned(item) for key, item in value.items()}
-        return {key: item for key, item in kept.items() if item is not None and item not in ({}, [])}
+        return {key: item for key, item in kept.items() if item is not None and item != {}}
     if isinstance(value, list):
         return [pruned(item) for item in value]
     return value
@@ -116,7 +116,7 @@ class _Reader:
             "mode": "private" if private else "public",
             "network": _link(self.node("network")),
             "subnetwork": _link(self.node("subnetwork")),
-            "tags": self.node("tags"),
+            "tags": self.node("tags") or None,
         }
         if two:
             found["ipMasqAgent"] = self.node("enableIpMasqAgent")
@@ -137,6 +137,7 @@ class _Reader:
     def private(self) -> Document:
         block = self.at("config.privateEnvironmentConfig")
         authorized = self.at("config.masterAuthorizedNetworksConfig") or {}
+        limited = authorized.get("enabled") or authorized.get("cidrBlocks")
         return {
             "connection": _CONNECTIONS.get(block.get("connectionType")),
             "connectionSubnetwork": block.get("cloudComposerConnectionSubnetwork"),
@@ -148,17 +149,24 @@ class _Reader:
             "authorizedNetworks": [
                 {"cidr": item["cidrBlock"], "description": item.get("displayName") or None}
                 for item in authorized.get("cidrBlocks") or ()
-            ],
+            ]
+            if limited
+            else None,
         }
 
     def web_server(self) -> Document:
-        ranges = self.at("config.webServerNetworkAccessControl.allowedIpRanges") or []
-        everybody = {item["value"] for item in ranges} <= _EVERYBODY
+        access = self.at("config.webServerNetworkAccessControl")
+        ranges = (access or {}).get("allowedIpRanges") or []
+        everybody = access is None or (ranges and {item["value"] for item in ranges} <= _EVERYBODY)
         plugins = self.software("webServerPluginsMode") if self.generation != 2 else None
         return {
             "allowedRanges": None
             if everybody
-            else [{"cidr": item["value"], "description": item.get("description") or None} for item in ranges],
+            else [
+                {"cidr": item["value"], "description": item.get("description") or None}
+                for item in ranges
+                if item["value"] != NOBODY
+            ],
             "plugins": _SWITCHES.get(plugins) if plugins else None,
         }
 

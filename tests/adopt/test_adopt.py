@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from projects import bring_up, plan, workspace_of, write_project
-from raw_worlds import HOME, PROJECT, REGION, WORLDS, api, full_three, plain_three, project
+from raw_worlds import ACCOUNT, HOME, PROJECT, REGION, THREE, WORLDS, api, environment, full_three, plain_three, project
 
 from envctl.actions.adopt import adopt, wanted_of
 from envctl.actions.adopt_looking import Wanted
@@ -278,3 +278,31 @@ def test_out_writes_a_file_and_leaves_the_state_alone(tmp_path):
     with pytest.raises(RefusedError) as caught:
         adopt(workspace, OLD, out=out)
     assert caught.value.code == "import-file-exists"
+
+
+@pytest.mark.parametrize(
+    ("access", "expected"),
+    [
+        ({}, []),
+        ({"allowedIpRanges": [{"value": "192.0.2.0/32"}]}, []),
+        ({"allowedIpRanges": [{"value": "203.0.113.0/24"}]}, ["203.0.113.0/24"]),
+        (None, None),
+    ],
+    ids=["closed by hand", "closed by envctl", "ranges", "open"],
+)
+def test_the_file_says_who_reaches_the_web_server_and_that_no_triggerer_runs(tmp_path, access, expected):
+    workspace = workspace_of(empty_project(tmp_path))
+    project(workspace)
+    config = {
+        "nodeConfig": {"serviceAccount": ACCOUNT},
+        "softwareConfig": {"imageVersion": THREE},
+        "workloadsConfig": {"triggerer": {"cpu": 0.5, "memoryGb": 1}},
+    }
+    environment(workspace, "old", config if access is None else {**config, "webServerNetworkAccessControl": access})
+    assert adopt(workspace, OLD).done
+    again = workspace_of(tmp_path)
+    spec = again.load("old").environment
+    assert spec.workloads.triggerer.count == 0
+    ranges = spec.web_server.allowed_ranges
+    assert (None if ranges is None else [item.cidr for item in ranges]) == expected
+    assert plan(again, "old", gates=False).plan.pending == ()

@@ -9,16 +9,81 @@ from projects import write_project
 from envctl.cli import run
 
 
-@pytest.mark.parametrize("member", ["ann@example.com", "ann"])
-def test_a_caller_without_its_kind_is_refused(tmp_path, capsys, member):
+@pytest.mark.parametrize(
+    ("member", "meant"),
+    [
+        ("ann@example.com", "write `user:ann@example.com`"),
+        ("ci@acme.iam.gserviceaccount.com", "write `serviceAccount:ci@acme.iam.gserviceaccount.com`"),
+        ("sa:ci@acme.iam.gserviceaccount.com", ""),
+        ("serviceacount:ci@acme.iam.gserviceaccount.com", "did you mean `serviceAccount:ci@"),
+        ("user:ann", ""),
+        ("user:", ""),
+        ("ann", ""),
+        ("allUsers", ""),
+        ("principal://elsewhere/x", ""),
+    ],
+)
+def test_a_member_without_its_form_is_refused_with_the_forms(tmp_path, capsys, member, meant):
     root = write_project(tmp_path)
-    assert run(["-C", str(root), "doctor", "dev", "--offline", "--as", member]) == 2
-    assert f"user:{member}" in capsys.readouterr().err
+    for line in (["dev", "--offline"], ["--error", "text"]):
+        assert run(["-C", str(root), "doctor", *line, "--as", member]) == 2
+        shown = capsys.readouterr().err
+        assert "user:NAME@DOMAIN" in shown
+        assert "serviceAccount:NAME@PROJECT" in shown
+        assert "principal://" in shown
+        assert meant in shown
 
 
-def test_a_caller_with_its_kind_is_taken(tmp_path):
+MEMBERS = [
+    "user:ann@example.com",
+    "serviceAccount:ci@acme.iam.gserviceaccount.com",
+    "group:team@example.com",
+    "principal://iam.googleapis.com/projects/12/locations/global/workloadIdentityPools/ci/subject/repo:acme",
+]
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_what_nothing_shows_of_a_member_is_unknown(tmp_path, capsys, member):
     root = write_project(tmp_path)
-    assert run(["-C", str(root), "doctor", "dev", "--offline", "--as", "user:ann@example.com"]) == 0
+    line = ["-C", str(root), "doctor", "dev", "--offline", "--as", member, "--format", "json"]
+    assert run(line) == 1
+    found = [item for item in json.loads(capsys.readouterr().out)["findings"] if item["principal"] == member]
+    assert {item["status"] for item in found} == {"unknown"}
+    assert {"caller.composer-admin", "caller.act-as-env-sa"} <= {item["id"] for item in found}
+    assert run([*line, "--allow-unknown"]) == 0
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_member_without_rights_is_not_told_that_nothing_is_to_fix(tmp_path, capsys, member):
+    root = write_project(tmp_path)
+    assert run(["-C", str(root), "doctor", "dev", "--cloud", "sandbox", "--as", member, "--format", "json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    found = {item["id"]: item["status"] for item in document["findings"] if item["principal"] == member}
+    assert found["caller.composer-admin"] == "failed"
+    assert found["caller.act-as-env-sa"] == "failed"
+    assert f"rights of {member} by policies alone" in document["facts"]
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "junit", "markdown", "html"])
+@pytest.mark.parametrize("line", [[], ["dev", "--cloud", "sandbox"], ["dev", "--offline"]])
+def test_a_text_that_is_not_recognised_is_unknown_in_every_form(tmp_path, capsys, form, line):
+    root = write_project(tmp_path)
+    text = "frobnication of the whatsit failed for roles/weird.thing in project acme-far-away"
+    command = ["-C", str(root), "doctor", *line, "--error", text, "--format", form]
+    assert run(command) == 1
+    shown = capsys.readouterr().out
+    assert "the error text is not recognised" in shown
+    assert "roles/weird.thing" in shown
+    assert "acme-far-away" in shown
+    if line:
+        assert "nothing to fix," not in shown.replace("nothing to fix in it,", "")
+        assert "composer" in shown or "--offline" in line  # the checks went on
+    assert run([*command, "--allow-unknown"]) == 0
+
+
+def test_the_verdict_on_a_text_has_a_page(capsys):
+    assert run(["explain", "text.unrecognised"]) == 0
+    assert "No signature knows the text" in " ".join(capsys.readouterr().out.split())
 
 
 def quota_rows(root: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:

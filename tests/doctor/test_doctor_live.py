@@ -134,6 +134,16 @@ def test_shared_vpc_keys_and_every_integration_keep_to_the_number_of_calls() -> 
     assert above[0] == above[1] != []
 
 
+def test_conditions_on_an_account_are_read_and_not_hidden() -> None:
+    spec = environment()
+    cloud = seeded(spec, [*grants(spec), (ACCOUNT, "roles/viewer", ME, 'request.path == "x"')])
+    facts, _ = look(spec, InProcessTransport(cloud))
+    bindings = facts.value(Subject.POLICY, ACCOUNT)["bindings"]
+    assert [item["condition"]["expression"] for item in bindings if item["role"] == "roles/viewer"] == [
+        'request.path == "x"'
+    ]
+
+
 def test_what_is_taken_away_in_the_cloud_is_missed() -> None:
     spec = environment(imageVersion=GEN2)
     rows = [row for row in grants(spec) if row[1] not in {"roles/composer.ServiceAgentV2Ext", "roles/composer.worker"}]

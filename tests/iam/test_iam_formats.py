@@ -69,3 +69,10 @@ def test_a_custom_role_is_a_file_for_gcloud(environment: Build) -> None:
     document = yaml.safe_load(write_custom_role(role, IamFormat.TEXT))
     assert document["includedPermissions"] == list(role.permissions)
     assert json.loads(write_custom_role(role, IamFormat.JSON))["includedPermissions"] == list(role.permissions)
+
+
+def test_markdown_says_under_which_condition_a_role_is_needed(roles: RoleSet) -> None:
+    shown = write_roles(roles, IamFormat.MARKDOWN)
+    rows = [line for line in shown.splitlines() if "secretAccessor" in line]
+    assert rows
+    assert all(" where resource.name.startsWith(" in line for line in rows)

@@ -60,6 +60,15 @@ def test_an_environment_counts_every_worker_that_it_may_have():
     assert estimate_of(PROPERTIES).total == pytest.approx(419.64, abs=0.01)
 
 
+def test_a_component_of_which_none_runs_costs_nothing():
+    def with_triggerer(value):
+        workloads = {**PROPERTIES["config"]["workloadsConfig"], "triggerer": value}
+        return {**PROPERTIES, "config": {**PROPERTIES["config"], "workloadsConfig": workloads}}
+
+    one, none = (estimate_of(with_triggerer(component(count))).cpu for count in (1, 0))
+    assert none < one
+
+
 def ask(properties, limit):
     resource = Declared("urn:pulumi:p::a::t::e", ENVIRONMENT, "e", properties)
     config = {} if limit is None else {LIMIT: limit}

@@ -53,6 +53,24 @@ def test_the_server_names_bucket_and_addresses(composer: Client) -> None:
     assert composer.ok("GET", f"https://storage.googleapis.com/storage/v1/b/{bucket}")["location"] == "EUROPE-WEST1"
 
 
+def test_what_is_given_empty_is_something_else_than_what_is_left_out(composer: Client) -> None:
+    def made(name: str, **given: Any) -> Any:
+        config = {"nodeConfig": {"serviceAccount": "runner@acme.iam.gserviceaccount.com"}, **given}
+        body = {"name": f"{PARENT}/environments/{name}", "config": config}
+        composer.wait(composer.ok("POST", f"{BASE}/{PARENT}/environments", body), BASE)
+        return composer.ok("GET", f"{BASE}/{PARENT}/environments/{name}")["config"]
+
+    silent = made("silent")
+    assert [item["value"] for item in silent["webServerNetworkAccessControl"]["allowedIpRanges"]] == [
+        "0.0.0.0/0",
+        "::0/0",
+    ]
+    assert silent["workloadsConfig"]["triggerer"]["count"] == 1
+    said = made("said", webServerNetworkAccessControl={}, workloadsConfig={"triggerer": {"cpu": 1, "memoryGb": 1}})
+    assert said["webServerNetworkAccessControl"] == {}
+    assert said["workloadsConfig"]["triggerer"] == {"cpu": 1, "memoryGb": 1}
+
+
 def test_deleting_an_environment_leaves_its_bucket(composer: Client) -> None:
     bucket = composer.environment()["storageConfig"]["bucket"]
     composer.wait(composer.ok("DELETE", DEV), BASE)

@@ -10,7 +10,7 @@ from pulumi._types import input_type_types, is_input_type
 from pulumi_gcp.composer import EnvironmentArgs
 from stacks_recording import EVERYTHING_2, EVERYTHING_3
 
-from envctl.composer import ARGUMENTS, LEFT_OUT, Links, environment_arguments, environment_fields, generation
+from envctl.composer import ARGUMENTS, LEFT_OUT, NOBODY, Links, environment_arguments, environment_fields, generation
 from envctl.spec.model import Environment
 from envctl.spec.tables import generations
 
@@ -159,7 +159,26 @@ def test_metadata_retention_of_zero_days_switches_it_off() -> None:
 
 def test_no_allowed_range_is_something_else_than_no_word_about_ranges() -> None:
     assert "webServerNetworkAccessControl" not in config(spec())
-    assert config(spec(webServer={"allowedRanges": []}))["webServerNetworkAccessControl"] == {"allowedIpRanges": []}
+    closed = config(spec(webServer={"allowedRanges": []}))["webServerNetworkAccessControl"]
+    # An empty list would be dropped by the provider, and the web server open to everybody.
+    assert [item["value"] for item in closed["allowedIpRanges"]] == [NOBODY]
+
+
+def test_no_authorized_network_is_something_else_than_no_word_about_networks() -> None:
+    def networks(**block: Any) -> Any:
+        found = spec(GENERATION_2, network={"mode": "private", "privateEnvironment": block})
+        return config(found).get("masterAuthorizedNetworksConfig")
+
+    assert networks() is None
+    assert networks(authorizedNetworks=[]) == {"enabled": True, "cidrBlocks": []}
+
+
+@pytest.mark.parametrize(("image", "least"), [(GENERATION_3, 1), (GENERATION_2, 0.5)])
+def test_no_triggerers_have_the_least_size_because_the_provider_wants_one(image: str, least: float) -> None:
+    none = config(spec(image, workloads={"triggerer": {"count": 0}}))["workloadsConfig"]
+    assert none == {"triggerer": {"count": 0, "cpu": 0.5, "memoryGb": least}}
+    two = {"count": 2, "cpu": 1, "memoryGb": 4}
+    assert config(spec(image, workloads={"triggerer": two}))["workloadsConfig"] == {"triggerer": two}
 
 
 def test_the_secret_manager_backend_is_airflow_configuration_that_the_file_can_override() -> None:

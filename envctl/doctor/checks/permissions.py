@@ -15,7 +15,7 @@ from typing import Final
 from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check
-from envctl.doctor.evaluate import Access, Reason, State, Verdict
+from envctl.doctor.evaluate import Access, Reason, State, Verdict, policy_reader
 from envctl.doctor.facts import Absent, Known, Subject, field_of, objects
 from envctl.doctor.model import Finding, Status
 from envctl.doctor.observed import absent_resources
@@ -139,6 +139,20 @@ def _judge(case: Case, binding: Binding, permissions: tuple[str, ...]) -> Findin
     access = case.evaluator.access(binding.member, _place(case, binding))
     verdicts = [access.verdict(permission) for permission in permissions]
     missing = tuple(item.permission for item in verdicts if item.state is State.MISSING)
+    if missing and _runs_up(case, binding):
+        # `up` declares it for whoever runs it only if that member may write the policy.
+        writer = access.verdict(policy_reader(binding.resource).replace("getIamPolicy", "setIamPolicy"))
+        if writer.state is State.UNKNOWN:
+            return replace(
+                base,
+                status=Status.UNKNOWN,
+                severity=Severity.ERROR,
+                missing=missing,
+                evidence=_evidence([writer], State.UNKNOWN),
+            )
+        if writer.state is State.MISSING:
+            binding = replace(binding, managed=False)
+            base = replace(base, severity=_severity(case, binding))
     if missing:
         if spreading := _spreading(case, binding, missing, verdicts):
             return replace(base, status=Status.UNKNOWN, missing=missing, evidence=spreading)
@@ -150,6 +164,11 @@ def _judge(case: Case, binding: Binding, permissions: tuple[str, ...]) -> Findin
     if undecided:
         return replace(base, status=Status.UNKNOWN, missing=undecided, evidence=_evidence(verdicts, State.UNKNOWN))
     return replace(base, evidence=_evidence(verdicts, State.GRANTED)[:1])
+
+
+def _runs_up(case: Case, binding: Binding) -> bool:
+    """Whether a right that `up` declares is one of the member that is to run `up`."""
+    return binding.managed and case.caller is not None and normal_member(binding.member) == normal_member(case.caller)
 
 
 def _is_gone(case: Case, resource: str) -> bool:
@@ -245,4 +264,4 @@ def _ids() -> tuple[str, ...]:
     return tuple(row["id"] for row in load_table("bindings")["rows"] if row["id"] in tested - OWN_CHECKS)
 
 
-CHECK = Check(ids=_ids(), run=_run)
+CHECK = Check(ids=_ids(), run=_run, rights=True)

@@ -14,7 +14,7 @@ from envctl.doctor.check import Check, Voice, command
 from envctl.doctor.facts import Subject
 from envctl.doctor.model import Finding
 from envctl.doctor.principals import deleted_member, normal_member
-from envctl.doctor.repair import grant_command
+from envctl.doctor.repair import again_command
 from envctl.doctor.world import Gap
 
 _VOICE = Voice("policy.deleted-members", Severity.WARNING)
@@ -39,7 +39,7 @@ def _run(case: Case) -> Iterator[Finding]:
                 gone = deleted_member(text)
                 if gone in wanted:
                     found = True
-                    again = grant_command(resource, wanted[gone], binding.role)
+                    again = again_command(resource, wanted[gone], binding)
                     yield _VOICE.failed(
                         f"{binding.role} belongs to a deleted account of the same address.",
                         principal=wanted[gone],

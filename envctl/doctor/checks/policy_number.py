@@ -14,6 +14,7 @@ from envctl.doctor.case import Case
 from envctl.doctor.check import Check, Voice, command
 from envctl.doctor.model import Finding
 from envctl.doctor.principals import is_service_agent
+from envctl.doctor.repair import again_command
 from envctl.doctor.resources import project_resource
 from envctl.doctor.world import Gap
 
@@ -41,14 +42,9 @@ def _run(case: Case) -> Iterator[Finding]:
     foreign = sorted(numbers - {number})
     if foreign and number not in numbers:
         wrong = f"serviceAccount:service-{foreign[0]}@cloudcomposer-accounts.iam.gserviceaccount.com"
-        roles = sorted({binding.role for binding in policy.bindings if wrong in binding.members})
-        fixes = [
-            command(
-                f"gcloud projects add-iam-policy-binding {case.project} --role={role} --condition=None "
-                f"--member=serviceAccount:service-{number}@cloudcomposer-accounts.iam.gserviceaccount.com"
-            )
-            for role in roles
-        ]
+        agent = f"serviceAccount:service-{number}@cloudcomposer-accounts.iam.gserviceaccount.com"
+        wanted = {again_command(resource, agent, binding) for binding in policy.bindings if wrong in binding.members}
+        fixes = [command(text) for text in sorted(text for text in wanted if text)]
         yield _VOICE.failed(
             f"The policy names the Composer agent of project {', '.join(foreign)}; this project's number is {number}.",
             resource=resource,

@@ -209,7 +209,7 @@ class Cluster(Behaviour):
         """ERROR: "may be unusable", says the API."""
         return answer.get("status") == "ERROR"
 
-    def imported(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    def imported(self, inputs: dict[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Only what the table maps; a live cluster has much more."""
         return _mapped(inputs, _CLUSTER_INPUTS)
 
@@ -275,7 +275,7 @@ class NodePool(Behaviour):
         """ERROR: "may be unusable", says the API."""
         return answer.get("status") == "ERROR"
 
-    def imported(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    def imported(self, inputs: dict[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Only what the table maps."""
         return _mapped(inputs, _POOL_INPUTS)
 

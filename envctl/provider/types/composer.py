@@ -25,11 +25,12 @@ from envctl.provider.types.composer_rules import (
     same_image,
 )
 from envctl.provider.types.links import same_link
-from envctl.provider.values import basename, get_path, merge
+from envctl.provider.values import basename, get_path, merge, set_path
 
 _NETWORK_MASK = "config.nodeConfig.network,config.nodeConfig.subnetwork"
 _SOFTWARE = "config.softwareConfig"
 _PRIVATE = "config.privateEnvironmentConfig"
+_WEB_ACCESS = "config.webServerNetworkAccessControl"
 
 
 def _one(field: str, mask: str, *body: str, **empty: Any) -> FieldPatch:
@@ -144,9 +145,17 @@ class Environment(Behaviour):
             config.pop("privateEnvironmentConfig", None)
             config["enablePrivateEnvironment"] = private.get("networkingType") == "PRIVATE"
             config["enablePrivateBuildsOnly"] = bool(private.get("enablePrivateBuildsOnly"))
+        if triggerer := get_path(config, "workloadsConfig.triggerer"):
+            triggerer.setdefault("count", 0)  # answers leave out zero
         mode = get_path(answer, "config.resilienceMode")
         config["resilienceMode"] = "STANDARD_RESILIENCE" if mode in (None, "", "RESILIENCE_MODE_UNSPECIFIED") else mode
         return outputs
+
+    def imported(self, inputs: dict[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
+        """With the word that nobody reaches the web server: a block without ranges."""
+        if get_path(live, _WEB_ACCESS) == {}:
+            set_path(inputs, _WEB_ACCESS, {})
+        return inputs
 
     def unmade(self, answer: Mapping[str, Any]) -> bool:
         """An environment whose create failed has neither web server nor workers, and no update gives it any."""
@@ -253,6 +262,7 @@ TYPES = (
         imports=("{project}/{region}/{name}", "{name}"),
         identity=("project", "region", "name"),
         labels="labels",
+        zeros=True,
         style=OperationStyle.GOOGLE,
         turn="projects/{project}/locations/{region}/environments/{name}",
         polling=Polling(first=5.0, longest=20.0),

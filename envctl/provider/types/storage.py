@@ -27,7 +27,7 @@ class Bucket(MergePatched):
         query = {"project": run.fill("{project}")}
         if run.inputs.get("enableObjectRetention"):
             query["enableObjectRetention"] = "true"
-        sent = {**body, "name": run.fill("{name}")}
+        sent = {**_with_zeros(run, body), "name": run.fill("{name}")}
         made = run.call("POST", "b", query, sent)
         found = self.settled(run)
         if get_path(run.inputs, "retentionPolicy.isLocked") and not get_path(made, "retentionPolicy.isLocked"):
@@ -36,6 +36,7 @@ class Bucket(MergePatched):
 
     def update(self, run: Run, change: Change, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """One merge patch; a new lock follows."""
+        body = _with_zeros(run, body)
         if change.touches("uniformBucketLevelAccess", "publicAccessPrevention"):
             body = {**body, "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": False}, **_access(body)}}
         elif change.touches("lifecycleRules"):
@@ -94,6 +95,16 @@ class Bucket(MergePatched):
         generation = str(found.get("metageneration", ""))
         run.call("POST", "b/{name}/lockRetentionPolicy", {"ifMetagenerationMatch": generation})
         return self.settled(run)
+
+
+def _with_zeros(run: Run, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body with the zeros that the switches of a lifecycle rule ask for: without them they count as not given."""
+    live = get_path(body, "lifecycle.rule")
+    for rule, wanted in zip(live or (), run.inputs.get("lifecycleRules") or (), strict=False):
+        given = wanted.get("condition") or {}
+        zeros = {name: 0 for switch, name in _ZERO_SWITCHES.items() if given.get(switch) and not given.get(name)}
+        rule["condition"] = {**rule.get("condition", {}), **zeros}
+    return body
 
 
 def _access(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -169,22 +180,22 @@ def _state_out(live: Any) -> str:
 
 _CONDITION = "lifecycleRules.condition"
 _SWITCH = Rule(skip=True)
+_ZERO_SWITCHES: Mapping[str, str] = {
+    "sendAgeIfZero": "age",
+    "sendDaysSinceCustomTimeIfZero": "daysSinceCustomTime",
+    "sendDaysSinceNoncurrentTimeIfZero": "daysSinceNoncurrentTime",
+    "sendNumNewerVersionsIfZero": "numNewerVersions",
+}
 
 
 def _lifecycle_rules() -> dict[str, Rule]:
-    switches = (
-        "sendAgeIfZero",
-        "sendDaysSinceCustomTimeIfZero",
-        "sendDaysSinceNoncurrentTimeIfZero",
-        "sendNumNewerVersionsIfZero",
-    )
     plurals = {
         "matchesPrefixes": "matchesPrefix",
         "matchesStorageClasses": "matchesStorageClass",
         "matchesSuffixes": "matchesSuffix",
     }
     return {
-        **{f"{_CONDITION}.{name}": _SWITCH for name in switches},
+        **{f"{_CONDITION}.{name}": _SWITCH for name in _ZERO_SWITCHES},
         **{f"{_CONDITION}.{name}": Rule(api=api) for name, api in plurals.items()},
         f"{_CONDITION}.withState": Rule(api="isLive", encode=_state_in, decode=_state_out, send_zero=True),
     }

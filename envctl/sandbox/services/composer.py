@@ -151,8 +151,11 @@ class Environments:
         defaults = composer_images.default_config(image, project, number)
         config = merged(defaults, call.body.get("config") or {})
         config["softwareConfig"] = {**config["softwareConfig"], "imageVersion": image.identifier}
-        if not (config.get("webServerNetworkAccessControl") or {}).get("allowedIpRanges"):
+        if config.get("webServerNetworkAccessControl") is None:  # given without ranges, it lets nobody in
             config["webServerNetworkAccessControl"] = {"allowedIpRanges": _ALL_ADDRESSES}
+        triggerer = ((call.body.get("config") or {}).get("workloadsConfig") or {}).get("triggerer")
+        if triggerer is not None and "count" not in triggerer:  # none may run, so no number is the number zero
+            config["workloadsConfig"]["triggerer"]["count"] = 0
         host = f"{uuid.replace('-', '')}-dot-{location}.composer"
         config["airflowUri"] = f"https://{host}.googleusercontent.com"
         config["airflowByoidUri"] = f"https://{host}.byoid.googleusercontent.com"

@@ -127,7 +127,7 @@ class AirflowCommands:
         handler = _COMMANDS.get((command, subcommand))
         if handler is None:
             return Outcome((f"The sandbox runs no Airflow; not run: airflow {command} {subcommand}".rstrip(),), 2)
-        return handler(state, [word for word in parameters if word])
+        return handler(state, parameters)
 
 
 def _in_bucket(path: str) -> str:

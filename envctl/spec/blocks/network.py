@@ -68,8 +68,8 @@ class PrivateEnvironment(Block):
     """Range of the Airflow database, with VPC peering."""
     composer_network_cidr: str | None = None
     """Range of Composer's network in the tenant project."""
-    authorized_networks: list[AuthorizedNetwork] = []
-    """Ranges that may reach the control plane."""
+    authorized_networks: list[AuthorizedNetwork] | None = None
+    """Ranges that may reach the control plane; not limited when left out, nobody outside the network when empty."""
 
 
 class Network(Block):

@@ -63,18 +63,20 @@ def _check_list(path: KeyPath, members: list[str], *, own: bool) -> Iterator[Vio
         elif member in _OPEN:
             detail = f"`{member}` is {_OPEN[member]}: the internet could act on this environment."
             yield Violation("member-everybody", place, detail, (Hint("name a group: `group:NAME@DOMAIN`"),))
-        elif not (own and member == _OWN) and not _is_member(member):
-            yield Violation("member-form", place, f"`{member}` is not an IAM member.", _cure(member, own=own))
+        elif not (own and member == _OWN) and not is_member(member):
+            yield Violation("member-form", place, f"`{member}` is not an IAM member.", member_hints(member, own=own))
 
 
-def _is_member(member: str) -> bool:
+def is_member(member: str) -> bool:
+    """Whether a text has the form of an IAM member that stands for somebody in particular."""
     if member.startswith(("principal:", "principalSet:")):
         return bool(_POOLS.fullmatch(member))
     kind, _, rest = member.partition(":")
     return kind in _FORMS and bool(_FORMS[kind].fullmatch(rest))
 
 
-def _cure(member: str, *, own: bool) -> tuple[Hint, ...]:
+def member_hints(member: str, *, own: bool) -> tuple[Hint, ...]:
+    """What may have been meant by a text that is no member, or the forms; `own` allows `environment`."""
     kind, colon, rest = member.partition(":")
     if own and nearest(member, [_OWN]):
         return (Hint(f"did you mean `{_OWN}`?", replacement=_OWN),)

@@ -86,7 +86,7 @@ def check_ranges(subject: Subject) -> Iterator[Violation]:
             sized.append(
                 ((*base, "composerNetworkCidr"), private.composer_network_cidr, (1, table.composer_network_prefix))
             )
-            for index, authorized in enumerate(private.authorized_networks):
+            for index, authorized in enumerate(private.authorized_networks or ()):
                 yield from _well_formed((*base, "authorizedNetworks", index, "cidr"), authorized.cidr)
         if (allocation := network.ip_allocation) is not None:
             for key, text in (("podsCidr", allocation.pods_cidr), ("servicesCidr", allocation.services_cidr)):

@@ -28,6 +28,18 @@ def check_workloads(subject: Subject) -> Iterator[Violation]:
         workload: Workload | WorkerWorkload | None = getattr(subject.spec.workloads, _FIELDS[key])
         if workload is not None:
             yield from _check_component(("workloads", key), workload, table)
+    if (triggerer := subject.spec.workloads.triggerer) is not None:
+        yield from _check_triggerer(triggerer)
+
+
+def _check_triggerer(triggerer: Workload) -> Iterator[Violation]:
+    """The provider knows no default for a triggerer's size and number; where none run, the size says nothing."""
+    given = {"count": triggerer.count, "cpu": triggerer.cpu, "memoryGb": triggerer.memory_gb}
+    missing = [key for key, value in given.items() if value is None]
+    if missing and not (triggerer.count == 0 and missing == ["cpu", "memoryGb"]):
+        detail = f"A triggerer is said in full: {', '.join(f'`{key}`' for key in missing)} {'is' if len(missing) == 1 else 'are'} missing."
+        cure = (Hint("`triggerer: {count: 0}` alone runs none"),)
+        yield Violation("key-needs-another", ("workloads", "triggerer"), detail, cure, at_key=True)
 
 
 def _check_component(path: KeyPath, workload: Workload | WorkerWorkload, table: ComponentLimits) -> Iterator[Violation]:
