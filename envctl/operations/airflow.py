@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from envctl.diagnostics import SourceSpan
 from envctl.errors import DetachedError, OutsideError
 from envctl.operations.composer_api import SERVICE, Waiter, refused
-from envctl.operations.records import Document, FileDocument
+from envctl.operations.records import Document
 from envctl.plan.model import Impact, OperationStep, StepMoment
 from envctl.plan.property_diff import diff_properties
 from envctl.provider.transport import Transport
@@ -34,11 +33,6 @@ class SettingsRecord:
     """
 
     document: Document
-
-    @classmethod
-    def of(cls, directory: Path, environment: str) -> SettingsRecord:
-        """The record of an environment below `.envctl/`."""
-        return cls(FileDocument(directory / "airflow" / f"{environment}.json"))
 
     def read(self) -> Settings:
         """What was set last; nothing when there is no record, or one that is no JSON: then all is set again."""
