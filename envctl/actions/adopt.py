@@ -89,6 +89,8 @@ def adopt(
         RefusedError: the state holds it already, or an existing file says something else than the cloud.
         InvalidInputError: what a file must say is nothing that envctl accepts (an image version that ended).
     """
+    if not dry_run:
+        workspace.engine(wanted.stem).set_aside()  # a broken state holds nothing: what runs is taken over anew
     if wanted.stem in workspace.project.files:
         _require_unmanaged(workspace, wanted)
         return _take_over_by_file(workspace, wanted, dry_run=dry_run, watch=watch)

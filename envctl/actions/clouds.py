@@ -180,7 +180,7 @@ class InProcessTransport:
             raise OutsideError(
                 "The connection was dropped", detail=f"{method} {service}/{path}: {error}", code="connection-dropped"
             ) from error
-        return Answer(response.status, response.json())
+        return Answer(response.status, response.json(), response.body)
 
 
 def _content_type(body: Any) -> str:

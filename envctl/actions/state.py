@@ -77,6 +77,9 @@ def import_state(workspace: Workspace, environment: str, file: Path) -> int:
         raise UsageError("The file is no exported state", detail=f"{file}: {error}", code="state-foreign") from error
     if not isinstance(document, dict):
         raise UsageError("The file is no exported state", detail=f"{file} holds no object.", code="state-foreign")
+    kept: Any = document.get("checkpoint")
+    if isinstance(kept, dict):  # a file of Pulumi's backend, such as its `.bak`
+        document = {"version": document.get("version"), "deployment": kept.get("latest") or {}}
     workspace.engine(environment).import_state(document)
     return len(document.get("deployment", {}).get("resources") or [])
 

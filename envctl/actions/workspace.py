@@ -13,6 +13,7 @@ from envctl.actions.clouds import Cloud, CloudName, custom_endpoints, open_cloud
 from envctl.errors import EnvctlError, RefusedError
 from envctl.operations.airflow import SettingsRecord
 from envctl.operations.journal import Journal
+from envctl.operations.records import LocalRecords, Records, SharedRecords
 from envctl.spec.loader import Loaded, load, load_all
 from envctl.spec.model import Environment
 from envctl.spec.project import Project, find_root, load_project
@@ -107,12 +108,30 @@ class Workspace:
         return [each.name for each in load_all(self.project) if isinstance(each.spec, Environment)]
 
     def journal(self, environment: str) -> Journal:
-        """What every run on the environment did."""
-        return Journal.of(self.directory, environment)
+        """What every run on the environment did; beside the states, wherever those lie."""
+        return Journal(self.records.journal(environment))
 
     def settings_record(self, environment: str) -> SettingsRecord:
         """The Airflow settings that the last apply made."""
-        return SettingsRecord.of(self.directory, environment)
+        return SettingsRecord(self.records.settings(environment))
+
+    @property
+    def backend(self) -> str:
+        """Address of the place where the Pulumi CLI keeps states."""
+        return self.project.backend or f"file://{self.directory / 'pulumi' / 'backend'}"
+
+    @property
+    def records(self) -> Records:
+        """Where journals and records of settings lie: below `.envctl/`, or beside the states of a shared backend.
+
+        The embedded engine has no shared backend, and Pulumi Cloud has no place for them.
+        """
+        if self.engine_name is EngineName.EMBEDDED or not self.project.backend:
+            return LocalRecords(self.directory)
+        from envctl.provider.folders import open_folder
+
+        folder = open_folder(self.project.backend)
+        return LocalRecords(self.directory) if folder is None else SharedRecords(folder, self.project.name)
 
     def engine(self, stack: str) -> Engine:
         """The engine of one stack."""
@@ -159,7 +178,7 @@ class Workspace:
             environment["PULUMI_GCP_SKIP_REGION_VALIDATION"] = "true"  # it asks Google, whatever the endpoints say
         return PulumiSettings(
             directory=folder / stack,
-            backend=self.project.backend or f"file://{folder / 'backend'}",
+            backend=self.backend,
             secrets_provider=self.project.secrets_provider,
             environment=environment,
             provider=self.provider(stack) if self.cloud.name is CloudName.SANDBOX else None,

@@ -111,6 +111,10 @@ class Engine(Protocol):
         """
         ...
 
+    def set_aside(self) -> tuple[str, ...]:
+        """Gives a state of which nothing can be read another name, so that a new one can begin, and says which; nothing for any other."""
+        ...
+
     def outputs(self) -> dict[str, Any]:
         """The stack's exports after the last run, secrets masked."""
         ...

@@ -10,13 +10,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from envctl.diagnostics import SourceSpan
 from envctl.errors import DetachedError, OutsideError
 from envctl.operations.composer_api import SERVICE, Waiter, refused
-from envctl.operations.records import Document, FileDocument
+from envctl.operations.records import Document
 from envctl.plan.model import Impact, OperationStep, StepMoment
 from envctl.plan.property_diff import diff_properties
 from envctl.provider.transport import Transport
@@ -47,11 +46,6 @@ class SettingsRecord:
     """
 
     document: Document
-
-    @classmethod
-    def of(cls, directory: Path, environment: str) -> SettingsRecord:
-        """The record of an environment below `.envctl/`."""
-        return cls(FileDocument(directory / "airflow" / f"{environment}.json"))
 
     def read(self, uuid: str) -> Settings:
         """What was set in this environment; nothing when the record is of another one, of none, or unreadable.

@@ -15,10 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from envctl.operations.records import FileLines, Line, Lines
+from envctl.operations.records import Line, Lines
 
 FORMAT = "envctl.journal/v1"
 
@@ -80,11 +79,6 @@ class Journal:
 
     def __init__(self, lines: Lines) -> None:
         self._stored = lines
-
-    @classmethod
-    def of(cls, directory: Path, environment: str) -> Journal:
-        """The journal of an environment below `.envctl/`."""
-        return cls(FileLines(directory / "journal" / f"{environment}.jsonl"))
 
     @property
     def where(self) -> str:

@@ -6,12 +6,15 @@ The journal and the record of settings know only these two protocols; the worksp
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from envctl.errors import OutsideError
+from envctl.provider.folders import FileFolder, Folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class Lines(Protocol):
         """Every whole line, oldest first; one that a kill cut short is left out."""
         ...
 
+    def remove(self) -> None:
+        """Takes all of them away, if there are any."""
+        ...
+
 
 class Document(Protocol):
     """One text that is replaced as a whole."""
@@ -53,6 +60,10 @@ class Document(Protocol):
 
     def write(self, text: str) -> None:
         """Replaces the text; old or new is there at any moment, never a part."""
+        ...
+
+    def remove(self) -> None:
+        """Takes it away, if it is there."""
         ...
 
 
@@ -95,40 +106,117 @@ class FileLines:
         for number, text in enumerate(texts, start=1):
             yield Line(text, f"{self.path}:{number}")
 
+    def remove(self) -> None:
+        """Removes the file."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _failed("removed", self.path, error) from error
+
 
 @dataclass(frozen=True, slots=True)
-class FileDocument:
-    """A text in a file that only its owner can read."""
+class ObjectLines:
+    """Lines as things of a folder, one each: objects of a bucket cannot be appended to.
 
-    path: Path
+    Names begin with the time, so that their order is that of the lines; two writers never meet in one name.
+    """
+
+    folder: Folder
+    path: str
 
     @property
     def where(self) -> str:
-        """The file."""
-        return str(self.path)
+        """The folder of the lines."""
+        return f"{self.folder.where}/{self.path}"
+
+    def append(self, text: str) -> None:
+        """Writes one thing that was not there before."""
+        while True:
+            at = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+            name = f"{self.path}/{at}-{uuid.uuid4().hex[:12]}.json"
+            if self.folder.write(name, text.encode(), new=True):
+                return
+
+    def read(self) -> Iterable[Line]:
+        """Every thing of the folder."""
+        for name in self.folder.names(f"{self.path}/"):
+            content = self.folder.read(name)
+            if content is not None:
+                yield Line(content.decode(errors="replace").rstrip("\n"), f"{self.folder.where}/{name}")
+
+    def remove(self) -> None:
+        """Removes every line."""
+        for name in self.folder.names(f"{self.path}/"):
+            self.folder.remove(name)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderDocument:
+    """A text under a name of a folder."""
+
+    folder: Folder
+    name: str
+
+    @property
+    def where(self) -> str:
+        """The file, or the object."""
+        return f"{self.folder.where}/{self.name}"
 
     def read(self) -> str | None:
-        """The file's text."""
-        try:
-            return self.path.read_text("utf-8", errors="replace")
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _failed("read", self.path, error) from error
+        """The text."""
+        content = self.folder.read(self.name)
+        return None if content is None else content.decode(errors="replace")
 
     def write(self, text: str) -> None:
-        """Replaces the file by a rename."""
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(descriptor)
-            temporary.replace(self.path)
-        except OSError as error:
-            raise _failed("written", self.path, error) from error
+        """Replaces it."""
+        self.folder.write(self.name, text.encode())
+
+    def remove(self) -> None:
+        """Takes it away, if it is there."""
+        self.folder.remove(self.name)
+
+
+class Records(Protocol):
+    """Everything that operations remember of stacks, in one place."""
+
+    def journal(self, environment: str) -> Lines:
+        """The lines of an environment's journal."""
+        ...
+
+    def settings(self, environment: str) -> Document:
+        """What the last apply set in Airflow."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRecords:
+    """Below `.envctl/` of this machine."""
+
+    directory: Path
+
+    def journal(self, environment: str) -> Lines:
+        """A file of lines."""
+        return FileLines(self.directory / "journal" / f"{environment}.jsonl")
+
+    def settings(self, environment: str) -> Document:
+        """A file."""
+        return FolderDocument(FileFolder(self.directory), f"airflow/{environment}.json")
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRecords:
+    """Beside the states of a shared backend, where several projects may lie."""
+
+    folder: Folder
+    project: str
+
+    def journal(self, environment: str) -> Lines:
+        """One thing per line."""
+        return ObjectLines(self.folder, f".envctl/journal/{self.project}/{environment}")
+
+    def settings(self, environment: str) -> Document:
+        """One thing."""
+        return FolderDocument(self.folder, f".envctl/airflow/{self.project}/{environment}.json")
 
 
 def _hold(descriptor: int) -> None:

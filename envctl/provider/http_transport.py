@@ -134,7 +134,7 @@ class HttpTransport:
             raise _unreachable(method, url, f"no answer within {_TIMEOUT_SECONDS:.0f} seconds") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _unreachable(method, url, str(error) or type(error).__name__) from error
-        return Answer(response.status_code, _decoded(response))
+        return Answer(response.status_code, _decoded(response), response.content)
 
     def close(self) -> None:
         """Lets go of open connections."""

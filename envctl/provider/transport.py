@@ -12,10 +12,11 @@ Query = Mapping[str, str | tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and decoded JSON body (None for an empty one) of one call."""
+    """Status and decoded JSON body (None for an empty one) of one call; `content` are the bytes as they came."""
 
     status: int
     body: Any
+    content: bytes = b""
 
 
 class Transport(Protocol):

@@ -145,8 +145,9 @@ class Router:
         """The version a path belongs to, and its decoded segments below the version."""
         bare = path.strip("/")
         for prefix in sorted(service.bases, key=len, reverse=True):
-            if bare.startswith(prefix + "/"):
-                rest = bare[len(prefix) + 1 :].rstrip("/")
+            start = f"{prefix}/" if prefix else ""  # the XML API of Cloud Storage begins with the bucket
+            if bare.startswith(start):
+                rest = bare.removeprefix(start).rstrip("/")
                 return service.bases[prefix], [unquote(segment) for segment in rest.split("/")]
         return None
 

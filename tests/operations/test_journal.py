@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from envctl.operations.journal import Journal, Outcome
+from envctl.operations.records import LocalRecords
 
 BUCKET = {"type": "gcp:storage/bucket:Bucket", "name": "bucket-lake", "id": "acme-lake"}
 SECRET = {"type": "gcp:secretmanager/secret:Secret", "name": "secret-key", "id": "projects/p/secrets/key"}
@@ -14,7 +15,7 @@ SECRET = {"type": "gcp:secretmanager/secret:Secret", "name": "secret-key", "id":
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    return Journal.of(tmp_path, "dev")
+    return Journal(LocalRecords(tmp_path).journal("dev"))
 
 
 def test_a_run_is_read_back_as_it_was_told(journal: Journal) -> None:

@@ -148,6 +148,35 @@ def test_storage_keeps_buckets_objects_and_policies(server: RunningServer) -> No
         client.get_bucket("acme-files")
 
 
+def test_storage_writes_only_over_the_generation_that_was_meant(server: RunningServer) -> None:
+    from google.cloud import storage
+
+    client = storage.Client(
+        project="acme",
+        credentials=AnonymousCredentials(),
+        client_options=ClientOptions(api_endpoint=server.address("storage")),
+    )
+    bucket = client.create_bucket("acme-state", location="EU")
+    blob = bucket.blob("team/state.json")
+    blob.upload_from_string("one", if_generation_match=0)
+    first = blob.generation
+    with pytest.raises(exceptions.PreconditionFailed):
+        bucket.blob("team/state.json").upload_from_string("two", if_generation_match=0)
+    resumed = bucket.blob("team/state.json", chunk_size=256 * 1024)
+    with pytest.raises(exceptions.PreconditionFailed):
+        resumed.upload_from_file(io.BytesIO(b"two"), if_generation_match=0)
+    with pytest.raises(exceptions.PreconditionFailed):
+        blob.delete(if_generation_match=first + 1)
+    with pytest.raises(exceptions.PreconditionFailed):
+        bucket.blob("team/state.json").rewrite(blob, if_generation_match=0)
+    bucket.blob("team/state.json.bak").rewrite(blob, if_generation_match=0)
+    assert bucket.blob("team/state.json.bak").download_as_bytes() == b"one"
+    blob.upload_from_string("two", if_generation_match=first)
+    xml = f"{server.address('storage')}/acme-state/team%2Fstate.json"
+    assert httpx.get(xml).content == b"two"
+    assert httpx.get(f"{xml}.gone").status_code == 404
+
+
 def test_resource_manager_changes_policies(server: RunningServer) -> None:
     from google.cloud import resourcemanager_v3
 

@@ -49,8 +49,8 @@ def test_services_are_the_known_apis() -> None:
 )
 def test_a_route_is_a_method_of_the_api(service: Service, route: Route) -> None:
     for version in versions(service, route):
-        if (service.name, version, route.method) in AS_THE_PROVIDER_ASKS:
-            continue
+        if (service.name, version, route.method) in AS_THE_PROVIDER_ASKS or version == "xml":
+            continue  # the XML API of Cloud Storage, in which Go's client reads objects, has no such document
         found = method(service.name, version, route.method)
         assert found is not None, f"{route.method} is not in {document_name(service.name, version)}"
         name, entry = found

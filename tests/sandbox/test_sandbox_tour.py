@@ -131,6 +131,9 @@ class Tour:
         self.go(host, "GET", f"{base}/acme-files/o?prefix=a/")
         self.go(host, "GET", f"{base}/acme-files/o/a%2Fb.txt")
         self.go(host, "PATCH", f"{base}/acme-files/o/a%2Fb.txt", {"metadata": {"k": "v"}})
+        copy = "storage/v1/b/acme-files/o/a%2Fb.txt/rewriteTo/b/acme-files/o/c.txt"
+        assert self.go(host, "POST", copy)["resource"]["name"] == "c.txt"
+        self.go(host, "DELETE", "storage/v1/b/acme-files/o/c.txt")
         address = "https://storage.googleapis.com/download/storage/v1/b/acme-files/o/a%2Fb.txt?alt=media"
         assert self.client.call("GET", address).body == b"hello"
         self.go(host, "DELETE", f"{base}/acme-files/o/a%2Fb.txt")

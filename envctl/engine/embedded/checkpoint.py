@@ -35,6 +35,12 @@ class StateInvalidError(RefusedError):
     code = "state-invalid"
 
 
+class StateUnreadableError(StateInvalidError):
+    """There is a file where the state should be, and nothing of it can be read."""
+
+    code = "state-unreadable"
+
+
 @dataclass(frozen=True, slots=True)
 class Pending:
     """An operation that was begun and whose end is not in the state; `operation` is its name in the cloud, if known."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from envctl.engine.embedded import state_edit
-from envctl.engine.embedded.checkpoint import Checkpoint, SecretBox, parse_deployment, salt_of
+from envctl.engine.embedded.checkpoint import Checkpoint, SecretBox, StateUnreadableError, parse_deployment, salt_of
 from envctl.engine.embedded.deletions import delete_undeclared
 from envctl.engine.embedded.disk import StatePaths
 from envctl.engine.embedded.expected import Expectations
@@ -347,12 +347,16 @@ class EmbeddedEngine:
         with stack_lock(self._paths.lock, self._stack.stack, self._now) as holder:
             yield holder
 
-    def _set_aside(self) -> None:
-        """Moves an unreadable state and its journal away, so that a new one can begin."""
+    def set_aside(self) -> tuple[str, ...]:
+        """Moves a state of which nothing can be read away, and its journal, so that a new one can begin; says where to."""
+        with self._held():
+            return self._set_aside(StateUnreadableError)
+
+    def _set_aside(self, which: type[RefusedError] = RefusedError) -> tuple[str, ...]:
         try:
             self._store(writable=False)
-        except RefusedError:
+        except which:
             stamp = self._now().strftime("%Y%m%dT%H%M%S%f")
-            for path in (self._paths.checkpoint, self._paths.journal):
-                if path.exists():
-                    path.rename(path.with_name(f"{path.name}.aside-{stamp}"))
+            files = [path for path in (self._paths.checkpoint, self._paths.journal) if path.exists()]
+            return tuple(str(path.rename(path.with_name(f"{path.name}.aside-{stamp}"))) for path in files)
+        return ()

@@ -62,6 +62,15 @@ def _keep(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+def last_whole_state(paths: StatePaths) -> Path | None:
+    """The newest kept state that can be read; None when there is none."""
+    for path in sorted(paths.history.glob("*.state.json"), reverse=True):
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            if isinstance(json.loads(path.read_bytes())["deployment"], dict):
+                return path
+    return None
+
+
 def read_history(paths: StatePaths) -> list[HistoryEntry]:
     """Every entry, the oldest first; entries that cannot be read are left out."""
     entries: list[HistoryEntry] = []

@@ -28,6 +28,7 @@ from envctl.engine.embedded.checkpoint import (
     Pending,
     SecretBox,
     StateInvalidError,
+    StateUnreadableError,
     parse_deployment,
     render_deployment,
     render_pending,
@@ -35,6 +36,7 @@ from envctl.engine.embedded.checkpoint import (
 )
 from envctl.engine.embedded.disk import StatePaths, cannot_write, read_whole, sync_directory, write_whole
 from envctl.engine.embedded.graph import renaming
+from envctl.engine.embedded.history import last_whole_state
 from envctl.engine.embedded.resource import Resource, from_json, to_json
 from envctl.engine.embedded.secrets import find_passphrase
 from envctl.engine.protocol import StackRef
@@ -249,20 +251,15 @@ class StateStore:
         self.box = SecretBox(self._read_salt(), self._passphrase, self._save_salt)
         self._metadata: Mapping[str, Any] = {}
         self._base, self._pending, self._next = {}, {}, 0
+        if not content and self.paths.checkpoint.exists():  # a full disk leaves that, no run of envctl does
+            raise unreadable(self.paths, "is empty")
         if not content:
             self.serial = 0
             return 0
         try:
             document = json.loads(content)
         except ValueError as error:
-            raise StateInvalidError(
-                "The state cannot be read",
-                detail=f"{self.paths.checkpoint} is not JSON: {error}.",
-                hints=[
-                    "nothing was changed; earlier states are in\n    " + str(self.paths.history),
-                    "`envctl state import` replaces it and keeps the broken file aside",
-                ],
-            ) from error
+            raise unreadable(self.paths, f"is not JSON: {error}") from error
         ours = document.get("envctl") if isinstance(document, dict) else None
         if not isinstance(document, dict) or not isinstance(ours, dict) or not isinstance(ours.get("serial"), int):
             raise StateInvalidError(
@@ -406,6 +403,20 @@ class StateStore:
 
 def _dump(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def unreadable(paths: StatePaths, why: str) -> StateUnreadableError:
+    """The refusal of a state that is there and says nothing: it is not the same as none."""
+    stack = paths.stack.stack
+    ways = [f"take over what runs, by its file; the broken state is set aside\n    envctl import {stack}"]
+    kept = last_whole_state(paths)
+    if kept is not None:
+        ways.insert(0, f"bring back the last state that is whole\n    envctl state import {stack} {kept}")
+    return StateUnreadableError(
+        "The state cannot be read",
+        detail=f"{paths.checkpoint} {why}. Nothing was changed.",
+        hints=(*ways, f"import a copy of your own\n    envctl state import {stack} FILE"),
+    )
 
 
 def _header(journal: bytes, path: Path) -> dict[str, Any] | None:

@@ -29,7 +29,7 @@ from envctl.engine.events import (
 )
 from envctl.engine.protocol import EventSink, Program, RunOptions, RunResult, StackRef
 from envctl.engine.pulumi_cli.failures import is_unmet_expectation, plan_violated, translated_failures
-from envctl.engine.pulumi_cli.locks import PulumiLock, read_checkpoint, read_locks, read_neighbours
+from envctl.engine.pulumi_cli.locks import PulumiLock, checkpoint_name, read_checkpoint, read_locks, read_neighbours
 from envctl.engine.pulumi_cli.pending import pending_of, settle_pending, without_pending
 from envctl.engine.pulumi_cli.translation import mask, translate_event
 from envctl.engine.urns import STACK_TYPE, type_of
@@ -187,7 +187,23 @@ class PulumiEngine:
                 detail=f"{len(foreign)} resources, such as {foreign[0]}; this is {prefix}*",
                 code="state-foreign",
             )
+        self.set_aside()
         self._import({"version": document.get("version", 3), "deployment": deployment})
+
+    def set_aside(self) -> tuple[str, ...]:
+        """Gives a checkpoint that is no JSON another name beside it; of `file://` and `gs://` backends."""
+        from envctl.provider.folders import open_folder
+
+        folder = open_folder(self.settings.backend)
+        name = checkpoint_name(self.stack)
+        content = None if folder is None else folder.read(name)
+        if folder is None or content is None or _is_checkpoint(content):
+            return ()
+        aside = f"{name}.aside-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        folder.write(aside, content)
+        folder.remove(name)
+        self._exported = None
+        return (f"{folder.where}/{aside}",)
 
     def pending(self) -> list[tuple[str, str]]:
         """Operations whose end is not known: kind and URN."""
@@ -487,6 +503,13 @@ def outputs_of(events: list[EngineEvent]) -> dict[str, Any] | None:
         if isinstance(event, StepEvent) and event.type == STACK_TYPE and event.phase is Phase.DONE and event.new:
             return dict(event.new.outputs)
     return None
+
+
+def _is_checkpoint(content: bytes) -> bool:
+    try:
+        return isinstance(json.loads(content)["checkpoint"], dict)
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _nothing() -> None:

@@ -81,6 +81,19 @@ _KNOWN: tuple[tuple[str, Callable[[str], EnvctlError]], ...] = (
         ),
     ),
     (
+        r"failed to load checkpoint|unexpected end of JSON input",
+        lambda text: RefusedError(
+            "The state cannot be read",
+            detail=text,
+            hints=(
+                "take over what runs, by its file; the broken state is set aside\n    envctl import ENV",
+                "Pulumi keeps the state of the run before as `.pulumi/stacks/PROJECT/ENV.json.bak` in the backend",
+                "import a copy of your own\n    envctl state import ENV FILE",
+            ),
+            code="state-unreadable",
+        ),
+    ),
+    (
         r"could not list bucket|\.pulumi/meta\.yaml|unable to open bucket|failed to (open|read) bucket|storage: bucket doesn't exist|no such file or directory",
         lambda text: OutsideError("The state backend cannot be reached", detail=text, code="backend-unreachable"),
     ),

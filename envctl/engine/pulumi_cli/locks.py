@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from envctl.engine.protocol import StackRef
+from envctl.errors import RefusedError
 
 _VERSION = 3  # of the checkpoint, `apitype.DeploymentSchemaVersionCurrent` of Pulumi 3.256
 _SLACK = timedelta(seconds=2)
@@ -82,17 +83,46 @@ def read_locks(backend: str, stack: StackRef) -> tuple[PulumiLock, ...] | None:
 
 
 def read_checkpoint(backend: str, stack: StackRef) -> dict[str, Any] | None:
-    """The stack's checkpoint as `pulumi stack export` writes it; None when this backend has no such file."""
+    """The stack's checkpoint as `pulumi stack export` writes it; None when this backend has no such file.
+
+    Raises:
+        RefusedError: there is one, and nothing of it can be read.
+    """
     root = _root(backend)
     if root is None:
         return None
+    path = root.parent / checkpoint_name(stack)
     try:
-        stored = json.loads((root / "stacks" / stack.project / f"{stack.stack}.json").read_text(encoding="utf-8"))
+        stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["version"] != _VERSION:
             return None
         return {"version": _VERSION, "deployment": dict(stored["checkpoint"]["latest"] or {})}
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError:
         return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise unreadable_state(f"{path}: {error}", stack, path.with_name(f"{path.name}.bak")) from error
+
+
+def checkpoint_name(stack: StackRef) -> str:
+    """Where Pulumi's own backends keep a checkpoint (`pkg/backend/diy/store.go` of Pulumi 3.256)."""
+    return f".pulumi/stacks/{stack.project}/{stack.stack}.json"
+
+
+def unreadable_state(detail: str, stack: StackRef, backup: Path | None = None) -> RefusedError:
+    """The refusal of a state that is there and says nothing: it is not the same as none."""
+    ways = (
+        f"take over what runs, by its file; the broken state is set aside\n    envctl import {stack.stack}",
+        f"import a copy of your own\n    envctl state import {stack.stack} FILE",
+    )
+    if backup is not None and backup.is_file() and backup.stat().st_size:
+        kept = f"bring back what Pulumi kept of the run before\n    envctl state import {stack.stack} {backup}"
+        ways = (kept, *ways)
+    return RefusedError(
+        "The state cannot be read",
+        detail=f"{detail}\nNothing was changed.",
+        hints=ways,
+        code="state-unreadable",
+    )
 
 
 def read_neighbours(backend: str, stack: StackRef) -> dict[str, list[dict[str, Any]] | None] | None:

@@ -183,7 +183,7 @@ def declare(cloud: Cloud) -> Service:
         name="storage",
         hosts=("storage.googleapis.com",),
         prefixes=("storage",),
-        bases={"storage/v1": "v1", "upload/storage/v1": "upload", "download/storage/v1": "download"},
+        bases={"storage/v1": "v1", "upload/storage/v1": "upload", "download/storage/v1": "download", "": "xml"},
         envelope=Envelope.STORAGE,
         server="UploadServer",
         routes=tuple(
@@ -253,6 +253,17 @@ def declare(cloud: Cloud) -> Service:
                 ("objects.list", "GET", f"{bucket}/o", objects.list, "storage.objects.list", bucket, ("v1",)),
                 ("objects.get", "GET", one, objects.get, "storage.objects.get", bucket, ("v1",)),
                 ("objects.get", "GET", one, objects.download, "storage.objects.get", bucket, ("download",)),
+                ("objects.get", "GET", "{bucket}/{object}", objects.download, "storage.objects.get", bucket, ("xml",)),
+                ("objects.get", "HEAD", "{bucket}/{object}", objects.download, "storage.objects.get", bucket, ("xml",)),
+                (
+                    "objects.rewrite",
+                    "POST",
+                    f"{one}/rewriteTo/b/{{toBucket}}/o/{{toObject}}",
+                    objects.rewrite,
+                    "storage.objects.get",
+                    bucket,
+                    ("v1",),
+                ),
                 ("objects.patch", "PATCH", one, objects.patch, "storage.objects.update", bucket, ("v1",)),
                 ("objects.delete", "DELETE", one, objects.delete, "storage.objects.delete", bucket, ("v1",)),
             )

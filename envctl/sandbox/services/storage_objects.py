@@ -43,11 +43,7 @@ class Objects:
         name = call.query("name") or metadata.get("name", "")
         if not name:
             raise invalid("Required parameter: name")
-        key = f"{call['bucket']}/{name}"
-        old = call.store.get(OBJECTS, key)
-        wanted = call.query("ifGenerationMatch")
-        if wanted and wanted != (old["resource"]["generation"] if old else "0"):
-            raise _precondition()
+        _check_generation(call, f"{call['bucket']}/{name}", call.query("ifGenerationMatch"))
         kind = metadata.get("contentType") or content_type or "application/octet-stream"
         return write_object(self.cloud, call["bucket"], name, content, kind, metadata)
 
@@ -56,9 +52,11 @@ class Objects:
         name = call.query("name") or metadata.get("name", "")
         if not name:
             raise invalid("Required parameter: name")
+        wanted = call.query("ifGenerationMatch")
+        _check_generation(call, f"{call['bucket']}/{name}", wanted)
         identifier = call.backend.unique("upload").hex()
         kind = metadata.get("contentType") or call.request.header("x-upload-content-type")
-        upload: Json = {"name": name, "metadata": metadata, "type": kind, "content": ""}
+        upload: Json = {"name": name, "metadata": metadata, "type": kind, "content": "", "generation": wanted}
         call.store.put(_UPLOADS, f"{call['bucket']}/{identifier}", upload)
         # Relative to the address that the client used, prefix included.
         place = f"http://{call.request.host}{call.request.path}?uploadType=resumable&upload_id={identifier}"
@@ -84,6 +82,7 @@ class Objects:
             received = {"Range": f"bytes=0-{len(content) - 1}"} if content else {}
             return Response(308, {"Server": "UploadServer", **received}, b"")
         call.store.delete(_UPLOADS, key)
+        _check_generation(call, f"{call['bucket']}/{upload['name']}", upload.get("generation", ""))
         kind = upload["type"] or "application/octet-stream"
         return write_object(self.cloud, call["bucket"], upload["name"], content, kind, upload["metadata"])
 
@@ -118,6 +117,27 @@ class Objects:
             headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
             return Response(206, headers, content[start : end + 1])
         return Response(200, headers, content)
+
+    def rewrite(self, call: Call) -> Json:
+        """Copy an object, in one go whatever its size."""
+        record = self._find(call)
+        self.cloud.buckets.find(call["toBucket"])
+        self.cloud.access.require(
+            "storage", call.principal, "storage.objects.create", f"//storage.googleapis.com/b/{call['toBucket']}"
+        )
+        _check_generation(call, f"{call['toBucket']}/{call['toObject']}", call.query("ifGenerationMatch"))
+        content, old = base64.b64decode(record["content"]), record["resource"]
+        made = write_object(
+            self.cloud, call["toBucket"], call["toObject"], content, old["contentType"], {**old, **call.body}
+        )
+        size = str(len(content))
+        return {
+            "kind": "storage#rewriteResponse",
+            "totalBytesRewritten": size,
+            "objectSize": size,
+            "done": True,
+            "resource": made,
+        }
 
     def patch(self, call: Call) -> Json:
         """Change an object's metadata."""
@@ -167,6 +187,7 @@ class Objects:
     def delete(self, call: Call) -> Response:
         """Remove an object."""
         self._find(call)
+        _check_generation(call, f"{call['bucket']}/{call['object']}", call.query("ifGenerationMatch"))
         call.store.delete(OBJECTS, f"{call['bucket']}/{call['object']}")
         return Response(204, {"Server": "UploadServer", "Content-Type": "application/json"}, b"")
 
@@ -227,6 +248,13 @@ def write_object(
     record: Json = {"resource": resource, "content": base64.b64encode(content).decode()}
     backend.store.put(OBJECTS, key, record)
     return resource
+
+
+def _check_generation(call: Call, key: str, wanted: str) -> None:
+    """Raises when the object is of another generation than wanted; 0 means that there is none, "" that all is well."""
+    old = call.store.get(OBJECTS, key)
+    if wanted and wanted != (old["resource"]["generation"] if old else "0"):
+        raise _precondition()
 
 
 def _precondition() -> ApiError:
