@@ -81,7 +81,7 @@ def import_state(workspace: Workspace, environment: str, file: Path) -> int:
     if isinstance(kept, dict):  # a file of Pulumi's backend, such as its `.bak`
         document = {"version": document.get("version"), "deployment": kept.get("latest") or {}}
     workspace.engine(environment).import_state(document)
-    return len(document.get("deployment", {}).get("resources") or [])
+    return len((document.get("deployment") or {}).get("resources") or [])
 
 
 def unlock_state(workspace: Workspace, environment: str) -> str | None:
