@@ -22,6 +22,7 @@ from envctl.engine.protocol import ExpectedStep, RunOptions
 from envctl.engine.urns import name_of
 from envctl.errors import OutsideError, RefusedError, UsageError
 from envctl.plan.property_diff import split_path
+from envctl.private_files import private_folder
 from envctl.spec.project import ENVIRONMENTS, load_project
 from envctl.stacks.adoption import taking_over, without
 from envctl.stacks.environment import ENVIRONMENT
@@ -92,7 +93,7 @@ def adopt(
             "The file is there already", detail=f"{target} is not overwritten.", code="import-file-exists"
         )
     draft = workspace.directory / "import" / f"{wanted.stem}.yaml"
-    draft.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(draft.parent)
     drafting = Drafting(workspace, wanted, draft)
     try:
         drafted = drafting.run()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from envctl.actions.program import Program, given_secrets
 from envctl.errors import OutsideError
+from envctl.plan.hiding import learn_literals
 from envctl.plan.values import Opaque
 from envctl.provider.protocol import CallContext, Live, ProviderError
 from envctl.provider.session import RealSleeper
@@ -68,6 +69,8 @@ def live_environment(workspace: Workspace, wanted: Wanted) -> Live:
         raise OutsideError(
             "The environment cannot be read", detail=f"{name}: {error}", code="import-unreadable"
         ) from error
+    if live is not None:
+        learn_literals(live.inputs)
     if live is None:
         raise OutsideError(
             "There is no such environment",
@@ -100,6 +103,7 @@ def look_at_cloud(workspace: Workspace, program: Program) -> Found:
         if live is None:
             found.absent[resource.name] = "it is not there"
             continue
+        learn_literals(live.inputs)
         found.live[resource.name] = live
         found.ids[resource.name] = (
             import_id(declared, resource.name, found.outputs) if resource.type not in _LOCATED else live.id

@@ -23,6 +23,7 @@ from envctl.engine.fold import Folded, fold_events
 from envctl.engine.protocol import Engine, ExpectedStep, RunOptions
 from envctl.operations.airflow import Settings, plan_settings
 from envctl.operations.packages import plan_packages
+from envctl.plan.hiding import without_secrets
 from envctl.plan.model import Action, Mode, OperationStep, Plan, Seal
 from envctl.plan.wire import digest, digest_changes
 from envctl.spec.model import Environment
@@ -120,31 +121,33 @@ def prepare(
     incomplete = folded.incomplete
     if not result.ok and not incomplete:
         incomplete = ("The engine stopped before the end of the program.",)
-    plan = Plan(
-        environment=loaded.name,
-        stack=f"{workspace.project.name}/{loaded.name}",
-        project=loaded.spec.project,
-        cloud=workspace.cloud.name.value,
-        engine=engine.name,
-        mode=options.mode,
-        created=datetime.now(UTC),
-        envctl_version=__version__,
-        changes=program.in_order(folded.changes),
-        steps=steps,
-        drift=folded.drift,
-        gates=run_gates(workspace, loaded, events, offline=options.offline)
-        if options.gates and options.mode is Mode.APPLY
-        else (),
-        warnings=(
-            *_foundation_warnings(workspace, loaded, options),
-            *_live_warnings(workspace, loaded, options, folded),
-            *folded.warnings,
-            *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings),
-            *_unknown_policies(workspace, loaded, options),
-        ),
-        incomplete=incomplete,
-        refreshed=options.refresh,
-        outputs=folded.outputs,
+    plan = without_secrets(
+        Plan(
+            environment=loaded.name,
+            stack=f"{workspace.project.name}/{loaded.name}",
+            project=loaded.spec.project,
+            cloud=workspace.cloud.name.value,
+            engine=engine.name,
+            mode=options.mode,
+            created=datetime.now(UTC),
+            envctl_version=__version__,
+            changes=program.in_order(folded.changes),
+            steps=steps,
+            drift=folded.drift,
+            gates=run_gates(workspace, loaded, events, offline=options.offline)
+            if options.gates and options.mode is Mode.APPLY
+            else (),
+            warnings=(
+                *_foundation_warnings(workspace, loaded, options),
+                *_live_warnings(workspace, loaded, options, folded),
+                *folded.warnings,
+                *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings),
+                *_unknown_policies(workspace, loaded, options),
+            ),
+            incomplete=incomplete,
+            refreshed=options.refresh,
+            outputs=folded.outputs,
+        )
     )
     seal = Seal(
         spec=digest(loaded.spec.model_dump(mode="json")),

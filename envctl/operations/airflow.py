@@ -17,6 +17,7 @@ from envctl.errors import DetachedError, OutsideError
 from envctl.operations.composer_api import SERVICE, Waiter, refused
 from envctl.plan.model import Impact, OperationStep, StepMoment
 from envctl.plan.property_diff import diff_properties
+from envctl.private_files import private_folder, write_private
 from envctl.provider.transport import Transport
 
 STEP_ID = "airflow-settings"
@@ -49,10 +50,8 @@ class SettingsRecord:
 
     def write(self, settings: Settings) -> None:
         """Remembers what was set."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(settings, indent=1, sort_keys=True), encoding="utf-8")
-        temporary.replace(self.path)
+        private_folder(self.path.parent)
+        write_private(self.path, json.dumps(settings, indent=1, sort_keys=True).encode())
 
 
 def plan_settings(desired: Settings, recorded: Settings, source: SourceSpan | None) -> OperationStep | None:

@@ -18,6 +18,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from envctl.masking import mask_document
+from envctl.private_files import private, private_folder
+
 FORMAT = "envctl.journal/v1"
 
 
@@ -126,10 +129,11 @@ class RunWriter:
         self.write("closed", outcome=outcome.value, message=message, done=dict(done or {}))
 
     def write(self, event: str, **fields: Any) -> None:
-        """One line, on disk when this returns."""
-        line = json.dumps({"run": self.run, "at": datetime.now(UTC).isoformat(), "event": event, **fields})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as stream:
+        """One line, on disk when this returns; secrets in it are masked."""
+        said = mask_document(fields)
+        line = json.dumps({"run": self.run, "at": datetime.now(UTC).isoformat(), "event": event, **said})
+        private_folder(self.path.parent)
+        with open(self.path, "a", encoding="utf-8", opener=private) as stream:
             stream.write(line + "\n")
             stream.flush()
             os.fsync(stream.fileno())
