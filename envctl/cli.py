@@ -18,6 +18,7 @@ from envctl.commands import deps
 from envctl.commands.console import CONSOLE
 from envctl.commands.plain import read_plain
 from envctl.errors import EnvctlError, ExitCode, UsageError
+from envctl.masking import learn_environment, mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str] | None = None) -> ExitCode | int:
     """Runs one command; the exit code is the answer. Every error has been shown when this returns."""
+    learn_environment(os.environ)
     try:
         result = _call(arguments)
     except KeyboardInterrupt:
@@ -127,7 +129,7 @@ def _report_bug(error: Exception) -> ExitCode:
         ]
     )
     with tempfile.NamedTemporaryFile("w", prefix="envctl-bug-", suffix=".txt", delete=False) as stream:
-        stream.write(text)
+        stream.write(mask(text))
     CONSOLE.warn(
         f"error[bug]: {type(error).__name__}: {error}\n"
         f"  This is a bug in envctl, not in your files.\n\n"

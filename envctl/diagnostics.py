@@ -12,7 +12,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from envctl.masking import MASK, spans_of_line
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -38,6 +41,31 @@ class SourceSpan(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+    def masked(self, hidden: Iterable[tuple[int, int]] = ()) -> SourceSpan:
+        """The place with the secrets of its line masked, and its columns moved with what became shorter.
+
+        `hidden` are further secrets of the line: pairs of start and end, from 0.
+        """
+        spans = spans_of_line(self.text, hidden)
+        if not spans:
+            return self
+
+        def moved(place: int, within: int) -> int:
+            shift = 0
+            for start, end in spans:
+                if place >= end:
+                    shift += len(MASK) - (end - start)
+                elif place > start:
+                    return start + shift + within
+            return place + shift
+
+        text, last = "", 0
+        for start, end in spans:
+            text, last = text + self.text[last:start] + MASK, end
+        column = moved(self.column - 1, 0) + 1
+        behind = moved(self.end_column - 1, len(MASK)) + 1 if self.end_column else None
+        return self._replace(text=text + self.text[last:], column=column, end_column=behind and max(behind, column + 1))
 
 
 class Hint(NamedTuple):

@@ -14,6 +14,8 @@ import pytest_socket
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
+from envctl.masking import forget_secrets
+
 ROOT = Path(__file__).parents[1]
 
 # Time limits of single examples would say more about a busy machine than about the code. The examples are the same in
@@ -49,6 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    forget_secrets()  # a process knows those of one run
     if item.get_closest_marker("online"):
         pytest_socket.enable_socket()
         pytest_socket._remove_restrictions()

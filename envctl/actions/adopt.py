@@ -26,6 +26,7 @@ from envctl.operations.airflow import read_settings
 from envctl.operations.composer_api import Waiter
 from envctl.ownership.state import held_rows
 from envctl.plan.property_diff import split_path
+from envctl.private_files import private_folder
 from envctl.spec.model import Environment, Foundation
 from envctl.spec.project import ENVIRONMENTS, load_project
 from envctl.stacks.adoption import taking_over, without
@@ -100,7 +101,7 @@ def adopt(
             "The file is there already", detail=f"{target} is not overwritten.", code="import-file-exists"
         )
     draft = workspace.directory / "import" / f"{wanted.stem}.yaml"
-    draft.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(draft.parent)
     drafting = Drafting(workspace, wanted, draft)
     try:
         drafted = drafting.run()

@@ -12,8 +12,11 @@ from envctl.actions.adopt_neighbours import Left, look_around
 from envctl.actions.program import Program, build_program
 from envctl.diagnostics import SourceSpan
 from envctl.errors import InvalidInputError
+from envctl.masking import mask
+from envctl.private_files import write_private
+from envctl.spec.rules.literal_secrets import secret_at
 from envctl.spec.source import load_source
-from envctl.spec.tree import Entries, KeyPath, key_span, spans
+from envctl.spec.tree import Entries, KeyPath, key_span, show, spans
 from envctl.spec.writing import write_document
 from envctl.stacks.adoption import output_at
 from envctl.stacks.environment import ENVIRONMENT, PACKAGES
@@ -27,6 +30,10 @@ _ROUNDS = 40
 _HEAD = """\
 Written by `envctl import` from the live environment; from here on this file is the truth.
 What is not said here was left to Google, or is listed under `adopted`."""
+_CURE = "put it into Secret Manager, and let DAGs read it as a variable or a connection: `{secret: NAME}`"
+_LEFT = f"""
+Left out, for no file may hold a secret. The environment still has it: {_CURE},
+then take it out of the environment, and change it, for whoever saw the environment saw it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class Drafting:
         self.wanted = wanted
         self.draft = draft
         self.dropped: list[Left] = []
+        self.secrets: list[str] = []
 
     def run(self) -> Drafted:
         """The file, and what it says and leaves.
@@ -60,7 +68,8 @@ class Drafting:
         live = live_environment(self.workspace, self.wanted)
         bucket = str(output_at(live.outputs, "storageConfig.bucket") or "").removeprefix("gs://")
         around = look_around(self.workspace.cloud.transport(), live.inputs, bucket)
-        document = pruned({**read_environment(self.wanted.stem, live.inputs), **around.document})
+        document = {**read_environment(self.wanted.stem, live.inputs), **around.document}
+        document = pruned(self.without_literals(document))
         document["adopted"] = {"labels": False}
         self.write(document)
         document = self.accepted(document)
@@ -92,6 +101,24 @@ class Drafting:
             left=(*self.dropped, *around.left),
         )
 
+    def without_literals(self, value: Any, path: KeyPath = ()) -> Any:
+        """The document without secrets that the environment holds in the open; each is named, and stays where it is."""
+        if isinstance(value, Mapping):
+            kept = {key: self.without_literals(item, (*path, key)) for key, item in value.items()}
+            if path == ("packages",) and kept != value:  # they are set as one whole
+                return None
+            return kept
+        if isinstance(value, list):
+            items = [self.without_literals(item, (*path, index)) for index, item in enumerate(value)]
+            return [item for item in items if item is not None]
+        kind = secret_at(path, value) if isinstance(value, str) and path[0] not in _FIXED else None
+        if kind is None:
+            return value
+        name = show(path)
+        self.secrets.append(f"{name}: looks like {kind}")
+        self.dropped.append(Left(name, f"literal-secret: it looks like {kind}; {_CURE}"))
+        return None
+
     def write(self, document: Document) -> None:
         """Writes the draft, with what a reader must know above the lists of `adopted`."""
         comments: dict[KeyPath, str] = {
@@ -101,7 +128,8 @@ class Drafting:
                 "ignore",
             ): "Stays as it is in the cloud. Take a line away, and this file (or its profile) counts.",
         }
-        self.draft.write_text(write_document(document, comments, _HEAD), encoding="utf-8")
+        head = "\n".join([_HEAD, *((_LEFT, *self.secrets) if self.secrets else ())])
+        write_private(self.draft, write_document(document, comments, head).encode())
 
     def accepted(self, document: Document) -> Document:
         """The document without the values that envctl refuses, each of them named."""
@@ -173,4 +201,4 @@ def _ignorable(found: Compared, program: Program) -> list[Left]:
 
 
 def _short(value: Any) -> str:
-    return "nothing" if value is None else str(value)[:60]
+    return "nothing" if value is None else mask(str(value))[:60]

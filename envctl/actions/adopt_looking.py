@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from envctl.actions.program import Program, given_secrets
 from envctl.errors import OutsideError
 from envctl.ownership.looking import ReadingOnce, differences, look
+from envctl.plan.hiding import learn_literals
 from envctl.provider.protocol import CallContext, Live, ProviderError
 from envctl.provider.session import RealSleeper
 from envctl.provider.spec import Settings
@@ -66,6 +67,8 @@ def live_environment(workspace: Workspace, wanted: Wanted) -> Live:
         raise OutsideError(
             "The environment cannot be read", detail=f"{name}: {error}", code="import-unreadable"
         ) from error
+    if live is not None:
+        learn_literals(live.inputs)
     if live is None:
         raise OutsideError(
             "There is no such environment",
@@ -89,6 +92,7 @@ def look_at_cloud(workspace: Workspace, program: Program) -> Compared:
     found = look(declared, names, reading, secrets, shared=True)
     differing: dict[str, tuple[str, ...]] = {}
     for name, live in found.live.items():
+        learn_literals(live.inputs)
         paths = differences(provider, declared.resource(name), live, found.live, secrets)
         if paths:
             differing[name] = paths

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from envctl.errors import OutsideError, UsageError
+from envctl.private_files import STATE_FOLDER, private_folder
 from envctl.provider.identity import Caller
 from envctl.provider.transport import Answer, Query, Transport
 
@@ -67,7 +68,7 @@ class SandboxCloud:
         if self._emulator is None:
             from envctl.sandbox.cloud import Cloud as EmulatorClass
 
-            self.directory.mkdir(parents=True, exist_ok=True)
+            private_folder(self.directory)
             self._emulator = EmulatorClass.load(self.store_path)
         return self._emulator
 
@@ -209,6 +210,6 @@ def open_cloud(
     """
     match name:
         case CloudName.SANDBOX:
-            return SandboxCloud(root / ".envctl" / "sandbox", os.environ.get("ENVCTL_SANDBOX_URL"))
+            return SandboxCloud(root / STATE_FOLDER / "sandbox", os.environ.get("ENVCTL_SANDBOX_URL"))
         case CloudName.GCP:
             return GoogleCloud(Caller.chosen(os.environ, impersonate, billing_project))

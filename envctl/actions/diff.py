@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from envctl.actions.adopt_looking import look_at_cloud
 from envctl.actions.program import build_program
+from envctl.masking import MASK
+from envctl.plan.hiding import hidden
+from envctl.plan.property_diff import split_path
+from envctl.plan.values import Opaque
 from envctl.spec.origins import rows
 from envctl.spec.tree import show
 
@@ -71,7 +75,13 @@ def _differences(a: Mapping[str, Side], b: Mapping[str, Side]) -> Iterator[Diffe
     for path in {**a, **b}:
         left, right = a.get(path, nothing), b.get(path, nothing)
         if left.value != right.value or (path in a) != (path in b):
-            yield Difference(path, left, right)
+            yield Difference(path, _shown(path, left), _shown(path, right))
+
+
+def _shown(path: str, side: Side) -> Side:
+    """One side without a secret; whether both are the same was asked before."""
+    value = hidden(side.value, split_path(path))
+    return replace(side, value=MASK if value is Opaque.SECRET else value)
 
 
 def _spec_sides(loaded: Loaded) -> dict[str, Side]:

@@ -10,6 +10,7 @@ from envctl.engine.events import EngineEvent, MessageEvent
 from envctl.engine.fold import fold_drift
 from envctl.engine.protocol import RunOptions
 from envctl.errors import OutsideError
+from envctl.plan.hiding import without_secrets_in_drift
 from envctl.plan.model import Drift
 
 if TYPE_CHECKING:
@@ -41,4 +42,4 @@ def find_drift(workspace: Workspace, environment: str) -> DriftReport:
     if not result.ok:
         messages = [e.message for e in events if isinstance(e, MessageEvent) and e.severity == "error"]
         raise OutsideError("The live cloud could not be read", detail="\n".join(messages), code="refresh-failed")
-    return DriftReport(environment, applied=True, drift=fold_drift(events))
+    return DriftReport(environment, applied=True, drift=without_secrets_in_drift(fold_drift(events)))

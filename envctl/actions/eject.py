@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from envctl.actions.letting_go import frozen
 from envctl.actions.program import build_program
 from envctl.errors import OutsideError, RefusedError
+from envctl.private_files import write_private
 from envctl.spec.writing import write_document
 from envctl.stacks.ejection import caller_secrets, program_source
 
@@ -43,6 +44,9 @@ The program ignores changes of the packages.
 """
 
 
+_STATE = "state.json"
+
+
 @dataclass(frozen=True, slots=True)
 class Ejected:
     """The project that was written: its folder, its files, and how many resources its state holds."""
@@ -70,7 +74,10 @@ def eject(workspace: Workspace, environment: str, directory: Path) -> Ejected:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            (directory / name).write_text(text, encoding="utf-8")
+            if name == _STATE:  # it holds what went into resources
+                write_private(directory / name, text.encode())
+            else:
+                (directory / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutsideError(
             "The file cannot be written", detail=f"{directory}: {error.strerror}", code="file-unwritable"
@@ -107,7 +114,7 @@ def render_project(workspace: Workspace, environment: str) -> tuple[dict[str, st
     }
     if state is None:
         return files, 0
-    files["state.json"] = json.dumps(state, indent=2, sort_keys=True) + "\n"
+    files[_STATE] = json.dumps(state, indent=2, sort_keys=True) + "\n"
     return files, len(state["deployment"].get("resources") or [])
 
 

@@ -28,6 +28,7 @@ from envctl.engine.urns import name_of
 from envctl.operations.airflow import SeenSettings, Settings, plan_settings
 from envctl.operations.packages import plan_packages
 from envctl.ownership.words import ownership_answers
+from envctl.plan.hiding import without_secrets
 from envctl.plan.model import Action, GateResult, Mode, OperationStep, Plan, Seal
 from envctl.plan.wire import digest, digest_changes
 from envctl.spec.model import Environment
@@ -126,38 +127,40 @@ def prepare(
     incomplete = (*folded.incomplete, *refused_moves(program.declared, folded.changes))
     if not result.ok and not incomplete:
         incomplete = ("The engine stopped before the end of the program.",)
-    plan = Plan(
-        environment=loaded.name,
-        stack=f"{workspace.project.name}/{loaded.name}",
-        project=loaded.spec.project,
-        cloud=workspace.cloud.name.value,
-        engine=engine.name,
-        mode=options.mode,
-        created=datetime.now(UTC),
-        envctl_version=__version__,
-        changes=tuple(program.standings.explained(change) for change in decided.changes),
-        steps=steps,
-        drift=folded.drift,
-        gates=(
-            *_ownership(workspace, loaded, program),
-            *(
-                run_gates(workspace, loaded, events, offline=options.offline)
-                if options.gates and options.mode is Mode.APPLY
-                else ()
+    plan = without_secrets(
+        Plan(
+            environment=loaded.name,
+            stack=f"{workspace.project.name}/{loaded.name}",
+            project=loaded.spec.project,
+            cloud=workspace.cloud.name.value,
+            engine=engine.name,
+            mode=options.mode,
+            created=datetime.now(UTC),
+            envctl_version=__version__,
+            changes=tuple(program.standings.explained(change) for change in decided.changes),
+            steps=steps,
+            drift=folded.drift,
+            gates=(
+                *_ownership(workspace, loaded, program),
+                *(
+                    run_gates(workspace, loaded, events, offline=options.offline)
+                    if options.gates and options.mode is Mode.APPLY
+                    else ()
+                ),
             ),
-        ),
-        warnings=(
-            *_foundation_warnings(workspace, loaded, options),
-            *warnings_of(live, folded.changes),
-            *folded.warnings,
-            *_taken_as_found(program),
-            *(forgotten_moves(events) if options.mode is Mode.APPLY else ()),
-            *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings),
-            *_unknown_policies(workspace, loaded, options),
-        ),
-        incomplete=incomplete,
-        refreshed=options.refresh,
-        outputs=folded.outputs,
+            warnings=(
+                *_foundation_warnings(workspace, loaded, options),
+                *warnings_of(live, folded.changes),
+                *folded.warnings,
+                *_taken_as_found(program),
+                *(forgotten_moves(events) if options.mode is Mode.APPLY else ()),
+                *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings),
+                *_unknown_policies(workspace, loaded, options),
+            ),
+            incomplete=incomplete,
+            refreshed=options.refresh,
+            outputs=folded.outputs,
+        )
     )
     seal = Seal(
         spec=digest(loaded.spec.model_dump(mode="json")),

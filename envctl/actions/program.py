@@ -16,6 +16,7 @@ from envctl.actions.clouds import Cloud, custom_endpoints
 from envctl.diagnostics import SourceSpan
 from envctl.engine.urns import name_of
 from envctl.errors import EnvctlError, OutsideError
+from envctl.masking import learn
 from envctl.ownership.members import found_before
 from envctl.plan.model import Action, Change, Kept, Plan
 from envctl.spec.loader import load
@@ -273,9 +274,11 @@ def _foundation_outputs(workspace: Workspace, loaded: Loaded) -> Mapping[str, An
 
 
 def given_secrets(loaded: Loaded) -> dict[str, str]:
-    """Values of the environment variables that a file names, as far as they are set."""
+    """Values of the environment variables that a file names, as far as they are set; no text shows them from here on."""
     spec = loaded.spec
     if not isinstance(spec, Environment):
         return {}
     names = {v.env for secret in spec.user_workloads.secrets.values() for v in secret.data.values()}
-    return {name: os.environ[name] for name in names if name in os.environ}
+    found = {name: os.environ[name] for name in names if name in os.environ}
+    learn(found)
+    return found

@@ -84,18 +84,20 @@ def import_state(workspace: Workspace, environment: str, file: Path) -> int:
     return len((document.get("deployment") or {}).get("resources") or [])
 
 
-def unlock_state(workspace: Workspace, environment: str) -> str | None:
-    """Takes the lock away; says who held it, None when nobody did."""
+def unlock_state(workspace: Workspace, environment: str, *, force: bool = False) -> str | None:
+    """Takes the lock away; says who held it, None when nobody did.
+
+    Raises:
+        RefusedError: the process that holds it lives on this machine, and `force` is not set.
+    """
     from envctl.engine.embedded.engine import EmbeddedEngine
     from envctl.engine.pulumi_cli.engine import PulumiEngine
 
     engine = workspace.engine(environment)
     if isinstance(engine, EmbeddedEngine):
-        holder = engine.unlock()
-        return str(holder) if holder else None
+        return engine.unlock(force=force)
     assert isinstance(engine, PulumiEngine)
-    engine.cancel()
-    return "Pulumi's lock"
+    return engine.unlock(force=force)
 
 
 def repair_state(workspace: Workspace, environment: str, *, drop_pending: bool) -> tuple[str, ...]:

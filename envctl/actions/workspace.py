@@ -14,6 +14,7 @@ from envctl.errors import EnvctlError, RefusedError
 from envctl.operations.airflow import SettingsRecord
 from envctl.operations.journal import Journal
 from envctl.operations.records import LocalRecords, Records, SharedRecords
+from envctl.private_files import STATE_FOLDER
 from envctl.spec.loader import Loaded, load, load_all
 from envctl.spec.model import Environment
 from envctl.spec.project import Project, find_root, load_project
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from envctl.engine.protocol import Engine
     from envctl.engine.pulumi_cli.engine import PulumiSettings
     from envctl.provider.translator import SandboxProvider
-
-STATE_FOLDER = ".envctl"
 
 
 class EngineName(StrEnum):

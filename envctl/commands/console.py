@@ -1,16 +1,17 @@
-"""What the command line prints and asks: data to stdout, everything else to stderr."""
+"""What the command line prints and asks: data to stdout, everything else to stderr; secrets to neither."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from envctl.errors import EnvctlError, InvalidInputError, OutsideError, RefusedError
+from envctl.masking import mask, mask_document
+from envctl.private_files import write_private
 from envctl.report.style import Style
 
 
@@ -57,21 +58,31 @@ class Console:
         return Style(bool(stream) and stream.isatty() and os.environ.get("TERM") != "dumb")
 
     def emit(self, text: str, output: Path | None = None) -> None:
-        """Data: to stdout, or to a file that is written whole or not at all.
+        """Data: to stdout, or to a file that is written whole or not at all. Secrets are masked.
 
         Raises:
             OutsideError: stdout is closed, or its disk is full.
             BrokenPipeError: nobody reads it any more.
         """
+        self._put(mask(text), output)
+
+    def emit_json(self, document: Any, output: Path | None = None, *, private: bool = False) -> None:
+        """A document as indented JSON, secrets in its texts masked: as a text it could become something else.
+
+        With `private` the file is its owner's alone: a plan or a state, which hold what goes into resources.
+        """
+        self.emit_state(mask_document(document), output, private=private)
+
+    def emit_state(self, document: Any, output: Path | None = None, *, private: bool = True) -> None:
+        """A document as it is: a state that is to be read back, whose secrets are encrypted."""
+        self._put(json.dumps(document, indent=2, ensure_ascii=False) + "\n", output, private=private)
+
+    def _put(self, text: str, output: Path | None, *, private: bool = False) -> None:
         if output is None:
             _write_stdout(text if text.endswith("\n") else text + "\n")
             return
-        write_whole(output, text)
+        write_whole(output, text, private=private)
         self.say(f"Wrote {output}.")
-
-    def emit_json(self, document: Mapping[str, Any], output: Path | None = None) -> None:
-        """A document as indented JSON."""
-        self.emit(json.dumps(document, indent=2, ensure_ascii=False) + "\n", output)
 
     def say(self, text: str) -> None:
         """A message, unless `--quiet`."""
@@ -80,6 +91,7 @@ class Console:
 
     def warn(self, text: str) -> None:
         """A message that even `--quiet` does not drop."""
+        text = mask(text)
         sys.stderr.write(text if text.endswith("\n") else text + "\n")
         sys.stderr.flush()
 
@@ -108,7 +120,7 @@ class Console:
                 hints=(f"Add `{cure}` when the plan is known to be right.",),
                 code="confirmation-missing",
             )
-        sys.stderr.write(f"{question}\n  Type {expected!r} to go on: ")
+        sys.stderr.write(f"{mask(question)}\n  Type {expected!r} to go on: ")
         sys.stderr.flush()
         if sys.stdin.readline().strip() != expected:
             raise RefusedError("Not confirmed; nothing was changed", code="not-confirmed")
@@ -117,16 +129,19 @@ class Console:
 CONSOLE = Console()
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file atomically.
+def write_whole(path: Path, text: str, *, private: bool = False) -> None:
+    """Writes a file atomically; with `private` for its owner alone.
 
     Raises:
         OutsideError: the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        if private:
+            write_private(path, text.encode("utf-8"))
+        else:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()

@@ -116,7 +116,7 @@ def _show_plan(path: Path, format_: PlanFormat, output: Path | None) -> None:
 
             CONSOLE.emit(render_plan_markdown(plan), output)
         case PlanFormat.JSON:
-            CONSOLE.emit_json(dump_plan(plan), output)
+            CONSOLE.emit_json(dump_plan(plan), output, private=True)
 
 
 def _show_environment(name: str, format_: PlanFormat, output: Path | None) -> None:

@@ -233,15 +233,16 @@ def _write_plans(plans: list[Plan], format_: PlanFormat, output: Path | None, *,
             from envctl.plan.wire import dump_plan
 
             if several:
-                CONSOLE.emit_json({"format": "envctl.plans/v1", "plans": [dump_plan(plan) for plan in plans]}, output)
+                document = {"format": "envctl.plans/v1", "plans": [dump_plan(plan) for plan in plans]}
+                CONSOLE.emit_json(document, output, private=True)
             else:
-                CONSOLE.emit_json(dump_plan(plans[0]), output)
+                CONSOLE.emit_json(dump_plan(plans[0]), output, private=True)
 
 
 def _save(path: Path, document: dict[str, object]) -> None:
     import json
 
-    write_whole(path, json.dumps(document, indent=1) + "\n")
+    write_whole(path, json.dumps(document, indent=1) + "\n", private=True)
     CONSOLE.say(f"Saved the plan in {path}. Apply it with\n    envctl up --plan {path}")
 
 

@@ -91,7 +91,10 @@ def call(
 ) -> None:
     """Send one request to the sandbox behind envctl's back, as a colleague's hand in the console would."""
     answer = _cloud().call(method.upper(), path, _document(body) if body is not None else None)
-    CONSOLE.emit(json.dumps(answer, indent=2, ensure_ascii=False) if answer is not None else "", output)
+    if answer is None:
+        CONSOLE.emit("", output)
+    else:
+        CONSOLE.emit_json(answer, output)
 
 
 def clock(

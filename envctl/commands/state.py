@@ -59,7 +59,7 @@ def export(
     """Write the state as `pulumi stack export` does."""
     from envctl.actions.state import export_state
 
-    CONSOLE.emit_json(export_state(open_workspace_of(cloud, engine), environment), output)
+    CONSOLE.emit_state(export_state(open_workspace_of(cloud, engine), environment), output)
 
 
 def import_(
@@ -110,11 +110,18 @@ def forget(
     CONSOLE.say(f"Forgot {forget_resource(open_workspace_of(cloud, engine), environment, resource)}.")
 
 
-def unlock(environment: EnvironmentName, cloud: Cloud = CloudChoice.GCP, engine: EngineOption = None) -> None:
-    """Take away the lock that a dead run left."""
+def unlock(
+    environment: EnvironmentName,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although the process that holds it still works on this machine.")
+    ] = False,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+) -> None:
+    """Take away the lock that a dead run left, or one of another machine."""
     from envctl.actions.state import unlock_state
 
-    holder = unlock_state(open_workspace_of(cloud, engine), environment)
+    holder = unlock_state(open_workspace_of(cloud, engine), environment, force=force)
     CONSOLE.say(f"Unlocked; held by {holder}." if holder else "It was not locked.")
 
 

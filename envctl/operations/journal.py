@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from envctl.masking import mask_document
 from envctl.operations.records import Line, Lines
 
 FORMAT = "envctl.journal/v1"
@@ -165,9 +166,9 @@ class RunWriter:
         self.write("closed", outcome=outcome.value, message=message, done=dict(done or {}))
 
     def write(self, event: str, **fields: Any) -> None:
-        """One line, kept for good when this returns; `kept` and `taken` are read by `Journal.kept`."""
+        """One line, kept for good when this returns, secrets masked; `kept` and `taken` are read by `Journal.kept`."""
         at = datetime.now(UTC).isoformat()
-        self.lines.append(json.dumps({"run": self.run, "at": at, "event": event, **fields}))
+        self.lines.append(json.dumps({"run": self.run, "at": at, "event": event, **mask_document(fields)}))
 
 
 def _parse_entry(text: str) -> dict[str, Any] | None:

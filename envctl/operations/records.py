@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from envctl.errors import OutsideError
+from envctl.private_files import private_folder
 from envctl.provider.folders import FileFolder, Folder
 
 
@@ -81,7 +82,7 @@ class FileLines:
     def append(self, text: str) -> None:
         """Adds one line, on the disk when this returns; what a dead writer left of a line is taken away first."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(self.path.parent)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
             with os.fdopen(descriptor, "r+b") as stream:
                 _hold(descriptor)  # whoever wrote half a line and let go of this is dead

@@ -16,6 +16,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from envctl.errors import OutsideError
+from envctl.private_files import private_folder
 from envctl.provider.transport import Answer, Query, Transport
 
 _OBJECTS = "storage/storage/v1"
@@ -80,7 +81,7 @@ class FileFolder:
         path = self.path / name
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_UNFINISHED}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(content)

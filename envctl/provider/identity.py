@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from envctl.errors import OutsideError, UsageError
+from envctl.masking import learn
 from envctl.spec.forms import ACCOUNT_ADDRESS, PROJECT_ID
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def google_identity(caller: Caller, environment: Mapping[str, str], address: Cal
     """
     quota = caller.billing_project if caller.user_project_override else None
     given = environment.get("GOOGLE_OAUTH_ACCESS_TOKEN", "")
+    learn(given)
     if caller.impersonate is None:
         if given:
             return Identity(lambda: given, None, quota)
@@ -210,6 +212,7 @@ def _refreshed(credentials: Credentials, refused: Callable[[RefreshError], Outsi
                     raise refusal from error
                 except GoogleAuthError as error:
                     raise _not_accepted(error) from error
+            learn(credentials.token)
             return str(credentials.token)
 
     return token

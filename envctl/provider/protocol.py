@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from envctl.masking import mask
+
 Properties = Mapping[str, Any]
 
 WAIT_GIVEN_UP = "the wait was given up"
@@ -80,13 +82,14 @@ class ProviderError(Exception):
     """The cloud refused or failed; the message is the API's own.
 
     `status` is HTTP or `google.rpc` code name, `reason` Google's own word for why where it gives one
-    (`SERVICE_DISABLED`).
+    (`SERVICE_DISABLED`). APIs repeat what they were sent: secrets in the message are masked, for it ends in states and
+    logs of others.
     """
 
     def __init__(
         self, message: str, *, status: str = "", method: str = "", partial: Live | None = None, reason: str = ""
     ) -> None:
-        super().__init__(message)
+        super().__init__(mask(message))
         self.status = status
         self.method = method
         self.reason = reason

@@ -51,6 +51,7 @@ def _diagnostic(diagnostic: Diagnostic, style: Style) -> str:
 
 def _excerpt(span: SourceSpan, color: str, style: Style) -> list[str]:
     """The place, and the source line with a caret under the fault; the place alone where no line is known."""
+    span = span.masked()
     number = str(span.line)
     arrow = style("-->", "blue")
     if not span.text.strip():

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from envctl.engine.events import EngineEvent, MessageEvent, Op, OperationEvent, Phase, StepEvent
 from envctl.engine.urns import name_of, type_of
+from envctl.masking import mask
 from envctl.plan.model import Plan
 from envctl.report.plan_text import describe_minutes, short_type
 from envctl.report.style import Style, printable
@@ -144,6 +145,7 @@ class Progress:
             self._running[event.urn] = _Running(title, "running", started, expected)
 
     def _line(self, text: str) -> None:
+        text = mask(text)
         if self._live is not None:
             self._live.console.print(Text.from_ansi(text), soft_wrap=True)
             return
@@ -153,7 +155,7 @@ class Progress:
     def _under_way(self) -> Group:
         """What is shown below the finished lines; asked four times a second from the display's own thread."""
         # Without our lock: the display holds its own here, and a line that is printed takes both the other way round.
-        running = [str(each) for each in list(self._running.values())]
+        running = [mask(str(each)) for each in list(self._running.values())]
         lines = running[:_SHOWN]
         if len(running) > _SHOWN:
             lines.append(f"  … and {len(running) - _SHOWN} more")

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from envctl.errors import InvalidInputError
+from envctl.private_files import STATE_FOLDER, private_folder, write_private
 from envctl.resolution.image import Image, ImageRecord, Preinstalled
 from envctl.resolution.protocol import PackageName
 
@@ -77,9 +78,9 @@ def write_image(image: Image, extras: Mapping[str, Mapping[str, list[str]]], fol
     packages = document.pop("packages")
     head = json.dumps(document, ensure_ascii=False)[:-1]
     lines = ",\n".join(f"{_compact(name)}:{_compact(value)}" for name, value in packages.items())
-    _path(folder, image.name).write_text(f'{head}, "packages": {{\n{lines}\n}}}}\n', encoding="utf-8")
+    _write(_path(folder, image.name), f'{head}, "packages": {{\n{lines}\n}}}}\n')
     rows = ",\n".join(f"{_compact(name)}:{_compact(value)}" for name, value in sorted(extras.items()) if value)
-    _extras_path(folder, image.name).write_text(f"{{\n{rows}\n}}\n", encoding="utf-8")
+    _write(_extras_path(folder, image.name), f"{{\n{rows}\n}}\n")
 
 
 def load_image(folder: Path, name: str) -> Image:
@@ -119,7 +120,16 @@ def has_image(folder: Path, name: str) -> bool:
 def write_index(records: list[ImageRecord], folder: Path) -> None:
     """Writes the index: one record per line."""
     rows = ",\n".join(json.dumps(record_document(one), ensure_ascii=False) for one in records)
-    (folder / "index.json").write_text(f'{{"format": "{FORMAT}", "images": [\n{rows}\n]}}\n', encoding="utf-8")
+    _write(folder / "index.json", f'{{"format": "{FORMAT}", "images": [\n{rows}\n]}}\n')
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a list; one of a project lies with its states, and is as private as these."""
+    if STATE_FOLDER in path.parts:
+        private_folder(path.parent)
+        write_private(path, text.encode())
+    else:
+        path.write_text(text, encoding="utf-8")
 
 
 def load_index(folder: Path) -> tuple[ImageRecord, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envctl.diagnostics import Diagnostic, Hint, Severity, SourceSpan
+from envctl.masking import learn, learn_address
 from envctl.resolution.dependency import InvalidRequirementError, parse_requirement
 from envctl.resolution.index.credentials import without_credentials
 from envctl.resolution.markers import InvalidMarkerError, marker_applies
@@ -151,6 +152,8 @@ def _read_text(reading: _Reading, text: str, path: Path, above: tuple[Path, ...]
 
 def _without_secrets(line: SourceSpan) -> SourceSpan:
     """The line as reports may show it: these end in logs of CI, and users and passwords stand in addresses."""
+    for word in line.text.split() if "@" in line.text else ():
+        learn_address(word)
     text = without_credentials(line.text)
     if text == line.text:
         return line
@@ -185,6 +188,7 @@ def _without_comment(line: str) -> str:
 
 def _expand(reading: _Reading, text: str, line: SourceSpan) -> str | None:
     expanded = text
+    secret = "://" in text
     for name in dict.fromkeys(re.findall(_VARIABLE, text) if "${" in text else ()):
         value = reading.environment.get(name)
         if not value:
@@ -198,6 +202,8 @@ def _expand(reading: _Reading, text: str, line: SourceSpan) -> str | None:
                 )
             )
             return None
+        if secret:  # a variable in an address is a user or a password
+            learn(value)
         expanded = expanded.replace(f"${{{name}}}", value)
     return expanded
 

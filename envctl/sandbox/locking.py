@@ -29,7 +29,7 @@ class ProcessLock:
             self._portable = FileLock(path)
         else:
             self._flock = fcntl
-            self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+            self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
     def __enter__(self) -> None:
         if self._depth == 0:

@@ -16,6 +16,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from envctl.private_files import private, private_folder
 from envctl.sandbox.failures import SandboxStoreError
 from envctl.sandbox.locking import ProcessLock
 
@@ -50,7 +51,7 @@ class Store:
         self._lock: ProcessLock | None = None
         if path is not None:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                private_folder(path.parent)
                 self._lock = ProcessLock(path.with_name(path.name + ".lock"))
             except OSError as error:
                 raise SandboxStoreError(f"The sandbox cannot keep its file at {path}", detail=str(error)) from error
@@ -169,7 +170,7 @@ class Store:
             return
         line = json.dumps(self._changes, separators=(",", ":")).encode() + b"\n"
         self._changes.clear()
-        with self._journal.open("ab", buffering=0) as journal:
+        with open(self._journal, "ab", buffering=0, opener=private) as journal:
             journal.write(line)
         self._read += len(line)
         if self._read > _FOLD_BYTES and self._read > 2 * self._snapshot_bytes():
@@ -262,7 +263,7 @@ def _foreign(path: Path, reason: str) -> SandboxStoreError:
 
 def _replace(path: Path, content: bytes) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with temporary.open("wb") as file:
+    with open(temporary, "wb", opener=private) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from envctl.diagnostics import Diagnostic, Hint, Severity, SourceSpan, sort_diagnostics
 from envctl.errors import InvalidInputError, UsageError
+from envctl.masking import mask
 from envctl.spec import profiles
 from envctl.spec.binding import bind
 from envctl.spec.codes import problem
@@ -21,7 +22,6 @@ from envctl.spec.model import Environment, Foundation, Spec
 from envctl.spec.moved import keep_names, kept_names
 from envctl.spec.nearest import nearest
 from envctl.spec.project import ENVIRONMENTS, Project
-from envctl.spec.rules.literal_secrets import mask
 from envctl.spec.rules.run import check
 from envctl.spec.rules.subject import Subject
 from envctl.spec.source import Source, load_source
@@ -272,27 +272,25 @@ class _Run:
 
 def without_secrets(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     """The same diagnostics, with no secret left in their texts and source lines."""
-    hidden = {
-        (each.span.file, each.span.line): each.span.text[: each.span.column - 1] + "*****"
-        for each in diagnostics
-        if each.code == "literal-secret" and each.span
-    }
+    secrets = [each.span for each in diagnostics if each.code == "literal-secret" and each.span]
+    hidden: dict[tuple[Path, int], list[tuple[int, int]]] = {}
+    for span in secrets:
+        end = (span.end_column or len(span.text) + 1) - 1
+        hidden.setdefault((span.file, span.line), []).append((span.column - 1, max(end, span.column)))
 
     def masked(span: SourceSpan | None) -> SourceSpan | None:
-        if span is None:
-            return None
-        if (text := hidden.get((span.file, span.line))) is not None:
-            end = min(span.end_column or len(text) + 1, len(text) + 1)
-            return span._replace(text=text, end_column=max(end, span.column + 1))
-        return span._replace(text=mask(span.text))
+        return span and span.masked(hidden.get((span.file, span.line), ()))
 
     # What else is said about the very same value could repeat it in another form.
-    secrets = [each.span for each in diagnostics if each.code == "literal-secret"]
     return [
-        each._replace(detail=mask(each.detail), span=masked(each.span))
+        each._replace(detail=mask(each.detail), span=masked(each.span), hints=tuple(map(_masked_hint, each.hints)))
         for each in diagnostics
         if each.code == "literal-secret" or each.span is None or each.span not in secrets
     ]
+
+
+def _masked_hint(hint: Hint) -> Hint:
+    return Hint(mask(hint.text), hint.command and mask(hint.command), hint.replacement and mask(hint.replacement))
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> list[Hint]:

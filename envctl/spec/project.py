@@ -10,6 +10,7 @@ from pathlib import Path
 from envctl import __version__
 from envctl.diagnostics import Diagnostic, SourceSpan, sort_diagnostics
 from envctl.errors import InvalidInputError, UsageError
+from envctl.masking import learn_address
 from envctl.spec.codes import problem
 from envctl.spec.source import load_source
 from envctl.spec.tree import nearest_span, text_entries
@@ -105,6 +106,7 @@ def load_project(root: Path) -> Project:
     bound = bind(tree, ProjectSettings, text_entries({"name": "stand-in"}))
     diagnostics += bound.diagnostics
     settings = bound.value
+    learn_address(settings.index.url or "" if settings and settings.index else "")
     if settings and settings.envctl and (refusal := _version_problem(settings.envctl, nearest_span(tree, ("envctl",)))):
         diagnostics.append(refusal)
     if settings is None or diagnostics:

@@ -463,6 +463,22 @@ def test_history_counts_what_was_done_and_tells_refusals_apart(envctl, project):
     assert "succeeded" in envctl("status", "dev")[1]
 
 
+def test_a_lock_is_not_taken_from_a_process_that_lives_without_force(envctl, project):
+    from envctl.engine.embedded.lock import stack_lock
+    from envctl.engine.embedded.store import now_utc
+
+    assert "It was not locked." in envctl("state", "unlock", "dev")[2]
+    with stack_lock(project / ".envctl" / "sandbox" / "locks" / "dev.json", "dev", now_utc) as holder:
+        code, _, err = envctl("state", "unlock", "dev")
+        assert code == 5
+        assert f"process {holder.pid}: {holder.command}" in err
+        assert f"since {holder.since}" in err
+        assert "envctl state unlock dev --force" in err
+        code, _, err = envctl("state", "unlock", "dev", "--force")
+        assert code == 0
+        assert "which still runs" in err
+
+
 def test_an_environment_waits_for_its_foundation(envctl, project):
     (project / "environments" / "shared.yaml").write_text(
         "kind: foundation\nproject: acme-data-dev\nregion: europe-west1\nnetwork: {create: true}\n"

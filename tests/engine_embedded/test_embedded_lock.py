@@ -12,6 +12,7 @@ from embedded_bench import Bench
 from programs import Thing
 
 from envctl.engine.embedded.lock import StackLockedError, read_holder, stack_lock, unlock
+from envctl.errors import RefusedError
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -70,9 +71,10 @@ def test_the_lock_of_another_machine_stands(tmp_path: Path) -> None:
     held_by(path, host="elsewhere", pid=dead_process())
     with pytest.raises(StackLockedError, match="locked"), stack_lock(path, "dev", lambda: START):
         pass
-    holder = unlock(path)
-    assert holder is not None
-    assert holder.host == "elsewhere"
+    told = unlock(path, "dev", lambda: START)
+    assert told is not None
+    assert "@elsewhere" in told
+    assert told.endswith("which this machine cannot look at: it may still run")
     with stack_lock(path, "dev", lambda: START):
         pass
 
@@ -82,7 +84,40 @@ def test_a_lock_that_cannot_be_read_stands(tmp_path: Path) -> None:
     path.write_text("?")
     with pytest.raises(StackLockedError, match="locked"), stack_lock(path, "dev", lambda: START):
         pass
-    assert unlock(path) is None
+    assert (
+        unlock(path, "dev", lambda: START) == "an unreadable lock, which this machine cannot look at: it may still run"
+    )
+    assert not path.exists()
+    assert unlock(path, "dev", lambda: START) is None
+
+
+def test_a_lock_is_not_taken_from_a_process_that_lives_unless_it_is_forced(tmp_path: Path) -> None:
+    path = tmp_path / "dev.json"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        held_by(path, pid=process.pid)
+        with pytest.raises(RefusedError, match="alive") as refused:
+            unlock(path, "dev", lambda: START + timedelta(minutes=5))
+        assert refused.value.exit_code == 5
+        assert refused.value.code == "stack-locked"
+        holder = read_holder(path)
+        assert holder is not None
+        assert f"process {process.pid}: {holder.command}" in refused.value.detail
+        assert f"since {holder.since} (" in refused.value.detail
+        assert "envctl state unlock dev --force" in refused.value.hints[-1]
+        assert path.exists()
+        told = unlock(path, "dev", lambda: START, force=True)
+        assert told is not None
+        assert "still runs" in told
+        assert not path.exists()
+        process.communicate(b"\n", timeout=30)
+
+
+def test_the_lock_of_a_dead_process_is_taken_away_and_said_to_be_one(tmp_path: Path) -> None:
+    path = tmp_path / "dev.json"
+    held_by(path, pid=dead_process())
+    told = unlock(path, "dev", lambda: START)
+    assert told is not None
+    assert told.endswith("which is dead")
     assert not path.exists()
 
 

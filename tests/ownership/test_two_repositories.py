@@ -178,7 +178,7 @@ def play(root: Path, steps: list[tuple[int, str, tuple[Any, ...]]]) -> int:
         Repository(root / "two", "bbbbbbbbbbb2", emulator),
     ]
     owners: dict[tuple[str, str], object] = dict.fromkeys(objects(emulator), "hand")
-    granted = {pair: "hand" for pair in members(emulator)}
+    granted = dict.fromkeys(members(emulator), "hand")
     made = 0
     for index, stem, step in steps:
         before, rights = objects(emulator), members(emulator)

@@ -11,10 +11,10 @@ from spec_projects import ENVIRONMENT, MakeProject
 
 from envctl.diagnostics import Diagnostic
 from envctl.errors import InvalidInputError, UsageError
+from envctl.masking import mask
 from envctl.spec.loader import Loaded, concrete_names, load, load_all
 from envctl.spec.model import Environment, Foundation, Size
 from envctl.spec.project import PolicyLevel, find_root, load_project
-from envctl.spec.rules.literal_secrets import mask
 
 ROOT = Path(__file__).parents[2]
 TODAY = "2026-11-20"

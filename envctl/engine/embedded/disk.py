@@ -10,6 +10,7 @@ from pathlib import Path
 
 from envctl.engine.protocol import StackRef
 from envctl.errors import OutsideError
+from envctl.private_files import private, private_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,12 @@ class StatePaths:
         return self.directory / "history" / self.stack.stack
 
 
-def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Replaces a file at once: its old or its new content is there at any moment, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(descriptor, "wb") as stream:
+        with open(temporary, "wb", opener=private) as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

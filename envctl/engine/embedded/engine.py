@@ -326,9 +326,12 @@ class EmbeddedEngine:
         """Who works on the stack right now."""
         return read_holder(self._paths.lock)
 
-    def unlock(self) -> Holder | None:
-        """Takes the lock away, whoever holds it, and says who did."""
-        return unlock(self._paths.lock)
+    def unlock(self, *, force: bool = False) -> str | None:
+        """Takes the lock away and says in words who held it; None when nobody did.
+
+        Raises `RefusedError` without `force` while the process that holds it lives.
+        """
+        return unlock(self._paths.lock, self._stack.stack, self._now, force=force)
 
     def pending(self) -> list[tuple[str, str, str]]:
         """Operations whose end is not known: kind, URN, and the operation's name in the cloud or ""."""

@@ -13,7 +13,7 @@ from envctl.engine.embedded.resource import Resource
 from envctl.engine.embedded.run import Run, StoppedError
 from envctl.engine.embedded.steps import Row, Step
 from envctl.engine.embedded.store import Change
-from envctl.engine.embedded.values import Value, mark_keys, mark_like, plain
+from envctl.engine.embedded.values import Value, mark_keys, mark_like, mark_literals, plain
 from envctl.engine.events import MessageEvent, Op, OperationEvent, Phase
 from envctl.engine.urns import UNKNOWN_ID, is_default_provider, is_provider
 from envctl.provider.protocol import CallContext, Live, OperationDetached, ProviderError
@@ -235,7 +235,7 @@ class Executor:
         assert step.new is not None
         new = step.new
         live = self._look(new, new.import_id)
-        row = replace(self._born(new, live), inputs=mark_like(dict(live.inputs), new.inputs))
+        row = replace(self._born(new, live), inputs=mark_like(mark_literals(dict(live.inputs)), new.inputs))
         number = step.old.number if step.old else self._run.store.number()
         self._run.store.commit(Change(put={number: row}, settle=(number,)))
         return Row(number, row)
@@ -251,7 +251,7 @@ class Executor:
 
     def _outputs(self, row: Resource, live: Live) -> dict[str, Value]:
         keys = {*self._run.provider.sensitive_outputs(row.type), *row.additional_secret_outputs} - {"id"}
-        return mark_keys(mark_like(dict(live.outputs), row.inputs), keys)
+        return mark_keys(mark_like(mark_literals(dict(live.outputs)), row.inputs), keys)
 
     def _stamp(self) -> str:
         return self._run.now().isoformat().replace("+00:00", "Z")

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from envctl.engine.embedded.disk import StatePaths, write_whole
+from envctl.masking import mask_document
+from envctl.private_files import private_folder
 
 KEPT_STATES = 50
 """How many earlier states stay; entries stay all."""
@@ -39,13 +41,15 @@ class HistoryEntry:
 def record(paths: StatePaths, entry: HistoryEntry, *, changed: bool) -> HistoryEntry:
     """Writes an entry and, when the state changed, keeps that state; gives the entry as written."""
     directory = paths.history
-    directory.mkdir(parents=True, exist_ok=True)
+    private_folder(directory)
     number = 1 + max((int(path.name[:6]) for path in directory.glob("*.entry.json")), default=0)
     if changed and paths.checkpoint.exists():
         name = f"{number:06}.state.json"
         _keep(paths.checkpoint, directory / name)
         entry = replace(entry, state=name)
-    write_whole(directory / f"{number:06}.entry.json", json.dumps(asdict(entry), indent=1).encode() + b"\n")
+    write_whole(
+        directory / f"{number:06}.entry.json", json.dumps(mask_document(asdict(entry)), indent=1).encode() + b"\n"
+    )
     for old in sorted(directory.glob("*.state.json"))[:-KEPT_STATES]:
         with suppress(OSError):
             old.unlink()

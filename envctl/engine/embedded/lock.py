@@ -13,7 +13,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from envctl.engine.lives import Life, held_by_living, told
 from envctl.errors import OutsideError, RefusedError
+from envctl.masking import mask
+from envctl.private_files import private, private_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def stack_lock(path: Path, stack: str, now: Callable[[], datetime]) -> Generator
         user=current_user(),
         host=socket.gethostname(),
         pid=os.getpid(),
-        command=" ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200],
+        command=mask(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))[:200],
         since=now().isoformat(timespec="seconds"),
         started=_started(os.getpid()),
     )
@@ -82,14 +85,14 @@ def stack_lock(path: Path, stack: str, now: Callable[[], datetime]) -> Generator
 
 def _acquire(path: Path, stack: str, holder: Holder, now: Callable[[], datetime]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         for _ in range(5):
             if _create(path, holder):
                 return
             held = read_holder(path)
             if held is None and not path.exists():
                 continue
-            if held is None or not _is_dead(held):
+            if held is None or life_of(held) is not Life.DEAD:
                 raise StackLockedError(stack, held, age_of(path, held, now), path)
             _remove_stale(path, held)
     except OSError as error:
@@ -102,7 +105,8 @@ def _acquire(path: Path, stack: str, holder: Holder, now: Callable[[], datetime]
 def _create(path: Path, holder: Holder) -> bool:
     """Makes the lock with its content in one step, or says that there is one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{id(holder)}")
-    temporary.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+    with open(temporary, "w", encoding="utf-8", opener=private) as stream:
+        stream.write(json.dumps(asdict(holder)))
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -141,17 +145,35 @@ def age_of(path: Path, holder: Holder | None, now: Callable[[], datetime]) -> ti
     return timedelta()
 
 
-def unlock(path: Path) -> Holder | None:
-    """Removes the lock, whoever holds it, and says who did."""
+def unlock(path: Path, stack: str, now: Callable[[], datetime], *, force: bool = False) -> str | None:
+    """Removes the lock and says in words who held it; None when nobody did.
+
+    Raises:
+        RefusedError: the process that holds it works on this machine, and `force` does not say that it is known.
+    """
     holder = read_holder(path)
+    if holder is None and not path.exists():
+        return None
+    life = life_of(holder)
+    if life is Life.ALIVE and not force:
+        assert holder is not None
+        age = _spoken(age_of(path, holder, now))
+        raise held_by_living(
+            stack, f"{holder.user}, process {holder.pid}: {holder.command}\nsince {holder.since} ({age})"
+        )
     with suppress(FileNotFoundError):
         path.unlink()
-    return holder
+    return told(holder or "an unreadable lock", life)
+
+
+def life_of(holder: Holder | None) -> Life:
+    """Whether the holder's process lives, as far as this machine can tell."""
+    if holder is None or holder.host != socket.gethostname():
+        return Life.ELSEWHERE
+    return Life.DEAD if _is_dead(holder) else Life.ALIVE
 
 
 def _is_dead(holder: Holder) -> bool:
-    if holder.host != socket.gethostname():
-        return False
     try:
         os.kill(holder.pid, 0)
     except ProcessLookupError:

@@ -10,7 +10,7 @@ from envctl.engine.embedded.resource import Resource
 from envctl.engine.embedded.run import Run
 from envctl.engine.embedded.steps import Row
 from envctl.engine.embedded.store import Change
-from envctl.engine.embedded.values import Value, mark_keys, mark_like, plain
+from envctl.engine.embedded.values import Value, mark_keys, mark_like, mark_literals, plain
 from envctl.engine.events import Op, OperationEvent, Phase, PropertyDiffKind, StepEvent
 from envctl.engine.urns import is_provider
 from envctl.provider.protocol import Live, ProviderError
@@ -96,11 +96,11 @@ def read_live(run: Run, resource: Resource) -> Live | None:
 
 def seen_as(run: Run, resource: Resource, live: Live) -> Resource:
     """The row with what the cloud says; without inputs from the provider the old ones stand."""
-    inputs: dict[str, Value] = dict(live.inputs) if live.inputs else resource.inputs
+    inputs: dict[str, Value] = mark_literals(dict(live.inputs)) if live.inputs else resource.inputs
     inputs = mark_like(inputs, resource.inputs)
     if inputs == resource.inputs:
         inputs = resource.inputs
-    outputs = mark_like(mark_like(dict(live.outputs), resource.outputs), inputs)
+    outputs = mark_like(mark_like(mark_literals(dict(live.outputs)), resource.outputs), inputs)
     keys = {*run.provider.sensitive_outputs(resource.type), *resource.additional_secret_outputs} - {"id"}
     return replace(resource, id=live.id, inputs=inputs, outputs=mark_keys(outputs, keys), init_errors=())
 

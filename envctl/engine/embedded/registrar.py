@@ -13,7 +13,7 @@ from envctl.engine.embedded.resource import Resource
 from envctl.engine.embedded.run import Run
 from envctl.engine.embedded.steps import Row, Step
 from envctl.engine.embedded.store import Change
-from envctl.engine.embedded.values import Value
+from envctl.engine.embedded.values import Value, learn_secrets
 from envctl.engine.events import Op
 from envctl.engine.urns import PROVIDER_PREFIX, UNKNOWN_ID, default_provider_name, is_provider, package_of
 from envctl.provider.protocol import ProviderError
@@ -53,6 +53,7 @@ class Registrar:
         """
         run = self._run
         run.require_going()
+        learn_secrets(goal.inputs)
         urn = ""
         try:
             with self._lock:

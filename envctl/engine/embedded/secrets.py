@@ -18,6 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from envctl.errors import RefusedError
+from envctl.masking import learn
+from envctl.private_files import private_folder
 
 _ROUNDS = 1_000_000
 _PROBE = "pulumi"
@@ -121,8 +123,14 @@ def find_passphrase(key_file: Path, environment: Mapping[str, str], *, create: b
     """The passphrase: Pulumi's own variables, else a key file of mode 0600 beside the state.
 
     With `create` a missing key file is made; without, the state was written with a passphrase that is not here,
-    and `RefusedError` says so.
+    and `RefusedError` says so. Whatever it is, no text shows it from here on.
     """
+    passphrase = _passphrase(key_file, environment, create=create)
+    learn(passphrase)
+    return passphrase
+
+
+def _passphrase(key_file: Path, environment: Mapping[str, str], *, create: bool) -> str:
     if (text := environment.get("PULUMI_CONFIG_PASSPHRASE")) is not None:
         return text
     if path := environment.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
@@ -145,7 +153,7 @@ def find_passphrase(key_file: Path, environment: Mapping[str, str], *, create: b
                 code="state-passphrase-missing",
             ) from None
     passphrase = secrets.token_urlsafe(32)
-    key_file.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(key_file.parent)
     descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
         stream.write(passphrase + "\n")

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from envctl.engine.embedded.checkpoint import (
+    SECRET,
     Checkpoint,
     Pending,
     SecretBox,
@@ -39,8 +40,10 @@ from envctl.engine.embedded.graph import renaming
 from envctl.engine.embedded.history import last_whole_state
 from envctl.engine.embedded.resource import Resource, from_json, to_json
 from envctl.engine.embedded.secrets import find_passphrase
+from envctl.engine.embedded.values import learn_secrets
 from envctl.engine.protocol import StackRef
 from envctl.errors import OutsideError
+from envctl.private_files import private, private_folder
 
 
 @dataclass(slots=True)
@@ -271,6 +274,9 @@ class StateStore:
         checkpoint = parse_deployment(
             document, self.box, self.paths.stack, str(self.paths.checkpoint), strict=self._strict
         )
+        if SECRET.encode() in content:
+            for row in (*checkpoint.resources, *(entry.row for entry in checkpoint.pending)):
+                learn_secrets(row.inputs, row.outputs)
         self._metadata = checkpoint.metadata
         self._base = {index + 1: row for index, row in enumerate(checkpoint.resources)}
         self._pending = {len(self._base) + 1 + index: entry for index, entry in enumerate(checkpoint.pending)}
@@ -296,8 +302,8 @@ class StateStore:
         if self._stream is None:
             path = self.paths.journal
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._stream = path.open("wb", buffering=0)
+                private_folder(path.parent)
+                self._stream = open(path, "wb", buffering=0, opener=private)  # noqa: SIM115  (kept open)
                 header = {"journal": 1, "serial": self.serial, "digest": self._digest}
                 self._stream.write(_dump(header) + b"\n")
                 os.fsync(self._stream.fileno())
@@ -331,6 +337,8 @@ class StateStore:
             self._pending.update(
                 {number: replace(each, row=renamed(each.row)) for number, each in self._pending.items()}
             )
+        for row in (*change.put.values(), *(entry.row for entry in change.open.values())):
+            learn_secrets(row.inputs, row.outputs)
         for number, row in change.put.items():
             if number in self._settled:
                 self._settled[number] = row

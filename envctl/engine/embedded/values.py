@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from envctl.masking import is_secret, learn
+from envctl.plan.hiding import FREE
 from envctl.plan.values import Opaque
 
 Value = Any
@@ -110,6 +112,46 @@ def has_unknown(value: Value) -> bool:
 def has_secret(value: Value) -> bool:
     """Whether something in the value is sensitive."""
     return holds(value, lambda leaf: isinstance(leaf, Secret))
+
+
+_DERIVED = frozenset({"effectiveLabels", "pulumiLabels", "effectiveAnnotations"})
+"""Outputs that the provider marks as a whole, although nothing in them is secret."""
+
+
+def learn_secrets(*trees: Values) -> None:
+    """Lets no text show what is marked in these inputs or outputs."""
+    for tree in trees:
+        for key, value in tree.items():
+            if key not in _DERIVED:
+                holds(value, _learn)
+
+
+def _learn(leaf: Value) -> bool:
+    if isinstance(leaf, Secret):
+        learn(plain(leaf.value))
+    return False
+
+
+def mark_literals(values: dict[str, Value]) -> dict[str, Value]:
+    """Values that the cloud told, with every text marked that is a secret by its look or its key.
+
+    Somebody may have put one where no file of ours would: an environment variable of an imported environment.
+    """
+    return {key: _marked(value, key, free=False) for key, value in values.items()}
+
+
+def _marked(value: Value, key: str, *, free: bool) -> Value:
+    """The value with its texts marked; itself when there was nothing to mark."""
+    if isinstance(value, dict):
+        new = {name: _marked(item, name, free=free or key in FREE) for name, item in value.items()}
+        return new if any(new[name] is not item for name, item in value.items()) else value
+    if isinstance(value, list):
+        items = [_marked(item, key, free=free) for item in value]
+        return items if any(one is not other for one, other in zip(items, value, strict=True)) else value
+    if isinstance(value, str) and is_secret(value, key if free else ""):
+        learn(value)
+        return Secret(value)
+    return value
 
 
 def mark_like(values: dict[str, Value], source: Values) -> dict[str, Value]:

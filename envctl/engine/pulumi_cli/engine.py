@@ -27,6 +27,7 @@ from envctl.engine.events import (
     StepEvent,
     SummaryEvent,
 )
+from envctl.engine.lives import Life, held_by_living, told
 from envctl.engine.protocol import EventSink, Program, RunOptions, RunResult, StackRef
 from envctl.engine.pulumi_cli.failures import is_unmet_expectation, plan_violated, translated_failures
 from envctl.engine.pulumi_cli.locks import PulumiLock, checkpoint_name, read_checkpoint, read_locks, read_neighbours
@@ -34,6 +35,7 @@ from envctl.engine.pulumi_cli.pending import pending_of, settle_pending, without
 from envctl.engine.pulumi_cli.translation import mask, translate_event
 from envctl.engine.urns import STACK_TYPE, type_of
 from envctl.errors import EnvctlError, RefusedError
+from envctl.private_files import close_to_others, private_folder
 from envctl.provider.protocol import CallContext
 
 if TYPE_CHECKING:
@@ -229,7 +231,7 @@ class PulumiEngine:
     def _import(self, document: Mapping[str, Any]) -> None:
         """Imports by a file that only its owner can read: open secrets may be in it."""
         self._exported = None
-        self.settings.directory.mkdir(parents=True, exist_ok=True)
+        private_folder(self.settings.directory)
         descriptor, name = tempfile.mkstemp(suffix=".json", dir=self.settings.directory)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -286,6 +288,21 @@ class PulumiEngine:
         text = json.dumps(deployment, sort_keys=True)
         return int(hashlib.sha256(text.encode()).hexdigest()[:12], 16)
 
+    def unlock(self, *, force: bool = False) -> str | None:
+        """Takes the lock away and says in words who held it; None when nobody did.
+
+        Raises `RefusedError` without `force` while a process of this machine that holds it lives. What a backend
+        does not show is taken away unseen.
+        """
+        held = self.locks()
+        if held == ():
+            return None
+        alive = [lock for lock in held or () if lock.life is Life.ALIVE]
+        if alive and not force:
+            raise held_by_living(self.stack.stack, "\n".join(f"{lock}: {lock.command}" for lock in alive))
+        self.cancel()
+        return "; ".join(told(lock, lock.life) for lock in held) if held else "somebody whom its backend does not name"
+
     def cancel(self) -> None:
         """Takes the lock of an update that was killed away."""
         translated_failures(self._open(_nothing).cancel)
@@ -316,11 +333,11 @@ class PulumiEngine:
         directory = self.settings.directory
         command = self._command = find_command()
         command.dies_with_us = self.settings.provider is not None
-        directory.mkdir(parents=True, exist_ok=True)
+        private_folder(directory)
         backend = self.settings.backend
         if backend.startswith("file://"):
-            Path(backend.removeprefix("file://")).mkdir(parents=True, exist_ok=True)
-        return create_or_select_stack(
+            private_folder(Path(backend.removeprefix("file://")))
+        stack = create_or_select_stack(
             stack_name=self.stack.stack,
             project_name=self.stack.project,
             program=_nothing,
@@ -337,6 +354,8 @@ class PulumiEngine:
                 ),
             ),
         )
+        close_to_others(directory)  # the Automation API writes settings as anybody's to read
+        return stack
 
     @contextmanager
     def _attached(self, sink: EventSink, detached: Callable[[str, str], None]) -> Generator[Mapping[str, str]]:

@@ -13,8 +13,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from envctl.engine.lives import Life
 from envctl.engine.protocol import StackRef
 from envctl.errors import RefusedError
+from envctl.masking import mask
 
 _VERSION = 3  # of the checkpoint, `apitype.DeploymentSchemaVersionCurrent` of Pulumi 3.256
 _SLACK = timedelta(seconds=2)
@@ -31,6 +33,22 @@ class PulumiLock:
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host} (process {self.pid}, since {self.since.isoformat(timespec='seconds')})"
+
+    @property
+    def command(self) -> str:
+        """What its process runs; nothing where the system does not tell."""
+        try:
+            words = Path(f"/proc/{self.pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            return ""
+        return mask(" ".join(words).strip())[:200]
+
+    @property
+    def life(self) -> Life:
+        """Whether its process still works, as far as this machine can tell."""
+        if self.host != socket.gethostname():
+            return Life.ELSEWHERE
+        return Life.DEAD if self.is_dead else Life.ALIVE
 
     @property
     def is_dead(self) -> bool:

@@ -73,6 +73,7 @@ class OwnedCommand(PulumiCommand):
             env=environment,
             encoding="utf-8",
             start_new_session=True,
+            umask=-1 if os.name == "nt" else 0o077,  # settings and states are nobody else's to read
         ) as process:
             assert process.stdout is not None
             assert process.stderr is not None

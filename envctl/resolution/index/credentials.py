@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
+from envctl.masking import learn
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_IN_URL = r"(?<=://)[^/@\s]+@"
+# A password that was not percent-encoded may hold `/` and `@`: it ends at the last `@` of the word.
+_IN_URL = r"(?<=://)(?:[^/@\s:]*:(?![0-9]{1,5}(?:[/?#\s]|$))\S{1,400}|[^/@\s]+)@"
 
 
 def without_credentials(text: str) -> str:
@@ -87,6 +90,7 @@ class Credentials:
             found = netrc.netrc(str(path)).authenticators(host)
         except (netrc.NetrcParseError, OSError, UnicodeDecodeError):
             return None
+        learn(found[2] if found else None)
         return (found[0] or found[1] or "", found[2] or "") if found else None
 
     def _netrc_path(self) -> Path | None:
@@ -103,11 +107,14 @@ def _from_keyring(service: str, user: str | None) -> tuple[str, str] | None:
         found = keyring.get_credential(service, user)
     except Exception:  # noqa: BLE001  (third-party backends raise anything)
         return None
+    learn(found.password if found else None)
     return (found.username or "", found.password) if found and found.password else None
 
 
 def _basic(pair: tuple[str, str]) -> str:
     from base64 import b64encode
+
+    learn(f"{pair[0]}:{pair[1]}")
 
     return "Basic " + b64encode(f"{pair[0]}:{pair[1]}".encode()).decode("ascii")
 

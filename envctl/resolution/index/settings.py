@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.errors import UsageError
+from envctl.masking import learn, learn_address
 from envctl.resolution.index.credentials import split_credentials, without_credentials
 
 if TYPE_CHECKING:
@@ -118,6 +119,9 @@ def load_index_settings(environment: Mapping[str, str], options: IndexOptions | 
         if pair is not None:
             passwords.append((address, pair))
     passwords.extend(settings.uv_passwords())
+    proxy = settings.one("proxy")
+    for address in (proxy, *(value for name, value in environment.items() if name.lower().endswith("_proxy"))):
+        learn_address(address or "")
     find_links: list[str] = []
     for link in settings.words("find-links", options.find_links, "UV_FIND_LINKS"):
         if "://" in link:
@@ -136,7 +140,7 @@ def load_index_settings(environment: Mapping[str, str], options: IndexOptions | 
         ca_bundle=settings.certificates(),
         client_certificate=settings.one("client-cert", "SSL_CLIENT_CERT"),
         trusted_hosts=tuple(settings.words("trusted-host", options.trusted_hosts, "UV_INSECURE_HOST")),
-        proxy=settings.one("proxy"),
+        proxy=proxy,
         keyring=settings.one("keyring-provider", "UV_KEYRING_PROVIDER") != "disabled",
         origin=origin,
     )
@@ -221,6 +225,7 @@ class _Layers:
                 prefix = "UV_INDEX_" + "".join(c if c.isalnum() else "_" for c in name.upper())
                 user = self._environment.get(f"{prefix}_USERNAME")
                 password = self._environment.get(f"{prefix}_PASSWORD")
+                learn(password)
                 if user or password:
                     pairs.append((_checked(url)[0], (user or "", password or "")))
         return pairs
@@ -234,6 +239,7 @@ def _without_name(word: str) -> str:
 
 def _checked(url: str, *, allow_file: bool = False) -> tuple[str, tuple[str, str] | None]:
     schemes = ("https://", "http://", "file://") if allow_file else ("https://", "http://")
+    learn_address(url.strip())
     try:
         address, pair = split_credentials(url.strip())
     except ValueError:
@@ -242,6 +248,9 @@ def _checked(url: str, *, allow_file: bool = False) -> tuple[str, tuple[str, str
         raise UsageError(
             "An index address is not valid",
             detail=f"`{without_credentials(url)[:200]}` is no http or https address.",
+            hints=("in a user name or a password, write `%2F` for `/`, `%40` for `@`, `%23` for `#`",)
+            if "@" in url
+            else (),
             code="index-address-invalid",
         )
     return address.rstrip("/"), pair
