@@ -100,13 +100,15 @@ def unlock_state(workspace: Workspace, environment: str, *, force: bool = False)
     return engine.unlock(force=force)
 
 
-def repair_state(workspace: Workspace, environment: str, *, drop_pending: bool) -> tuple[str, ...]:
-    """Mends what Pulumi would refuse; the answer says what was done, a sentence each.
+def repair_state(workspace: Workspace, environment: str, *, drop_pending: bool, drop_secrets: bool) -> tuple[str, ...]:
+    """Mends what Pulumi would refuse, and gives up secrets that no key opens; the answer says what was done, a sentence each.
 
     Raises:
         RefusedError: on the Pulumi engine, which has its own command for it; dropping what is pending works there, too.
     """
-    return _editable(workspace, environment, "pulumi state repair").repair(drop_pending=drop_pending)
+    return _editable(workspace, environment, "pulumi state repair").repair(
+        drop_pending=drop_pending, drop_secrets=drop_secrets
+    )
 
 
 def forget_resource(workspace: Workspace, environment: str, name: str) -> str:

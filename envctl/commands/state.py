@@ -133,11 +133,17 @@ def repair(
             "--drop-pending", help="Also give up operations whose end nobody knows; look into the cloud first."
         ),
     ] = False,
+    drop_secrets: Annotated[
+        bool,
+        typer.Option("--drop-secrets", help="Also give up the secrets of a state whose passphrase is lost for good."),
+    ] = False,
     cloud: Cloud = CloudChoice.GCP,
     engine: EngineOption = None,
 ) -> None:
-    """Mend what Pulumi would refuse: order, doubles, dangling dependencies."""
+    """Mend what Pulumi would refuse: order, doubles, dangling dependencies, secrets that no key opens."""
     from envctl.actions.state import repair_state
 
-    done = repair_state(open_workspace_of(cloud, engine), environment, drop_pending=drop_pending)
+    done = repair_state(
+        open_workspace_of(cloud, engine), environment, drop_pending=drop_pending, drop_secrets=drop_secrets
+    )
     CONSOLE.emit("\n".join(done) or "Nothing was wrong.")

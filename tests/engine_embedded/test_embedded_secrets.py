@@ -34,10 +34,9 @@ def test_what_is_encrypted_can_be_decrypted(text: str) -> None:
 
 
 @pytest.mark.parametrize("sealed", ["", "v2:a:b", "v1:a", "v1:AAAA:AAAA", "v1:?:?"])
-def test_what_was_tampered_with_is_refused(sealed: str) -> None:
+def test_what_was_tampered_with_does_not_open(sealed: str) -> None:
     manager = PassphraseManager.open(PULUMI_PASSPHRASE, PULUMI_SALT)
-    with pytest.raises(RefusedError, match="cannot be decrypted"):
-        manager.decrypt(sealed)
+    assert manager.decrypt(sealed) is None
 
 
 @pytest.mark.parametrize("salt", ["", "v1:x", "v2:fozI5u6B030=:v1:a:b", "v1:fozI5u6B030=:v1:a"])

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envctl.engine.embedded.checkpoint import SecretBox
+from envctl.engine.embedded.secret_box import SecretBox
 from envctl.engine.embedded.secrets import PassphraseManager
 from envctl.engine.embedded.values import Reference, Secret, has_secret, has_unknown, mark_like, mask, plain
 from envctl.engine.embedded.wire import read_struct, write_struct

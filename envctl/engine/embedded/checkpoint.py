@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from envctl.engine.embedded.resource import Resource, from_json, to_json
-from envctl.engine.embedded.secrets import PassphraseManager
-from envctl.engine.embedded.values import Reference, Secret, Value, rewrite
+from envctl.engine.embedded.secret_box import SIGNATURE, SecretBox
 from envctl.engine.protocol import StackRef
 from envctl.engine.urns import is_provider, provider_urn, stack_prefix
 from envctl.errors import RefusedError
-
-SIGNATURE = "4dabf18193072939515e22adb298388d"
-SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
-REFERENCE = "5cf8f73096256a8f31e491e813e4eb8e"
-"""How Pulumi marks secrets and resources inside JSON (`sdk/go/common/resource/sig`)."""
 
 FORMAT_VERSION = "v3.256.0"
 """The Pulumi release whose deployment format this is; the manifest's magic is its SHA-256."""
@@ -61,67 +55,6 @@ class Checkpoint:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-class SecretBox:
-    """Opens and closes secrets, asking for the passphrase only when the first one comes by.
-
-    Args:
-        salt: the state of Pulumi's passphrase provider, "" when there is none yet.
-        passphrase: gives the passphrase; its argument says whether a new one may be made.
-        created: told the salt once a new one was made, before anything is encrypted with it.
-    """
-
-    def __init__(self, salt: str, passphrase: Callable[[bool], str], created: Callable[[str], None]) -> None:
-        self.salt = salt
-        self._passphrase = passphrase
-        self._created = created
-        self._manager: PassphraseManager | None = None
-
-    def _open(self) -> PassphraseManager:
-        if self._manager is None:
-            if self.salt:
-                self._manager = PassphraseManager.open(self._passphrase(False), self.salt)
-            else:
-                self._manager = PassphraseManager.create(self._passphrase(True))
-                self.salt = self._manager.state
-                self._created(self.salt)
-        return self._manager
-
-    def encode(self, value: Value) -> Value:
-        """The value as plain JSON, secrets encrypted; raises `ValueError` for a value known only after apply."""
-        return rewrite(value, self._encode_leaf)
-
-    def _encode_leaf(self, leaf: Value) -> Value:
-        if isinstance(leaf, Secret):
-            text = json.dumps(self.encode(leaf.value), separators=(",", ":"), ensure_ascii=False)
-            return {SIGNATURE: SECRET, "ciphertext": self._open().encrypt(text)}
-        if isinstance(leaf, Reference):
-            known = {} if leaf.id is None else {"id": leaf.id}
-            return {SIGNATURE: REFERENCE, "urn": leaf.urn, **known, "packageVersion": ""}
-        return leaf
-
-    def decode(self, value: Value) -> Value:
-        """The value of plain JSON, secrets decrypted and marked."""
-        if isinstance(value, dict):
-            match value.get(SIGNATURE):
-                case None:
-                    return {key: self.decode(item) for key, item in value.items()}
-                case signature if signature == SECRET:
-                    text = value["plaintext"] if "plaintext" in value else self._open().decrypt(value["ciphertext"])
-                    return Secret(self.decode(json.loads(text)))
-                case signature if signature == REFERENCE:
-                    return Reference(value["urn"], value.get("id"))
-                case _:
-                    return value
-        if isinstance(value, list):
-            return [self.decode(item) for item in cast("list[Value]", value)]
-        return value
-
-
-def identity(value: Value) -> Value:
-    """The value itself: decodes a document in which no mark occurs."""
-    return value
-
-
 def salt_of(deployment: Mapping[str, Any]) -> str:
     """The salt in `secrets_providers`; raises `RefusedError` for a provider of secrets that is not `passphrase`."""
     provider = deployment.get("secrets_providers") or {}
@@ -137,6 +70,11 @@ def salt_of(deployment: Mapping[str, Any]) -> str:
         ],
         code="state-secrets-provider",
     )
+
+
+def _read_plain(document: Mapping[str, Any]) -> Resource:
+    """The resource of a JSON object in which no mark occurs."""
+    return from_json(document, lambda value: value)
 
 
 def parse_deployment(
@@ -155,11 +93,11 @@ def parse_deployment(
             detail=f"{origin}: version is {version!r}.",
             hints=["newer versions use features that the embedded engine does not have: use `--engine pulumi`"],
         )
-    decode = box.decode if SIGNATURE in json.dumps(deployment) else identity
+    read = box.row if SIGNATURE in json.dumps(deployment) else _read_plain
     try:
-        resources = [from_json(row, decode) for row in deployment.get("resources") or []]
+        resources = [read(row) for row in deployment.get("resources") or []]
         pending = [
-            Pending(entry["type"], from_json(entry["resource"], decode), entry.get("operation", ""))
+            Pending(entry["type"], read(entry["resource"]), entry.get("operation", ""))
             for entry in deployment.get("pending_operations") or []
         ]
     except (KeyError, TypeError, AttributeError) as error:

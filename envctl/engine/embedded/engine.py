@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from envctl.engine.embedded import state_edit
-from envctl.engine.embedded.checkpoint import Checkpoint, SecretBox, StateUnreadableError, parse_deployment, salt_of
+from envctl.engine.embedded.checkpoint import Checkpoint, StateUnreadableError, parse_deployment, salt_of
 from envctl.engine.embedded.deletions import delete_undeclared
-from envctl.engine.embedded.disk import StatePaths
+from envctl.engine.embedded.disk import StatePaths, read_whole, write_whole
 from envctl.engine.embedded.expected import Expectations
 from envctl.engine.embedded.history import HistoryEntry, read_history, record
+from envctl.engine.embedded.keyring import Keyring
 from envctl.engine.embedded.lock import Holder, current_user, read_holder, stack_lock, unlock
 from envctl.engine.embedded.planner import Planner
 from envctl.engine.embedded.reconcile import reconcile_pending
 from envctl.engine.embedded.refresh import refresh_rows
 from envctl.engine.embedded.resource import Resource, to_json
 from envctl.engine.embedded.run import Run, StoppedError
-from envctl.engine.embedded.secrets import find_passphrase
+from envctl.engine.embedded.secret_box import GiveUp, SecretBox
 from envctl.engine.embedded.store import StateStore, now_utc
 from envctl.engine.embedded.values import mask
 from envctl.engine.events import OutputsEvent
@@ -238,11 +239,8 @@ class EmbeddedEngine:
         with self._held():
             began = self._now()
             salt = salt_of(document.get("deployment") or {})
-            box = SecretBox(
-                salt,
-                lambda create: find_passphrase(self._paths.key, self._environment, create=create),
-                lambda _: None,
-            )
+            keys = Keyring(self._paths, self._environment, writable=False)
+            box = SecretBox(salt, keys.passphrase, keys.keep_salt, spares=keys.spares)
             checkpoint = parse_deployment(document, box, self._stack, "the document")
             self._set_aside()
             store = self._store(writable=True)
@@ -262,8 +260,12 @@ class EmbeddedEngine:
         """Takes the protection of a resource away, in the state."""
         self.edit_state("unprotect", lambda checkpoint: state_edit.unprotect(checkpoint, urn))
 
-    def repair(self, *, drop_pending: bool = False) -> tuple[str, ...]:
-        """Mends what would be refused in the state and says what was done; see `state_edit.repair`."""
+    def repair(self, *, drop_pending: bool = False, drop_secrets: bool = False) -> tuple[str, ...]:
+        """Mends what would be refused in the state and says what was done; see `state_edit.repair`.
+
+        Secrets that no key opens are given up, each named, and the files are kept aside; with `drop_secrets` also when
+        the passphrase itself is missing or another one. The next apply takes their values from the program or the cloud.
+        """
         done: list[str] = []
 
         def mend(checkpoint: Checkpoint) -> Checkpoint:
@@ -271,21 +273,33 @@ class EmbeddedEngine:
             done.extend(repaired.actions)
             return repaired.checkpoint
 
-        self.edit_state("repair", mend, strict=False)
-        return tuple(done)
+        give_up = GiveUp.ALL if drop_secrets else GiveUp.LOST
+        return (*self._edit("repair", mend, strict=False, give_up=give_up), *done)
 
-    def edit_state(self, kind: str, edit: Callable[[Checkpoint], Checkpoint], *, strict: bool = True) -> None:
-        """Replaces the state by what `edit` makes of it; with `strict=False` an inconsistent one, too."""
+    def edit_state(self, kind: str, edit: Callable[[Checkpoint], Checkpoint]) -> None:
+        """Replaces the state by what `edit` makes of it."""
+        self._edit(kind, edit, strict=True, give_up=GiveUp.NOTHING)
+
+    def _edit(
+        self, kind: str, edit: Callable[[Checkpoint], Checkpoint], *, strict: bool, give_up: GiveUp
+    ) -> tuple[str, ...]:
+        """What had to be given up, a sentence each."""
         with self._held():
             began = self._now()
-            store = self._store(writable=True, strict=strict)
+            seen = self._store(writable=False, strict=strict, give_up=give_up)
+            hurt = bool(seen.lost) or seen.box.begun_anew
+            told = _given_up(seen)
+            if hurt:
+                told += (f"kept the state as it was: {', '.join(self._keep_aside())}",)
+            store = self._store(writable=True, strict=strict, give_up=give_up)
             before = store.checkpoint()
             after = edit(before)
-            changed = after != before
+            changed = after != before or hurt
             if changed:
                 store.replace_all(after)
             store.close()
             self._record(kind, "succeeded", began, store, changed=changed)
+        return told
 
     def checkpoint(self) -> Checkpoint:
         """The state as values, secrets marked and open."""
@@ -340,9 +354,15 @@ class EmbeddedEngine:
     def _stack_row(self) -> Resource | None:
         return next((row for _, row in self._store(writable=False).rows() if row.type == STACK_TYPE), None)
 
-    def _store(self, *, writable: bool, strict: bool = True) -> StateStore:
+    def _store(self, *, writable: bool, strict: bool = True, give_up: GiveUp = GiveUp.NOTHING) -> StateStore:
         return StateStore(
-            self._stack, self._directory, self._environment, writable=writable, now=self._now, strict=strict
+            self._stack,
+            self._directory,
+            self._environment,
+            writable=writable,
+            now=self._now,
+            strict=strict,
+            give_up=give_up,
         )
 
     @contextmanager
@@ -359,7 +379,29 @@ class EmbeddedEngine:
         try:
             self._store(writable=False)
         except which:
-            stamp = self._now().strftime("%Y%m%dT%H%M%S%f")
-            files = [path for path in (self._paths.checkpoint, self._paths.journal) if path.exists()]
-            return tuple(str(path.rename(path.with_name(f"{path.name}.aside-{stamp}"))) for path in files)
+            moved = self._asides()
+            for path, aside in moved:
+                path.rename(aside)
+            return tuple(str(aside) for _, aside in moved)
         return ()
+
+    def _keep_aside(self) -> list[str]:
+        """Copies of the state and its journal, for whoever finds the key after all; their names."""
+        kept = self._asides()
+        for path, aside in kept:
+            write_whole(aside, read_whole(path))
+        return [str(aside) for _, aside in kept]
+
+    def _asides(self) -> list[tuple[Path, Path]]:
+        stamp = self._now().strftime("%Y%m%dT%H%M%S%f")
+        paths = [path for path in (self._paths.checkpoint, self._paths.journal) if path.exists()]
+        return [(path, path.with_name(f"{path.name}.aside-{stamp}")) for path in paths]
+
+
+def _given_up(store: StateStore) -> tuple[str, ...]:
+    told = [f"gave up the secrets in {', '.join(each.properties)} of {each.urn}" for each in store.lost]
+    if told:
+        told.append("the next `up` takes them from the file or the cloud")
+    if store.box.begun_anew:
+        told.insert(0, "no passphrase opens the secrets of this state: the next secret begins a new salt")
+    return tuple(dict.fromkeys(told))

@@ -14,6 +14,7 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,6 +27,11 @@ _PROBE = "pulumi"
 _NONCE_BYTES = 12
 _SALT_BYTES = 8
 _STATE = re.compile(r"v1:(?P<salt>(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}={1,2})?):(?P<probe>v1:[^:]+:[^:]+)")
+
+GIVE_UP_ALL = (
+    "when it is lost for good, give the secrets up; the next `up` takes their values from the file or the cloud\n"
+    "    envctl state repair ENV --drop-secrets"
+)
 
 
 class WrongPassphraseError(RefusedError):
@@ -61,6 +67,7 @@ class PassphraseManager:
             raise RefusedError(
                 "The salt of the state's secrets cannot be read",
                 detail=f"`{state}` is not of the form v1:SALT:v1:NONCE:CIPHERTEXT.",
+                hints=[GIVE_UP_ALL],
                 code="state-salt-invalid",
             )
         manager = cls(_derive(passphrase, base64.b64decode(match["salt"])), state)
@@ -68,7 +75,10 @@ class PassphraseManager:
             raise WrongPassphraseError(
                 "The passphrase does not open the secrets of this state",
                 detail="The state was written with another passphrase.",
-                hints=["set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the one it was written with"],
+                hints=[
+                    "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the one it was written with",
+                    GIVE_UP_ALL,
+                ],
             )
         return manager
 
@@ -80,17 +90,12 @@ class PassphraseManager:
                 known = self._ciphertexts[plaintext] = self._seal(plaintext)
             return known
 
-    def decrypt(self, ciphertext: str) -> str:
-        """The text; raises `RefusedError` when it was tampered with."""
+    def decrypt(self, ciphertext: str) -> str | None:
+        """The text; None when it was encrypted with another key or has been changed since."""
         plaintext = self._unseal(ciphertext)
-        if plaintext is None:
-            raise RefusedError(
-                "A secret of the state cannot be decrypted",
-                detail="It was encrypted with another key or has been changed since.",
-                code="state-secret-invalid",
-            )
-        with self._lock:
-            self._ciphertexts.setdefault(plaintext, ciphertext)
+        if plaintext is not None:
+            with self._lock:
+                self._ciphertexts.setdefault(plaintext, ciphertext)
         return plaintext
 
     def _seal(self, plaintext: str) -> str:
@@ -142,21 +147,46 @@ def _passphrase(key_file: Path, environment: Mapping[str, str], *, create: bool)
                 detail=f"PULUMI_CONFIG_PASSPHRASE_FILE names {path}: {error.strerror}.",
                 code="state-passphrase-missing",
             ) from error
+    kept = _read_key(key_file)
+    if not kept and not create:
+        raise RefusedError(
+            "The passphrase of this state is missing",
+            detail=f"The state holds secrets, PULUMI_CONFIG_PASSPHRASE is not set and there is no key in {key_file}.",
+            hints=[
+                "set PULUMI_CONFIG_PASSPHRASE, or bring the key file back",
+                GIVE_UP_ALL,
+            ],
+            code="state-passphrase-missing",
+        )
+    return kept or _make_key(key_file)
+
+
+def _read_key(key_file: Path) -> str:
     try:
         return key_file.read_text(encoding="ascii").strip()
     except FileNotFoundError:
-        if not create:
-            raise RefusedError(
-                "The passphrase of this state is missing",
-                detail=f"The state holds secrets, PULUMI_CONFIG_PASSPHRASE is not set and there is no {key_file}.",
-                hints=["set PULUMI_CONFIG_PASSPHRASE, or bring the key file back"],
-                code="state-passphrase-missing",
-            ) from None
-    passphrase = secrets.token_urlsafe(32)
+        return ""
+    except (OSError, ValueError) as error:
+        raise RefusedError(
+            "The key file cannot be read", detail=f"{key_file}: {error}", code="state-passphrase-missing"
+        ) from error
+
+
+def _make_key(key_file: Path) -> str:
+    """A new passphrase in the file, or that of whoever was faster: the file appears whole, and once."""
     private_folder(key_file.parent)
-    descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(passphrase + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    return passphrase
+    temporary = key_file.with_name(f".{key_file.name}.{os.getpid()}.{threading.get_ident()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+            stream.write(secrets.token_urlsafe(32) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        if key_file.exists() and not key_file.stat().st_size:
+            temporary.replace(key_file)  # what a full disk left: nobody can have encrypted with it
+        else:
+            with suppress(FileExistsError):
+                os.link(temporary, key_file)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return _read_key(key_file)

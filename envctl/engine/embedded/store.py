@@ -27,7 +27,6 @@ from envctl.engine.embedded.checkpoint import (
     SECRET,
     Checkpoint,
     Pending,
-    SecretBox,
     StateInvalidError,
     StateUnreadableError,
     parse_deployment,
@@ -38,8 +37,9 @@ from envctl.engine.embedded.checkpoint import (
 from envctl.engine.embedded.disk import StatePaths, cannot_write, read_whole, sync_directory, write_whole
 from envctl.engine.embedded.graph import renaming
 from envctl.engine.embedded.history import last_whole_state
-from envctl.engine.embedded.resource import Resource, from_json, to_json
-from envctl.engine.embedded.secrets import find_passphrase
+from envctl.engine.embedded.keyring import Keyring
+from envctl.engine.embedded.resource import Resource, to_json
+from envctl.engine.embedded.secret_box import GiveUp, LostSecrets, SecretBox
 from envctl.engine.embedded.values import learn_secrets
 from envctl.engine.protocol import StackRef
 from envctl.errors import OutsideError
@@ -69,7 +69,7 @@ class StateStore:
     """The rows of a stack in memory, each change written before it is believed.
 
     With `writable=False` changes stay in memory (previews); with `strict=False` an inconsistent state is taken as
-    it is (repair).
+    it is, and `give_up` says which secrets may be left out (repair).
     """
 
     def __init__(
@@ -81,9 +81,13 @@ class StateStore:
         writable: bool,
         now: Callable[[], datetime],
         strict: bool = True,
+        give_up: GiveUp = GiveUp.NOTHING,
     ) -> None:
         self.paths = StatePaths(directory, stack)
-        self._environment = environment
+        self.lost: list[LostSecrets] = []
+        """Secrets that no key opens, left out."""
+        self._keys = Keyring(self.paths, environment, writable=writable)
+        self._give_up = give_up
         self._writable = writable
         self._strict = strict
         self._now = now
@@ -235,6 +239,8 @@ class StateStore:
                 detail=f"{self.paths.journal} continues a newer state than {self.paths.checkpoint}.",
                 hints=["nothing was changed; bring the newer state back from `history`"],
             )
+        if self._give_up is GiveUp.ALL:
+            self.box.test_passphrase()
         if header is None or header["serial"] < self.serial:
             return  # no journal, or one that was folded in already
         if header["digest"] != self._digest:
@@ -251,7 +257,10 @@ class StateStore:
 
     def _load_checkpoint(self, content: bytes) -> int:
         self._digest = hashlib.sha256(content).hexdigest() if content else ""
-        self.box = SecretBox(self._read_salt(), self._passphrase, self._save_salt)
+        keys = self._keys
+        self.box = SecretBox(
+            keys.salt(), keys.passphrase, keys.keep_salt, spares=keys.spares, give_up=self._give_up, lost=self.lost
+        )
         self._metadata: Mapping[str, Any] = {}
         self._base, self._pending, self._next = {}, {}, 0
         if not content and self.paths.checkpoint.exists():  # a full disk leaves that, no run of envctl does
@@ -374,39 +383,17 @@ class StateStore:
         return _dump(record) + b"\n"
 
     def _parse(self, record: Mapping[str, Any]) -> Change:
-        decode = self.box.decode
         return Change(
-            put={number: from_json(row, decode) for number, row in record.get("put", ())},
+            put={number: self.box.row(row) for number, row in record.get("put", ())},
             settle=tuple(record.get("settle", ())),
             drop=tuple(record.get("drop", ())),
             open={
-                number: Pending(entry["type"], from_json(entry["resource"], decode), entry.get("operation", ""))
+                number: Pending(entry["type"], self.box.row(entry["resource"]), entry.get("operation", ""))
                 for number, entry in record.get("open", ())
             },
             close=tuple(record.get("close", ())),
             rename=record.get("rename", {}),
         )
-
-    # -- secrets
-
-    def _passphrase(self, create: bool) -> str:
-        return find_passphrase(self.paths.key, self._environment, create=create and self._writable)
-
-    def _read_salt(self) -> str:
-        for line in read_whole(self.paths.settings).decode(errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "encryptionsalt":
-                return value.strip().strip("\"'")
-        return ""
-
-    def _save_salt(self, salt: str) -> None:
-        if self._writable:
-            kept = [
-                line
-                for line in read_whole(self.paths.settings).decode(errors="replace").splitlines()
-                if not line.startswith("encryptionsalt:")
-            ]
-            write_whole(self.paths.settings, "\n".join([f"encryptionsalt: {salt}", *kept, ""]).encode())
 
 
 def _dump(value: Any) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct
 from google.protobuf.struct_pb2 import Value as WireValue
 
-from envctl.engine.embedded.checkpoint import REFERENCE, SECRET, SIGNATURE
+from envctl.engine.embedded.secret_box import REFERENCE, SECRET, SIGNATURE
 from envctl.engine.embedded.values import Reference, Secret, Value, secret
 from envctl.engine.urns import UNKNOWN_ID
 from envctl.plan.values import Opaque
