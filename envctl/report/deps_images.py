@@ -58,10 +58,16 @@ def render_image_changes(changes: ImageChanges, style: Style = PLAIN) -> str:
         f"{style('~', 'yellow')} {one.name} {one.before} -> {one.after}{' (older)' if one.down else ''}"
         for one in changes.moved
     ]
-    lines.append(
+    lines += [change_counts(changes), *(f"{style('note', 'cyan', 'bold')}: {printable(one)}" for one in changes.doubts)]
+    return "\n".join(lines) + "\n"
+
+
+def change_counts(changes: ImageChanges) -> str:
+    """How many packages were added, removed, moved, are the same, and of how many nobody knows."""
+    known = (
         f"{len(changes.added)} added, {len(changes.removed)} removed, {len(changes.moved)} moved, {changes.same} same"
     )
-    return "\n".join(lines) + "\n"
+    return f"{known}, {changes.unknown} unknown: one image is known in part" if changes.unknown else known
 
 
 def images_document(records: Sequence[ImageRecord]) -> dict[str, Any]:
@@ -93,4 +99,6 @@ def image_changes_document(changes: ImageChanges) -> dict[str, Any]:
         "removed": dict(changes.removed),
         "moved": [{"name": one.name, "from": one.before, "to": one.after, "older": one.down} for one in changes.moved],
         "same": changes.same,
+        "unknown": changes.unknown,
+        "doubts": list(changes.doubts),
     }

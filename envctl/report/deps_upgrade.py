@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from envctl.report.deps_formats import render_markdown
-from envctl.report.deps_images import image_changes_document, render_image_changes
+from envctl.report.deps_images import change_counts, image_changes_document, render_image_changes
 from envctl.report.deps_text import render_result
 from envctl.report.markdown import cell, code, table
 from envctl.report.style import PLAIN, Style
@@ -29,11 +29,12 @@ def render_upgrade_markdown(found: Upgrade) -> str:
     rows += [
         (code(one.name), code(one.before), code(one.after) + (" (older)" if one.down else "")) for one in changes.moved
     ]
-    counts = f"Preinstalled packages: {len(changes.added)} added, {len(changes.removed)} removed, {len(changes.moved)} moved, {changes.same} same"
+    counts = f"Preinstalled packages: {change_counts(changes)}"
     lines = [
         f"### envctl: upgrade from {cell(changes.before)} to {cell(changes.after)}",
         "",
         f"Verdict so far {found.before.verdict.value}, on the new image **{found.after.verdict.value}**. {counts}.",
+        *(line for doubt in changes.doubts for line in ("", f"> {cell(doubt)}")),
         "",
         render_markdown(Report((found.after,))).rstrip(),
         "",

@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envctl.resolution.image import ImageRecord, release_numbers
+from envctl.image_versions import version_numbers
+from envctl.resolution.image import ImageRecord
 from envctl.resolution.image_assembly import assemble_image
 from envctl.resolution.image_files import write_image, write_index
 from envctl.resolution.names import package_name
@@ -105,9 +106,9 @@ def _airflow_requires(airflow: str, facts: Mapping[str, list[str]]) -> list[str]
     """What the fork declares: its own list, or what both neighbouring lists agree on."""
     if airflow in facts:
         return facts[airflow]
-    dated = sorted((key for key in facts if key[0].isdigit() and key.count(".") == 2), key=release_numbers)
-    before = [key for key in dated if release_numbers(key) < release_numbers(airflow)]
-    after = [key for key in dated if release_numbers(key) > release_numbers(airflow)]
+    dated = sorted((key for key in facts if key[0].isdigit() and key.count(".") == 2), key=version_numbers)
+    before = [key for key in dated if version_numbers(key) < version_numbers(airflow)]
+    after = [key for key in dated if version_numbers(key) > version_numbers(airflow)]
     if not before:
         return []
     following = facts[after[0]] if after else facts[_NEXT_FACTS]

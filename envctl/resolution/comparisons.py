@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envctl.errors import ExitCode
-from envctl.resolution.catalogue import image_order
+from envctl.image_versions import image_order
 from envctl.resolution.check import CheckOptions, check_list
 from envctl.resolution.findings import Fix, FixKind, Notice, Result, Verdict
 from envctl.resolution.image_changes import ImageChanges, image_changes
@@ -96,12 +96,10 @@ def make_upgrade(
     after: ImageChoice,
     source: PackageSource,
     options: CheckOptions,
-) -> Upgrade | None:
-    """The upgrade of a list from one image to another; None when one of the images is not known."""
-    if before.image is None or after.image is None:
-        return None
+) -> Upgrade:
+    """The upgrade of a list from one image to another, both with a list."""
     return Upgrade(
-        image_changes(before.image, after.image),
+        image_changes(before, after),
         check_list(subject, given, before, source, options._replace(explain=False)),
         check_list(subject, given, after, source, options),
     )

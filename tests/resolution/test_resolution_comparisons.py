@@ -184,7 +184,8 @@ def test_an_upgrade_shows_what_moves_and_the_verdict_there(project):
     assert upgrade.before.verdict is Verdict.OK
     assert upgrade.after.verdict is Verdict.OVERRIDE
     assert any(one.name == "apache-airflow" for one in upgrade.changes.moved)
-    assert upgrade_dependencies(request(project, "a.txt"), "composer-2.14.0-airflow-2.10.5") is None
+    with pytest.raises(UsageError):
+        upgrade_dependencies(request(project, "a.txt"), "composer-2.14.0-airflow-2.10.5")
 
 
 def test_bundles_that_work_alone_and_clash_together_are_both_named():
@@ -273,10 +274,10 @@ def test_the_markdown_form():
     assert write_report(report_of_formats(), DepsFormat.MARKDOWN) == snapshot("""\
 ### envctl: packages
 
-| list | image | verdict | moves | new |
-|---|---|---|---|---|
-| bad.txt | composer-2.99.0-airflow-2.10.5 | **conflict** | 0 | 0 |
-| good.txt | composer-2.99.0-airflow-2.10.5 | ok | 0 | 1 |
+| list | image | basis | verdict | moves | new |
+|---|---|---|---|---|---|
+| bad.txt | composer-2.99.0-airflow-2.10.5 | exact | **conflict** | 0 | 0 |
+| good.txt | composer-2.99.0-airflow-2.10.5 | exact | ok | 0 | 1 |
 
 **core** (bad.txt): The list asks for core==1.0 (bad.txt:2); that brings core 1.0 into the image, but user 1.0 of the image requires core&gt;=2.
 - remove `core==1.0` (bad.txt:2): Without it the image keeps core 2.0.
@@ -319,6 +320,7 @@ def test_the_json_form():
                     "image": "composer-2.99.0-airflow-2.10.5",
                     "basis": "exact",
                     "list": "composer-2.99.0-airflow-2.10.5",
+                    "doubt": None,
                     "python": "3.11.8",
                     "pip": "23.2.1",
                     "resolver": "strict",
@@ -375,6 +377,7 @@ def test_the_json_form():
                     "image": "composer-2.99.0-airflow-2.10.5",
                     "basis": "exact",
                     "list": "composer-2.99.0-airflow-2.10.5",
+                    "doubt": None,
                     "python": "3.11.8",
                     "pip": "23.2.1",
                     "resolver": "strict",
