@@ -69,7 +69,12 @@ class ImageVersions(NamedTuple):
 @cache
 def image_versions() -> ImageVersions:
     """The shipped table."""
-    lines = _TABLE.read_text(encoding="utf-8").splitlines()
+    return parse_versions(_TABLE.read_text(encoding="utf-8"))
+
+
+def parse_versions(text: str) -> ImageVersions:
+    """The table: lines of comment, the first one with its day, then tabs between named columns."""
+    lines = text.splitlines()
     found = _AS_OF.search(lines[0])
     assert found is not None
     rows = [line.split("\t") for line in lines if not line.startswith("#")]

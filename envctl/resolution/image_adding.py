@@ -11,7 +11,7 @@ from envctl.image_versions import image_order, is_alias, is_image_name, version_
 from envctl.resolution.catalogue import SHIPPED
 from envctl.resolution.dependency import parse_requirement
 from envctl.resolution.image import AIRFLOW, Image, ImageRecord
-from envctl.resolution.image_assembly import assemble_image
+from envctl.resolution.image_assembly import assemble_image, own_violations
 from envctl.resolution.image_files import load_image, load_index, write_image, write_index
 from envctl.resolution.image_target import default_pip, interpreter_of
 from envctl.resolution.names import package_name
@@ -104,8 +104,9 @@ def add_image(
     reasons = _why_part(image, parsed, unknown)
     if reasons:
         image, extras = assemble_image(record._replace(complete=False), parsed.pins, metadata.of)
-    elif unknown:
-        reasons = (f"What {_listed(unknown)} require is not known and left out of the verdict.",)
+    else:
+        reasons = own_violations(image)
+        reasons += (f"What {_listed(unknown)} require is not known and left out of the verdict.",) if unknown else ()
     image = image._replace(record=image.record._replace(doubt=" ".join(reasons)))
     write_image(image, extras, folder)
     others = [one for one in load_index(folder) if one.name != name]

@@ -25,8 +25,13 @@ class Interpreter(NamedTuple):
 def interpreter_of(image: str) -> Interpreter:
     """What an image most likely runs, by Google's table of versions."""
     python, stated = python_of(image)
-    full = _PATCHES.get(python, python) or _NEWEST_PYTHON
+    full = full_python(python)
     return Interpreter(full, default_pip(full), stated and full == python)
+
+
+def full_python(stated: str) -> str:
+    """The full version where only the minor one is stated; that of the newest images where nothing is."""
+    return _PATCHES.get(stated, stated) or _NEWEST_PYTHON
 
 
 def default_pip(python: str) -> str:

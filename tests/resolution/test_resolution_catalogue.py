@@ -17,7 +17,8 @@ from envctl.resolution.image_parsers import parse_image_list
 
 TODAY = date(2026, 11, 20)
 PAIRS = {
-    "composer-3-airflow-2.10.5-build.19": "composer-2.15.3-airflow-2.10.5",
+    "composer-2.15.3-airflow-2.9.3": "composer-3-airflow-2.9.3-build.39",
+    "composer-2.16.5-airflow-2.10.5": "composer-3-airflow-2.10.5-build.27",
     "composer-3-airflow-2.10.5-build.10": "composer-2.13.8-airflow-2.10.5",
     "composer-3-airflow-2.10.5-build.3": "composer-2.13.1-airflow-2.10.5",
     "composer-3-airflow-2.10.2-build.7": "composer-2.11.1-airflow-2.10.2",
@@ -50,7 +51,7 @@ def test_builds_released_with_a_known_image_are_paired(build, image):
 
 
 def test_partial_lists_are_said_to_be_partial():
-    choice = Catalogue().choose("composer-3-airflow-3.1.7-build.0")
+    choice = Catalogue().choose("composer-3-airflow-3.3.1-build.0")
     assert choice.basis is Basis.PARTIAL
     assert "25" in choice.note
 

@@ -98,7 +98,7 @@ def test_an_unknown_image_gives_no_verdict(project):
 
 def test_a_partial_list_never_gives_ok(project):
     (project / "good.txt").write_text("aiohttp\n")
-    report = check_dependencies(request(project, "good.txt", image="composer-3-airflow-3.1.7-build.0"))
+    report = check_dependencies(request(project, "good.txt", image="composer-3-airflow-3.3.1-build.0"))
     assert report.results[0].verdict is Verdict.UNKNOWN
 
 
