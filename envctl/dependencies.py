@@ -206,13 +206,12 @@ def matrix(
     catalogue: Catalogue | None = None,
     nearest: bool = False,
 ) -> Matrix:
-    """Bare verdicts of every list on every image; all images with a complete list when none is named."""
-    from envctl.resolution.comparisons import make_matrix
+    """Bare verdicts of every list on every image; all supported images with a complete list when none is named."""
+    from envctl.resolution.comparisons import current_images, make_matrix
 
-    known = catalogue or Catalogue()
-    names = list(images) or [one.name for one in known.records() if one.complete]
-    choices = [known.choose(name, nearest=nearest) for name in names]
-    return make_matrix(lists, choices, source, options or CheckOptions())
+    known, chosen = catalogue or Catalogue(), options or CheckOptions()
+    choices = [known.choose(name, nearest=nearest) for name in images or current_images(known, chosen)]
+    return make_matrix(lists, choices, source, chosen)
 
 
 def upgrade(

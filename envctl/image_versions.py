@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 _TABLE = Path(__file__).parent / "data" / "images" / "versions.tsv"
+_ENDS = Path(__file__).parent / "data" / "image-ends.tsv"
 _AS_OF = re.compile(r"as of (\d{4}-\d{2}-\d{2})")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _COMPUTED = "release date + 12 months (policy)"
@@ -49,14 +50,19 @@ class ImageRelease(NamedTuple):
     python: str
     withdrawn: bool
 
-    @property
-    def end_text(self) -> str:
-        """`2026-11-05`, and how it is known where it was not read."""
-        return f"{self.ends} by the 12-month rule" if self.computed else self.ends
 
-    def ended(self, today: str) -> bool:
-        """Whether support has ended on an ISO day: the last day of support is the one before `ends`."""
-        return bool(self.ends) and self.ends <= today
+class ImageEnd(NamedTuple):
+    """When support of an image ends: ISO day, and whether it is computed from the release by Google's 12-month rule."""
+
+    day: str
+    computed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.day} by the 12-month rule" if self.computed else self.day
+
+    def past(self, today: str) -> bool:
+        """Whether it has come on an ISO day."""
+        return self.day <= today
 
 
 class ImageVersions(NamedTuple):
@@ -94,6 +100,29 @@ def parse_versions(text: str) -> ImageVersions:
             "rolled back" in cell["note"],
         )
     return ImageVersions(found[1], releases)
+
+
+def announced_end(name: str) -> ImageEnd | None:
+    """The end of life that Google announced for a line of images, after which nothing of it can be changed."""
+    rows = (line.split("\t") for line in _ENDS.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+    return next((ImageEnd(day) for prefix, day in rows if name.startswith(prefix)), None)
+
+
+def end_of(name: str) -> ImageEnd | None:
+    """When support of an image ends; None when that is not known."""
+    release = image_versions().releases.get(name)
+    ends = [ImageEnd(release.ends, release.computed)] if release is not None and release.ends else []
+    announced = announced_end(name)
+    return min([*ends, *([announced] if announced else [])], default=None)
+
+
+def is_current(name: str, today: str) -> bool:
+    """Whether an image can be recommended on an ISO day: of a generation that lives, supported, not taken back."""
+    release = image_versions().releases.get(name)
+    if image_order(name)[0][:1] < (2,) or (release is not None and release.withdrawn):
+        return False
+    end = end_of(name)
+    return end is None or not end.past(today)
 
 
 def is_image_name(text: str) -> bool:
@@ -171,9 +200,12 @@ def _begins(version: str, wanted: str) -> bool:
 
 
 def release_beside(name: str) -> ImageRelease | None:
-    """The image's own row, else that of an image beside it, for what is not stated of the image: its day."""
+    """The image's own row where that has a day, else that of an image beside it."""
     releases = image_versions().releases
-    return releases.get(name) or _beside(name, releases.values())
+    own = releases.get(name)
+    return (
+        own if own is not None and own.released else _beside(name, [one for one in releases.values() if one.released])
+    )
 
 
 def python_of(name: str) -> tuple[str, bool]:

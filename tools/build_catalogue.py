@@ -57,13 +57,13 @@ class Origin(NamedTuple):
 def build_catalogue(source: Path, destination: Path) -> list[ImageRecord]:
     """Writes the table of versions, every image of the source folder and the index; returns the records in order."""
     destination.mkdir(parents=True, exist_ok=True)
-    table = VERSIONS_HEAD + (source / "image-versions.tsv").read_text(encoding="utf-8")
+    whole = {path.stem: path for path in source.glob("*.txt")}
+    parts = {path.stem: path for path in (source / "partial").glob("*.txt") if path.stem not in whole}
+    table = _versions(source / "image-versions.tsv", sorted({*whole, *parts}, key=image_order))
     (destination / "versions.tsv").write_text(table, encoding="utf-8")
     versions = parse_versions(table)
     sources = (source / "SOURCES.md").read_text(encoding="utf-8")
     origins = _origins(sources)
-    whole = {path.stem: path for path in source.glob("*.txt")}
-    parts = {path.stem: path for path in (source / "partial").glob("*.txt") if path.stem not in whole}
     pairs = _pairs(sources, versions, whole)
     metadata = _metadata(source / "requirements-metadata.jsonl")
     facts = _facts(source / "resolver-facts")
@@ -89,6 +89,20 @@ def build_catalogue(source: Path, destination: Path) -> list[ImageRecord]:
         records.append(record)
     write_index(records, destination)
     return records
+
+
+def _versions(path: Path, listed: Sequence[str]) -> str:
+    """Google's list of versions with its sources, and a row for each image that only a list of packages tells of."""
+    text = path.read_text(encoding="utf-8")
+    head, *rows = text.splitlines()
+    columns = head.split("\t")
+    known = {row.partition("\t")[0] for row in rows}
+    for name in listed:
+        if name not in known:
+            airflow = ".".join(map(str, image_order(name)[1]))
+            cells = {"image": name, "airflow": airflow, "source": "a list of its packages (index.json)"}
+            rows.append("\t".join(cells.get(column, "") for column in columns))
+    return VERSIONS_HEAD + "\n".join([head, *rows]) + "\n"
 
 
 def _origins(sources: str) -> dict[tuple[str, bool], Origin]:

@@ -178,7 +178,7 @@ def explain_dependency(request: CheckRequest, package: str) -> Chains:
 
 
 def matrix_dependencies(request: CheckRequest, images: Sequence[str]) -> Matrix:
-    """Every file, or every environment, against images; all images with a complete list when none is named."""
+    """Every file, or every environment, against images; all supported images with a complete list when none is named."""
     catalogue = Catalogue.of_project(request.root)
     if request.files:
         lists: Mapping[str, RequirementsInput] = {

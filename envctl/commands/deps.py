@@ -186,7 +186,8 @@ def lock(
 
 def matrix(
     images: Annotated[
-        list[str] | None, Argument(metavar="[IMAGE]...", help="Images; all with a complete list if none.")
+        list[str] | None,
+        Argument(metavar="[IMAGE]...", help="Images; all supported ones with a complete list if none."),
     ] = None,
     files: Files = None,
     as_of: AsOf = None,

@@ -6,6 +6,7 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from envctl.image_versions import end_of
 from envctl.report.deps_text import render_report, render_result
 from envctl.report.markdown import cell, code
 from envctl.report.style import PLAIN, Style, printable
@@ -132,6 +133,8 @@ def render_matrix(matrix: Matrix, style: Style = PLAIN) -> str:
     lines.append("")
     for row in matrix.rows:
         found = row.newest or "none of these images"
+        if row.ended is not None:
+            found = f"none that can be taken; {row.ended} works, {_past(row.ended)}"
         since = f" (the oldest: {row.oldest})" if row.oldest != row.newest else ""
         lines.append(f"{style('newest that works', 'bold')} for {printable(row.subject)}: {found}{since}")
     told = (IMAGE_BASIS, NO_LIST)
@@ -164,11 +167,17 @@ def matrix_document(matrix: Matrix) -> dict[str, object]:
                 "first": row.first,
                 "newest": row.newest,
                 "oldest": row.oldest,
+                "ended": row.ended,
                 "results": [result_document(one) for one in row.results],
             }
             for row in matrix.rows
         ],
     }
+
+
+def _past(image: str) -> str:
+    end = end_of(image)
+    return f"and its support ended on {end}" if end is not None else "which takes no new environments"
 
 
 def _matrix_cell(result: Result) -> str:

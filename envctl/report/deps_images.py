@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from envctl.image_versions import end_of
 from envctl.report.style import PLAIN, Style, printable
 from envctl.resolution.image_files import record_document
 
@@ -16,15 +17,20 @@ if TYPE_CHECKING:
 
 
 def render_images(records: Sequence[ImageRecord], style: Style = PLAIN) -> str:
-    """A line per image: name, Python, pip, algorithm, packages, completeness, date; pairs below."""
+    """A line per image: name, Python, pip, algorithm, packages, completeness, end of support; pairs below."""
     width = max((len(one.name) for one in records), default=5)
-    lines = [style(f"{'image'.ljust(width)}  python   pip     resolver  packages  date", "bold")]
+    lines = [style(f"{'image'.ljust(width)}  python   pip     resolver  packages    supported until", "bold")]
     for one in records:
         count = f"{one.packages}" if one.complete else f"{one.packages} (part)"
-        row = f"{one.name.ljust(width)}  {one.python:<7}  {one.pip:<6}  {one.resolver.value:<8}  {count:<10}{one.date}"
+        row = f"{one.name.ljust(width)}  {one.python:<7}  {one.pip:<6}  {one.resolver.value:<8}  {count:<10}  {_until(one.name)}"
         lines.append(row.rstrip())
-        lines += [f"  {'= ' + pair}" for pair in one.pairs]
+        lines += [f"  = {pair}, {_until(pair)}" if _until(pair) else f"  = {pair}" for pair in one.pairs]
     return "\n".join(lines) + "\n"
+
+
+def _until(name: str) -> str:
+    end = end_of(name)
+    return str(end) if end is not None else ""
 
 
 def render_image(choice: ImageChoice, style: Style = PLAIN) -> str:
@@ -41,6 +47,8 @@ def render_image(choice: ImageChoice, style: Style = PLAIN) -> str:
         f"  {python}, {pip}, {record.resolver.value} resolver",
         f"  source {printable(record.source)}, {record.date or 'no date'}",
     ]
+    if (end := end_of(choice.name)) is not None:
+        lines.append(f"  supported until {end}")
     if choice.note:
         lines.append(f"  {printable(choice.note)}")
     lines += [f"  not counted against lists: {one}" for one in image.left_out]
@@ -72,8 +80,13 @@ def change_counts(changes: ImageChanges) -> str:
 
 def images_document(records: Sequence[ImageRecord]) -> dict[str, Any]:
     """The catalogue as JSON."""
-    rows = [{**record_document(one), "resolver": one.resolver.value} for one in records]
+    rows = [{**record_document(one), "resolver": one.resolver.value, **_support(one.name)} for one in records]
     return {"format": "envctl.images/v1", "images": rows}
+
+
+def _support(name: str) -> dict[str, Any]:
+    end = end_of(name)
+    return {"support_end": end.day if end else None, "support_end_computed": end.computed if end else None}
 
 
 def image_document(choice: ImageChoice) -> dict[str, Any]:
@@ -85,6 +98,7 @@ def image_document(choice: ImageChoice) -> dict[str, Any]:
         "basis": choice.basis.value if choice.basis else None,
         "note": choice.note,
         "list": record_document(image.record) if image else None,
+        **_support(choice.name),
         "packages": {name: one.version for name, one in image.packages.items()} if image else {},
     }
 

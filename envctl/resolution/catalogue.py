@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.errors import UsageError
 from envctl.image_versions import (
+    end_of,
     image_order,
     image_versions,
     is_alias,
@@ -194,9 +195,9 @@ def _meaning(asked: str, records: Sequence[ImageRecord]) -> tuple[str, str]:
         f"`{asked}` is taken as {newest}, the newest image it covers as of {versions.as_of}; Google may have released "
         "a newer one since."
     )
-    release = versions.releases.get(newest)
-    if release is not None and release.ended(versions.as_of):
-        text += f" Support for it ended on {release.end_text}."
+    end = end_of(newest)
+    if end is not None and end.past(versions.as_of):
+        text += f" Support for it ended on {end}."
     return newest, text
 
 
