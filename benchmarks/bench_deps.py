@@ -1,6 +1,6 @@
 """The clash check against uv and pip on the same question: an image, a few requirements.
 
-    python benchmarks/bench_deps.py [--image IMAGE] [--rounds 5] [--pip]
+    python benchmarks/bench_deps.py [--image IMAGE] [--rounds 5] [--pip] [--against FOLDER]
 
 uv and pip run on the environment of empty distributions, envctl as `python -m envctl deps check`. All are run
 in turns in one go, so that ratios hold on a busy machine; the fastest of the rounds counts. Memory is the peak
@@ -47,6 +47,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--pip", action="store_true", help="also run the image's pip, which takes long")
     parser.add_argument("--bare", action="store_true", help="the check without the command line's own start-up")
+    parser.add_argument("--against", type=Path, help="compare only with envctl in another checkout")
     options = parser.parse_args()
     image = Catalogue().choose(options.image).image
     if image is None:
@@ -62,6 +63,11 @@ def main() -> int:
         uv = [shutil.which("uv") or str(Path(sys.executable).with_name("uv"))]
         uv += ["pip", "install", "--dry-run", "--quiet", "--python", str(environment), "-r", str(pinned)]
         ours = [sys.executable, "-m", "envctl", "deps", "check", "-r", str(listed), "--image", options.image]
+        if options.against:
+            _compare_versions(
+                options.against.resolve(), ours, options.rounds, {"XDG_CACHE_HOME": str(folder / "cache")}
+            )
+            return 0
         if options.bare:
             ours = [sys.executable, "-c", BARE, options.image, str(listed)]
         caches = {"UV_CACHE_DIR": str(folder / "uv"), "XDG_CACHE_HOME": str(folder / "cache")}
@@ -77,6 +83,14 @@ def main() -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def _compare_versions(other: Path, ours: list[str], rounds: int, environment: dict[str, str]) -> None:
+    """The same question to another version of envctl and to this one, in turns; printed as `uv/pip` and `envctl`."""
+    # -P: without the current folder, where this version is
+    theirs = ["/usr/bin/env", f"PYTHONPATH={other}", sys.executable, "-P", *ours[1:]]
+    _compare("revalidating", theirs, ours, rounds, environment)
+    _compare("from cache", [*theirs, "--offline"], [*ours, "--offline"], rounds, environment)
 
 
 def _compare(title: str, theirs: list[str], ours: list[str], rounds: int, environment: dict[str, str]) -> None:
@@ -114,7 +128,7 @@ def _run(command: list[str], environment: dict[str, str]) -> tuple[float, float,
 
 
 def _many(environment: Path, uv: list[str], folder: Path, caches: dict[str, str]) -> None:
-    """15 images x 5 files in one process from cache, against 75 runs of uv (one is measured, times 75)."""
+    """Every supported image x 5 files in one process from cache, against as many runs of uv (one is measured)."""
     from datetime import datetime
 
     from envctl.actions.deps import CheckRequest, IndexChoice, matrix_dependencies
@@ -134,8 +148,8 @@ def _many(environment: Path, uv: list[str], folder: Path, caches: dict[str, str]
     one = min(_run([*uv, "--offline"], caches)[0] for _ in range(3))
     cells = sum(len(row.results) for row in matrix.rows)
     print(
-        f"{cells} cells          uv {75 * one:6.2f} s (75 x {one:.2f})   envctl {seconds:6.2f} s "
-        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB   ratio {seconds / (75 * one):.2f}"
+        f"{cells} cells          uv {cells * one:6.2f} s ({cells} x {one:.2f})   envctl {seconds:6.2f} s "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB   ratio {seconds / (cells * one):.2f}"
     )
     del environment
 

@@ -163,14 +163,7 @@ def explain_package(
     from envctl.resolution.chains import explain_package as look
     from envctl.resolution.universe import IndexUnavailableError
 
-    choice = (catalogue or Catalogue()).choose(image, nearest=nearest)
-    if choice.image is None:
-        raise UsageError(
-            "The image is not in the catalogue",
-            detail=choice.note,
-            hints=("`envctl images list` shows what is; `envctl images add NAME FILE` adds one",),
-            code="image-version-unknown",
-        )
+    choice = _known((catalogue or Catalogue()).choose(image, nearest=nearest))
     try:
         chains = look(package, subject, requirements, choice, source, options or CheckOptions())
     except IndexUnavailableError as error:
@@ -211,13 +204,14 @@ def matrix(
     source: PackageSource,
     options: CheckOptions | None = None,
     catalogue: Catalogue | None = None,
+    nearest: bool = False,
 ) -> Matrix:
-    """Bare verdicts of every list on every image; all images with a complete list when none is named."""
-    from envctl.resolution.comparisons import make_matrix
+    """Bare verdicts of every list on every image; all supported images with a complete list when none is named."""
+    from envctl.resolution.comparisons import current_images, make_matrix
 
-    known = catalogue or Catalogue()
-    names = list(images) or [one.name for one in known.records() if one.complete]
-    return make_matrix(lists, [known.choose(name) for name in names], source, options or CheckOptions())
+    known, chosen = catalogue or Catalogue(), options or CheckOptions()
+    choices = [known.choose(name, nearest=nearest) for name in images or current_images(known, chosen)]
+    return make_matrix(lists, choices, source, chosen)
 
 
 def upgrade(
@@ -229,13 +223,18 @@ def upgrade(
     options: CheckOptions | None = None,
     catalogue: Catalogue | None = None,
     subject: str = "requirements",
-) -> Upgrade | None:
-    """What an upgrade of the image moves, and what the new image says to the list; None for unknown images."""
+    nearest: bool = False,
+) -> Upgrade:
+    """What an upgrade of the image moves, and what the new image says to the list.
+
+    Raises:
+        UsageError: one of the two is no image version or none of the catalogue.
+    """
     from envctl.resolution.comparisons import make_upgrade
 
     known = catalogue or Catalogue()
-    choices = known.choose(before), known.choose(after)
-    return make_upgrade(subject, requirements, *choices, source, options or CheckOptions())
+    first, second = (_known(known.choose(name, nearest=nearest)) for name in (before, after))
+    return make_upgrade(subject, requirements, first, second, source, options or CheckOptions())
 
 
 def lock(
@@ -247,19 +246,22 @@ def lock(
     catalogue: Catalogue | None = None,
     nearest: bool = False,
 ) -> Lock | Judgement | None:
-    """The pinned list; the verdict when the list does not build; None when the image is not known.
+    """The pinned list; the verdict when the list does not build; None when the image is not known, or in part only.
 
     Raises:
         OutsideError: the index gave no answer.
     """
-    from envctl.resolution.lock import make_lock
+    from dataclasses import replace
+
+    from envctl.resolution.lock import Lock, make_lock
     from envctl.resolution.universe import IndexUnavailableError
 
     choice = (catalogue or Catalogue()).choose(image, nearest=nearest)
-    if choice.image is None:
+    if choice.image is None or not choice.image.record.complete:
         return None
     try:
-        return make_lock(requirements, choice.image, source, (options or CheckOptions()).limits)
+        made = make_lock(requirements, choice.image, source, (options or CheckOptions()).limits)
+        return replace(made, image=choice.name, doubt=choice.note) if isinstance(made, Lock) else made
     except IndexUnavailableError as error:
         from envctl.resolution.index.source import outside_error
 
@@ -310,8 +312,8 @@ def fix_files(result: Result, files: Sequence[Path]) -> tuple[EditedFile, ...]:
 def sent_packages(requirements: RequirementsInput, image: str, catalogue: Catalogue | None = None) -> dict[str, str]:
     """The map that goes to Composer's API.
 
-    Markers are decided for the image's Python; for an image that is not in the catalogue, for the Python of the
-    nearest one.
+    Markers are decided for the image's Python; for an image that is not in the catalogue, for the one that Google's
+    list of versions names, or that of the images before it.
 
     Raises:
         InvalidInputError: the list holds what cannot be sent; carries every diagnostic.
@@ -319,13 +321,20 @@ def sent_packages(requirements: RequirementsInput, image: str, catalogue: Catalo
     """
     from envctl.errors import InvalidInputError
 
-    choice = (catalogue or Catalogue()).choose(image, nearest=True)
-    if choice.image is None:
-        raise InvalidInputError((), f"The catalogue holds no image to answer for {image}")
-    listed = requested(requirements, choice.image.record.target)
+    listed = requested(requirements, (catalogue or Catalogue()).target(image))
     if listed.invalid:
         raise InvalidInputError(listed.diagnostics, "The package list cannot be sent to Composer")
     return package_map(listed.packages)
+
+
+def _known(choice: ImageChoice) -> ImageChoice:
+    from envctl.errors import UsageError
+
+    if choice.image is None:
+        raise UsageError(
+            "The image is not in the catalogue", detail=f"{choice.name}: {choice.note}", code="image-version-unknown"
+        )
+    return choice
 
 
 def _has_no_edit(result: Result) -> bool:

@@ -178,7 +178,7 @@ def explain_dependency(request: CheckRequest, package: str) -> Chains:
 
 
 def matrix_dependencies(request: CheckRequest, images: Sequence[str]) -> Matrix:
-    """Every file, or every environment, against images; all images with a complete list when none is named."""
+    """Every file, or every environment, against images; all supported images with a complete list when none is named."""
     catalogue = Catalogue.of_project(request.root)
     if request.files:
         lists: Mapping[str, RequirementsInput] = {
@@ -189,11 +189,17 @@ def matrix_dependencies(request: CheckRequest, images: Sequence[str]) -> Matrix:
     first = next(iter(lists.values()), None)
     with _source(request.index, _Subject("matrix", first or RequirementsInput(), "latest")) as source:
         options = CheckOptions(explain=False, today=request.today, as_of=request.index.as_of)
-        return dependencies.matrix(lists, images, source=source, options=options, catalogue=catalogue)
+        return dependencies.matrix(
+            lists, images, source=source, options=options, catalogue=catalogue, nearest=request.nearest
+        )
 
 
-def upgrade_dependencies(request: CheckRequest, after: str) -> Upgrade | None:
-    """What an image upgrade moves, and what the new image says to the list; None for unknown images."""
+def upgrade_dependencies(request: CheckRequest, after: str) -> Upgrade:
+    """What an image upgrade moves, and what the new image says to the list.
+
+    Raises:
+        UsageError: one of the images is not known, or the request names more than one list, or nothing.
+    """
     catalogue = Catalogue.of_project(request.root)
     subject = _only(_subjects(request))
     with _source(request.index, subject) as source:
@@ -205,6 +211,7 @@ def upgrade_dependencies(request: CheckRequest, after: str) -> Upgrade | None:
             options=_options(request, subject),
             catalogue=catalogue,
             subject=subject.name,
+            nearest=request.nearest,
         )
 
 

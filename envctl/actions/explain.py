@@ -13,6 +13,7 @@ from envctl.errors import UsageError
 _GATES = {
     "packages.conflict": "package-conflict",
     "packages.invalid": "requirement-invalid",
+    "packages.ok": "image-basis",
     "packages.override": "package-override",
     "packages.timeout-risk": "package-timeout-risk",
     "packages.unknown": "package-verdict-unknown",

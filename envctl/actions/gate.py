@@ -64,6 +64,7 @@ def _packages(workspace: Workspace, loaded: Loaded, *, offline: bool) -> Iterato
 def _package_answer(result: Result) -> GateResult:
     from envctl.dependencies import Report, Verdict
     from envctl.report.deps_findings import report_diagnostics
+    from envctl.resolution.findings import IMAGE_BASIS
 
     match result.verdict:
         case Verdict.OK:
@@ -78,6 +79,8 @@ def _package_answer(result: Result) -> GateResult:
             status, severity, text = GateStatus.FAILED, Severity.ERROR, "the packages clash with"
         case Verdict.INVALID:
             status, severity, text = GateStatus.FAILED, Severity.ERROR, "the list of packages is wrong for"
+    if result.doubt and severity is Severity.NOTE:
+        severity = Severity.WARNING
     told = report_diagnostics(Report((result,)))
     return GateResult(
         id=f"packages.{result.verdict.value}",
@@ -85,7 +88,9 @@ def _package_answer(result: Result) -> GateResult:
         status=status,
         severity=severity,
         summary=f"{result.subject}: {text} {result.image}",
-        detail="\n".join(each.detail for each in told if each.severity is not Severity.NOTE),
+        detail="\n".join(
+            each.detail for each in told if each.severity is not Severity.NOTE or each.code == IMAGE_BASIS
+        ),
         hints=tuple(dict.fromkeys(hint.text for each in told for hint in each.hints)),
         source=next((each.span for each in told if each.span is not None), None),
     )

@@ -56,24 +56,21 @@ def show_image(root: Path, name: str, *, nearest: bool = False) -> ImageChoice:
 
 
 def diff_images(root: Path, before: str, after: str) -> ImageChanges:
-    """What differs between two images.
+    """What differs between two images; of one that is known in part, only what is certain.
 
     Raises:
         UsageError: one of them is not in the catalogue.
     """
     from envctl.resolution.image_changes import image_changes
 
-    first, second = show_image(root, before), show_image(root, after)
-    assert first.image is not None
-    assert second.image is not None
-    return image_changes(first.image, second.image)
+    return image_changes(show_image(root, before), show_image(root, after))
 
 
 def add_image(request: AddImageRequest, source: PackageSource | None) -> AddedImage:
     """Adds an image to the catalogue of the project or of the user.
 
     Raises:
-        InvalidInputError: the file is no list of packages.
+        InvalidInputError: the file is no list of packages, has lines that cannot be read, or is of another image.
         UsageError: the name is no image version, or the file cannot be read.
     """
     from envctl.diagnostics import SourceSpan
@@ -86,7 +83,7 @@ def add_image(request: AddImageRequest, source: PackageSource | None) -> AddedIm
         raise UsageError("The list cannot be read", detail=f"{request.file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidInputError((), f"{request.file} is not UTF-8 text") from error
-    parsed = parse_image_list(text, SourceSpan(request.file, 1))
+    parsed = parse_image_list(text, SourceSpan(request.file, 1), request.name)
     folder = user_folder() if request.root is None else request.root / ".envctl" / "images"
     return add(
         request.name,

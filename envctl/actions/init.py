@@ -19,7 +19,7 @@ _FILES = {
 }
 """Shipped template -> where it goes."""
 
-_IMAGE = "composer-3-airflow-2.10.5-build.19"
+_IMAGE = "composer-3-airflow-2.10.5-build.33"
 _PROJECT_ID = re.compile(r"[a-z][-a-z0-9]{4,28}[a-z0-9]")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 

@@ -135,7 +135,7 @@ def fix(
     import difflib
 
     from envctl.actions.deps import fix_dependencies
-    from envctl.report.deps_text import render_details, render_report
+    from envctl.report.deps_text import doubt_notes, render_details, render_report
 
     done = fix_dependencies(_request(environments, files, image, None, as_of, index_url, offline, nearest), write=write)
     if not done.edited:
@@ -150,6 +150,8 @@ def fix(
             f"{edited.path} (fixed)",
         )
         CONSOLE.emit("".join(diff))
+    for doubt in doubt_notes(done.report):
+        CONSOLE.warn(f"note: {doubt}")
     if done.written:
         CONSOLE.say("Written.")
         return ExitCode.DONE
@@ -184,12 +186,14 @@ def lock(
 
 def matrix(
     images: Annotated[
-        list[str] | None, Argument(metavar="[IMAGE]...", help="Images; all with a complete list if none.")
+        list[str] | None,
+        Argument(metavar="[IMAGE]...", help="Images; all supported ones with a complete list if none."),
     ] = None,
     files: Files = None,
     as_of: AsOf = None,
     index_url: IndexUrl = None,
     offline: Offline = False,
+    nearest: Nearest = False,
     format_: Annotated[TableFormat, Option("--format", help="How to write it.")] = TableFormat.TEXT,
     output: Output = None,
 ) -> int:
@@ -198,7 +202,7 @@ def matrix(
     from envctl.report.deps_formats import matrix_document, render_matrix
 
     found = matrix_dependencies(
-        _request(None, files, "latest", None, as_of, index_url, offline, nearest=False), tuple(images or ())
+        _request(None, files, "latest", None, as_of, index_url, offline, nearest), tuple(images or ())
     )
     if format_ is TableFormat.JSON:
         CONSOLE.emit_json(matrix_document(found), output)
@@ -215,6 +219,7 @@ def upgrade(
     as_of: AsOf = None,
     index_url: IndexUrl = None,
     offline: Offline = False,
+    nearest: Nearest = False,
     format_: Annotated[PlanFormat, Option("--format", help="How to write it.")] = PlanFormat.TEXT,
     output: Output = None,
 ) -> int:
@@ -222,15 +227,7 @@ def upgrade(
     from envctl.actions.deps import upgrade_dependencies
     from envctl.report.deps_upgrade import render_upgrade, render_upgrade_markdown, upgrade_document
 
-    found = upgrade_dependencies(
-        _request(environments, files, image, None, as_of, index_url, offline, nearest=False), to
-    )
-    if found is None:
-        raise UsageError(
-            "One of the images is not in the catalogue",
-            hints=("`envctl images list` shows what is; `envctl images add NAME FILE` adds one",),
-            code="image-version-unknown",
-        )
+    found = upgrade_dependencies(_request(environments, files, image, None, as_of, index_url, offline, nearest), to)
     match format_:
         case PlanFormat.TEXT:
             CONSOLE.emit(render_upgrade(found, CONSOLE.style()), output)

@@ -83,12 +83,11 @@ def add(
     with ExitStack() as stack:
         source = None if offline else stack.enter_context(open_source())
         added = add_image(request, source)
-    CONSOLE.say(f"Added {added.record.name}.")
-    if added.without_requirements:
-        CONSOLE.warn(
-            f"Nobody knows what {len(added.without_requirements)} of its packages require: "
-            f"{', '.join(added.without_requirements)}. The image's verdicts leave that out."
-        )
+    record = added.record
+    whole = f"Added {record.name}, {record.packages} packages."
+    CONSOLE.say(whole if record.complete else f"Added a part of {record.name}, {record.packages} packages.")
+    if record.doubt:
+        CONSOLE.warn(record.doubt if record.complete else f"{record.doubt} No verdict for it will be `ok`.")
 
 
 def _root() -> Path:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from importlib import resources
+from datetime import UTC, datetime, timedelta
 
 from pulumi_policy import ResourceValidationArgs
 
+from envctl.image_versions import announced_end
 from envctl.policies.rule import ENVIRONMENT, PRODUCTION, Level, Levels, Rule, setting
 
 _NEAR = timedelta(days=90)
@@ -36,26 +34,16 @@ def _image_supported(args: ResourceValidationArgs) -> str | None:
     """The image is not at its end, nor close to it.
 
     An environment whose image is past its end can no longer be updated; ends are known for the versions that
-    Google announced (`envctl/data/image-ends.toml`).
+    Google announced (`envctl/data/image-ends.tsv`).
     """
     image = str(setting(args.props, "config.softwareConfig.imageVersion") or "")
-    end = _end_of(image)
+    end = announced_end(image)
     if end is None:
         return None
     today = datetime.now(UTC).date()
-    if end <= today:
+    if end.past(today.isoformat()):
         return f"{image} reached its end on {end}."
-    return f"{image} reaches its end on {end}." if end - today <= _NEAR else None
-
-
-@cache
-def _ends() -> tuple[tuple[str, date], ...]:
-    text = resources.files("envctl.data").joinpath("image-ends.toml").read_text("utf-8")
-    return tuple((row["prefix"], row["end"]) for row in tomllib.loads(text)["version"])
-
-
-def _end_of(image: str) -> date | None:
-    return next((end for prefix, end in _ends() if image.startswith(prefix)), None)
+    return f"{image} reaches its end on {end}." if end.past((today + _NEAR).isoformat()) else None
 
 
 RULES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from envctl.report.deps_text import chain_text, describe_image, wrapped
+from envctl.report.deps_text import chain_text, describe_image, doubt_lines, wrapped
 from envctl.report.markdown import cell, code, table
 from envctl.report.style import PLAIN, Style, printable
 from envctl.resolution.findings import Verdict
@@ -25,6 +25,7 @@ def render_chains(chains: Chains, style: Style = PLAIN) -> str:
     lines = [
         f"{style(chains.package, 'bold')}: {_fate(chains)}",
         f"  {printable(result.subject)} on {describe_image(result)}: {result.verdict.value}",
+        *doubt_lines(result),
     ]
     for conflict in chains.conflicts:
         lines += ["", style(f"clash about {conflict.package}", "red", "bold")]
@@ -43,6 +44,7 @@ def render_chains_markdown(chains: Chains) -> str:
     result = chains.result
     head = f"{code(chains.package)} {cell(_fate(chains))}. {cell(result.subject)} on {cell(describe_image(result))}"
     lines = [f"### envctl: {cell(chains.package)}", "", f"{head}: **{result.verdict.value}**."]
+    lines += ["", f"> {cell(result.doubt)}"] if result.doubt else []
     for conflict in chains.conflicts:
         lines += ["", f"**clash about {cell(conflict.package)}**: {cell(conflict.summary)}"]
     rows = [_row("clash", cause) for conflict in chains.conflicts for cause in conflict.causes]
@@ -75,7 +77,7 @@ def _sides(chains: Chains) -> tuple[tuple[str, Sequence[Cause]], ...]:
 
 
 def _fate(chains: Chains) -> str:
-    before = f"preinstalled at {chains.before}" if chains.before else "not preinstalled"
+    before = f"preinstalled at {chains.before}" if chains.before else _not_there(chains)
     if chains.result.conflicts:
         return f"{before}; the list clashes" + (" about it" if chains.conflicts else ", but not about it")
     if chains.after is None:
@@ -83,6 +85,11 @@ def _fate(chains: Chains) -> str:
     if chains.after == chains.before:
         return f"{before}, and stays"
     return f"{before}; the build brings {chains.after}"
+
+
+def _not_there(chains: Chains) -> str:
+    record = chains.result.record
+    return "not preinstalled" if record is None or record.complete else "not known to be preinstalled"
 
 
 def _absence(chains: Chains) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envctl.diagnostics import Diagnostic, Hint, Severity, SourceSpan
-from envctl.report.deps_text import edit_text
-from envctl.resolution.findings import Conflict, Report, Result, Verdict
+from envctl.report.deps_text import basis_word, edit_text
+from envctl.resolution.findings import IMAGE_BASIS, Conflict, Report, Result, Verdict
+from envctl.resolution.image import Basis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +21,13 @@ def report_diagnostics(report: Report) -> list[Diagnostic]:
 
 def _of_result(result: Result) -> Iterator[Diagnostic]:
     yield from result.diagnostics
+    if result.doubt:
+        yield _of_basis(result)
     for conflict in result.conflicts:
         yield _of_conflict(result, conflict)
     if result.verdict in (Verdict.UNKNOWN, Verdict.TIMEOUT_RISK):
-        text = " ".join(one.text for one in result.warnings) or "The image is not in the catalogue."
+        told = [one.text for one in result.warnings if one.code != IMAGE_BASIS]
+        text = " ".join(told) or "The image is not in the catalogue."
         code = "package-timeout-risk" if result.verdict is Verdict.TIMEOUT_RISK else "package-verdict-unknown"
         summary = (
             "The build will likely run out of time"
@@ -37,6 +41,13 @@ def _of_result(result: Result) -> Iterator[Diagnostic]:
             f"because of {', '.join(change.because)}."
         )
         yield Diagnostic("package-override", "A preinstalled package moves", text, severity=Severity.NOTE)
+
+
+def _of_basis(result: Result) -> Diagnostic:
+    """Another image's list, or a part, is a warning; a note where the image's own list is only doubted."""
+    severity = Severity.NOTE if result.basis is Basis.EXACT else Severity.WARNING
+    text = f"{result.subject} on {result.image}: {basis_word(result)}. {result.doubt}"
+    return Diagnostic("image-basis", "The image's packages are not known exactly", text, severity=severity)
 
 
 def _of_conflict(result: Result, conflict: Conflict) -> Diagnostic:

@@ -6,10 +6,12 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from envctl.image_versions import end_of
 from envctl.report.deps_text import render_report, render_result
 from envctl.report.markdown import cell, code
 from envctl.report.style import PLAIN, Style, printable
-from envctl.resolution.findings import Edit, Report, Result, Verdict
+from envctl.resolution.findings import IMAGE_BASIS, NO_LIST, Edit, Report, Result, Verdict
+from envctl.resolution.image import Basis
 from envctl.resolution.wire import report_document
 
 if TYPE_CHECKING:
@@ -62,13 +64,16 @@ def write_report(report: Report, form: DepsFormat, style: Style = PLAIN) -> str:
 
 def render_markdown(report: Report) -> str:
     """GitHub-flavoured Markdown: one table, then a section per result with clashes."""
-    lines = ["### envctl: packages", "", "| list | image | verdict | moves | new |", "|---|---|---|---|---|"]
+    lines = ["### envctl: packages", "", "| list | image | basis | verdict | moves | new |"]
+    lines.append("|---|---|---|---|---|---|")
     lines += [
-        f"| {cell(one.subject)} | {cell(one.image)} | {_MARKS[one.verdict]} | {len(one.changes)} "
-        f"| {len(one.installs)} |"
+        f"| {cell(one.subject)} | {cell(one.image)} | {one.basis.value if one.basis else 'none'} "
+        f"| {_MARKS[one.verdict]} | {len(one.changes)} | {len(one.installs)} |"
         for one in report.results
     ]
     for result in report.results:
+        for notice in result.warnings:
+            lines += ["", f"> {cell(result.subject)} on {cell(result.image)}: {cell(notice.text)}"]
         for conflict in result.conflicts:
             lines += ["", f"**{cell(conflict.package)}** ({cell(result.subject)}): {cell(conflict.summary)}"]
             lines += [f"- {', '.join(map(_edit, fix.edit))}: {cell(fix.why)}" for fix in conflict.fixes if fix.edit]
@@ -104,6 +109,8 @@ def render_junit(report: Report) -> str:
             lines.append(f'      <failure message="{result.verdict}">{body}</failure>')
         elif result.verdict is Verdict.UNKNOWN:
             lines.append(f'      <error message="{result.verdict}">{body}</error>')
+        elif result.doubt:
+            lines.append(f"      <system-out>{body}</system-out>")
         lines.append("    </testcase>")
     return "\n".join([*lines, "  </testsuite>", "</testsuites>", ""])
 
@@ -126,8 +133,19 @@ def render_matrix(matrix: Matrix, style: Style = PLAIN) -> str:
     lines.append("")
     for row in matrix.rows:
         found = row.newest or "none of these images"
+        if row.ended is not None:
+            found = f"none that can be taken; {row.ended} works, {_past(row.ended)}"
         since = f" (the oldest: {row.oldest})" if row.oldest != row.newest else ""
         lines.append(f"{style('newest that works', 'bold')} for {printable(row.subject)}: {found}{since}")
+    told = (IMAGE_BASIS, NO_LIST)
+    doubts = dict.fromkeys(
+        f"{one.image}: {notice.text}"
+        for row in matrix.rows
+        for one in row.results
+        for notice in one.warnings
+        if notice.code in told
+    )
+    lines += ["", *(f"{style('note', 'cyan', 'bold')}: {printable(text)}" for text in doubts)] if doubts else []
     for row in matrix.rows:
         if row.invalid is not None:
             from envctl.report.diagnostics_text import render_diagnostics
@@ -149,6 +167,7 @@ def matrix_document(matrix: Matrix) -> dict[str, object]:
                 "first": row.first,
                 "newest": row.newest,
                 "oldest": row.oldest,
+                "ended": row.ended,
                 "results": [result_document(one) for one in row.results],
             }
             for row in matrix.rows
@@ -156,11 +175,17 @@ def matrix_document(matrix: Matrix) -> dict[str, object]:
     }
 
 
+def _past(image: str) -> str:
+    end = end_of(image)
+    return f"and its support ended on {end}" if end is not None else "which takes no new environments"
+
+
 def _matrix_cell(result: Result) -> str:
     counts = "".join(
         [f" +{len(result.installs)}" if result.installs else "", f" ~{len(result.changes)}" if result.changes else ""]
     )
-    return f"{result.verdict}{counts}"
+    basis = f" ({result.basis})" if result.basis and result.basis is not Basis.EXACT else ""
+    return f"{result.verdict}{counts}{basis}"
 
 
 def _xml(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from envctl.image_versions import end_of
 from envctl.report.style import PLAIN, Style, printable
 from envctl.resolution.image_files import record_document
 
@@ -16,15 +17,20 @@ if TYPE_CHECKING:
 
 
 def render_images(records: Sequence[ImageRecord], style: Style = PLAIN) -> str:
-    """A line per image: name, Python, pip, algorithm, packages, completeness, date; pairs below."""
+    """A line per image: name, Python, pip, algorithm, packages, completeness, end of support; pairs below."""
     width = max((len(one.name) for one in records), default=5)
-    lines = [style(f"{'image'.ljust(width)}  python   pip     resolver  packages  date", "bold")]
+    lines = [style(f"{'image'.ljust(width)}  python   pip     resolver  packages    supported until", "bold")]
     for one in records:
         count = f"{one.packages}" if one.complete else f"{one.packages} (part)"
-        row = f"{one.name.ljust(width)}  {one.python:<7}  {one.pip:<6}  {one.resolver.value:<8}  {count:<10}{one.date}"
+        row = f"{one.name.ljust(width)}  {one.python:<7}  {one.pip:<6}  {one.resolver.value:<8}  {count:<10}  {_until(one.name)}"
         lines.append(row.rstrip())
-        lines += [f"  {'= ' + pair}" for pair in one.pairs]
+        lines += [f"  = {pair}, {_until(pair)}" if _until(pair) else f"  = {pair}" for pair in one.pairs]
     return "\n".join(lines) + "\n"
+
+
+def _until(name: str) -> str:
+    end = end_of(name)
+    return str(end) if end is not None else ""
 
 
 def render_image(choice: ImageChoice, style: Style = PLAIN) -> str:
@@ -41,6 +47,8 @@ def render_image(choice: ImageChoice, style: Style = PLAIN) -> str:
         f"  {python}, {pip}, {record.resolver.value} resolver",
         f"  source {printable(record.source)}, {record.date or 'no date'}",
     ]
+    if (end := end_of(choice.name)) is not None:
+        lines.append(f"  supported until {end}")
     if choice.note:
         lines.append(f"  {printable(choice.note)}")
     lines += [f"  not counted against lists: {one}" for one in image.left_out]
@@ -58,16 +66,27 @@ def render_image_changes(changes: ImageChanges, style: Style = PLAIN) -> str:
         f"{style('~', 'yellow')} {one.name} {one.before} -> {one.after}{' (older)' if one.down else ''}"
         for one in changes.moved
     ]
-    lines.append(
+    lines += [change_counts(changes), *(f"{style('note', 'cyan', 'bold')}: {printable(one)}" for one in changes.doubts)]
+    return "\n".join(lines) + "\n"
+
+
+def change_counts(changes: ImageChanges) -> str:
+    """How many packages were added, removed, moved, are the same, and of how many nobody knows."""
+    known = (
         f"{len(changes.added)} added, {len(changes.removed)} removed, {len(changes.moved)} moved, {changes.same} same"
     )
-    return "\n".join(lines) + "\n"
+    return f"{known}, {changes.unknown} unknown: one image is known in part" if changes.unknown else known
 
 
 def images_document(records: Sequence[ImageRecord]) -> dict[str, Any]:
     """The catalogue as JSON."""
-    rows = [{**record_document(one), "resolver": one.resolver.value} for one in records]
+    rows = [{**record_document(one), "resolver": one.resolver.value, **_support(one.name)} for one in records]
     return {"format": "envctl.images/v1", "images": rows}
+
+
+def _support(name: str) -> dict[str, Any]:
+    end = end_of(name)
+    return {"support_end": end.day if end else None, "support_end_computed": end.computed if end else None}
 
 
 def image_document(choice: ImageChoice) -> dict[str, Any]:
@@ -79,6 +98,7 @@ def image_document(choice: ImageChoice) -> dict[str, Any]:
         "basis": choice.basis.value if choice.basis else None,
         "note": choice.note,
         "list": record_document(image.record) if image else None,
+        **_support(choice.name),
         "packages": {name: one.version for name, one in image.packages.items()} if image else {},
     }
 
@@ -93,4 +113,6 @@ def image_changes_document(changes: ImageChanges) -> dict[str, Any]:
         "removed": dict(changes.removed),
         "moved": [{"name": one.name, "from": one.before, "to": one.after, "older": one.down} for one in changes.moved],
         "same": changes.same,
+        "unknown": changes.unknown,
+        "doubts": list(changes.doubts),
     }

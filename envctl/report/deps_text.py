@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envctl.report.style import PLAIN, Style, printable
-from envctl.resolution.findings import Cause, Conflict, Edit, Fix, FixKind, Result, Verdict
+from envctl.resolution.findings import IMAGE_BASIS, Cause, Conflict, Edit, Fix, FixKind, Result, Verdict
 from envctl.resolution.image import Basis
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def render_result(result: Result, style: Style = PLAIN) -> str:
     """One result; at most a screen for a list with a handful of clashes."""
     verdict = style(result.verdict.value, _COLORS[result.verdict], "bold")
     lines = [f"{verdict}: {_meaning(result)}", f"  {printable(result.subject)} on {describe_image(result)}"]
+    lines += doubt_lines(result)
     if result.diagnostics:
         from envctl.report.diagnostics_text import render_diagnostics
 
@@ -69,7 +70,7 @@ def render_result(result: Result, style: Style = PLAIN) -> str:
         lines += ["", style("lines that change nothing", "bold")]
         lines += _limited([f"  {printable(one)}" for one in result.unneeded])
     for notice in result.warnings:
-        if notice.code != "image-basis":
+        if notice.code != IMAGE_BASIS:
             lines += ["", f"{style('note', 'cyan', 'bold')}: {printable(notice.text)}"]
     return "\n".join(lines) + "\n"
 
@@ -112,12 +113,29 @@ def edit_text(edit: Edit) -> str:
     return f"add `{printable(edit.add or '')}`{where}"
 
 
+def doubt_lines(result: Result) -> list[str]:
+    """Which list answered and what speaks against it; nothing where the image's own list did."""
+    return wrapped(printable(f"{basis_word(result)}: {result.doubt}"), "  ") if result.doubt else []
+
+
+def doubt_notes(report: Report) -> tuple[str, ...]:
+    """The doubts of a report, one per image, for what is written beside it."""
+    return tuple(dict.fromkeys(f"{one.image}: {printable(one.doubt)}" for one in report.results if one.doubt))
+
+
+def basis_word(result: Result) -> str:
+    """`basis nearest`, or that the image is not known at all."""
+    return f"basis {result.basis.value}" if result.basis else "no basis"
+
+
 def _meaning(result: Result) -> str:
     accepted = [one for one in result.conflicts if one.accepted]
     if accepted and result.verdict is not Verdict.CONFLICT:
         return "clashes that are known and accepted until the day below"
     if result.verdict is Verdict.CONFLICT and len(result.conflicts) > 1:
         return f"the build will fail, for {len(result.conflicts)} separate reasons"
+    if result.basis is Basis.NEAREST and result.record is not None and result.verdict is not Verdict.INVALID:
+        return f"going by the list of {result.record.name}, {_MEANING[result.verdict]}"
     return _MEANING[result.verdict]
 
 

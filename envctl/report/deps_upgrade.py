@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from envctl.report.deps_formats import render_markdown
-from envctl.report.deps_images import image_changes_document, render_image_changes
+from envctl.report.deps_images import change_counts, image_changes_document, render_image_changes
 from envctl.report.deps_text import render_result
 from envctl.report.markdown import cell, code, table
 from envctl.report.style import PLAIN, Style
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def render_upgrade(found: Upgrade, style: Style = PLAIN) -> str:
     """The packages that differ between the images, then the verdict of the new one."""
-    return f"{render_image_changes(found.changes, style).rstrip()}\n\n{render_result(found.after, style)}"
+    ended = f"{style('note', 'cyan', 'bold')}: {_ended(found)}\n" if found.ended else ""
+    return f"{render_image_changes(found.changes, style)}{ended}\n{render_result(found.after, style)}"
 
 
 def render_upgrade_markdown(found: Upgrade) -> str:
@@ -29,11 +30,16 @@ def render_upgrade_markdown(found: Upgrade) -> str:
     rows += [
         (code(one.name), code(one.before), code(one.after) + (" (older)" if one.down else "")) for one in changes.moved
     ]
-    counts = f"Preinstalled packages: {len(changes.added)} added, {len(changes.removed)} removed, {len(changes.moved)} moved, {changes.same} same"
+    counts = f"Preinstalled packages: {change_counts(changes)}"
     lines = [
         f"### envctl: upgrade from {cell(changes.before)} to {cell(changes.after)}",
         "",
         f"Verdict so far {found.before.verdict.value}, on the new image **{found.after.verdict.value}**. {counts}.",
+        *(
+            line
+            for text in (*changes.doubts, *([_ended(found)] if found.ended else []))
+            for line in ("", f"> {cell(text)}")
+        ),
         "",
         render_markdown(Report((found.after,))).rstrip(),
         "",
@@ -47,12 +53,17 @@ def render_upgrade_markdown(found: Upgrade) -> str:
     return "\n".join(lines)
 
 
+def _ended(found: Upgrade) -> str:
+    return f"Support for {found.changes.after} ended on {found.ended}."
+
+
 def upgrade_document(found: Upgrade) -> dict[str, Any]:
     """The document `envctl.deps-upgrade/v1`; `before` and `after` are results as those of `envctl.deps/v1`."""
     changes = {key: value for key, value in image_changes_document(found.changes).items() if key != "format"}
     return {
         "format": "envctl.deps-upgrade/v1",
         "changes": changes,
+        "ended": found.ended._asdict() if found.ended else None,
         "before": result_document(found.before),
         "after": result_document(found.after),
     }

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import re
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.errors import UsageError
-from envctl.resolution.image import Basis, Image, ImageRecord, release_numbers
+from envctl.image_versions import (
+    end_of,
+    image_order,
+    image_versions,
+    is_alias,
+    is_image_name,
+    newest_image,
+    release_beside,
+    version_numbers,
+)
+from envctl.resolution.image import Basis, Image, ImageRecord, resolver_of_pip
 from envctl.resolution.image_files import has_image, load_image, load_index
+from envctl.resolution.image_target import interpreter_of
+from envctl.resolution.protocol import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SHIPPED = Path(__file__).parent.parent / "data" / "images"
-_IMAGE = (  # as text: an image that is named in full needs no pattern
-    r"composer-(?P<composer>latest|\d+(?:\.\d+){0,2})-airflow-(?P<airflow>latest|\d+(?:[.-]\d+){0,2})"
-    r"(?:-build\.(?P<build>\d+))?"
-)
 
 
 class ImageChoice(NamedTuple):
@@ -27,7 +35,8 @@ class ImageChoice(NamedTuple):
         asked: what was asked for; `name` is the image version it stands for.
         image: the loaded list; None when no list answers for it.
         basis: how well the list answers; None without an image.
-        note: what to say about it; empty for an exact list.
+        note: why the answer may be another on the image itself, or why there is none; empty when nothing speaks
+            against the list.
     """
 
     asked: str
@@ -38,7 +47,7 @@ class ImageChoice(NamedTuple):
 
 
 class Catalogue:
-    """Image lists from several folders; the first folder that has an image wins."""
+    """Image lists from several folders; the first folder that has an image wins, a whole list before a part."""
 
     def __init__(self, folders: Sequence[Path] = (SHIPPED,)) -> None:
         self._folders = tuple(folders)
@@ -53,7 +62,9 @@ class Catalogue:
         found: dict[str, ImageRecord] = {}
         for folder in self._folders:
             for record in load_index(folder):
-                found.setdefault(record.name, record)
+                known = found.get(record.name)
+                if known is None or (record.complete and not known.complete):
+                    found[record.name] = record
         return tuple(sorted(found.values(), key=lambda one: image_order(one.name)))
 
     def choose(self, asked: str, *, nearest: bool = False) -> ImageChoice:
@@ -61,17 +72,16 @@ class Catalogue:
 
         Args:
             asked: `composer-2.13.8-airflow-2.10.5`, `composer-3-airflow-2.10.5`, `latest`, ...
-            nearest: take the list most like it when there is none.
+            nearest: where there is none, take that of the image nearest in time with the same minor version of
+                Airflow, the same minor version of Python and the same resolver.
 
         Raises:
             UsageError: the text is no image version.
         """
-        folder = self._folder_of(asked)
-        if folder is not None:
-            image = load_image(folder, asked)
-            if image.record.complete:
-                return ImageChoice(asked, asked, image, Basis.EXACT)
-        if asked != "latest" and re.fullmatch(_IMAGE, asked) is None:
+        own = self._load(asked)
+        if own is not None and own.record.complete:
+            return ImageChoice(asked, asked, own, Basis.EXACT, own.record.doubt)
+        if not is_image_name(asked):
             raise UsageError(
                 "This is no image version",
                 detail=f"`{asked}` is neither an image version nor an alias of one.",
@@ -79,61 +89,52 @@ class Catalogue:
                 code="image-version-unknown",
             )
         records = self.records()
-        name, note = _resolve_alias(asked, records)
+        name, meaning = _meaning(asked, records)
+        own = self._load(name)
+        if own is not None and own.record.complete:
+            return ImageChoice(asked, name, own, Basis.EXACT, _said(meaning, own.record.doubt))
         pair = next((one for one in records if name in one.pairs and one.complete), None)
         if pair is not None:
-            note += f"Its list is that of {pair.name}, which was released together with it. "
-            return ImageChoice(asked, name, self._load(pair.name), Basis.PAIRED, note.strip())
-        record = next((one for one in records if one.name == name), None)
-        if record is not None and record.complete:
-            return ImageChoice(asked, name, self._load(name), Basis.EXACT, note.strip())
-        if nearest:
-            return self._nearest(asked, name, records, note)
-        if record is not None:
-            note += f"Only {record.packages} of its packages are known: no verdict can be `ok`. "
-            return ImageChoice(asked, name, self._load(name), Basis.PARTIAL, note.strip())
-        note += (
-            "Its preinstalled packages are not in the catalogue. Let the list most like it answer (`--nearest`), "
-            "or add its own (`envctl images add NAME FILE`); `envctl images list` shows what is known. "
-        )
-        return ImageChoice(asked, name, None, None, note.strip())
-
-    def _nearest(self, asked: str, name: str, records: Sequence[ImageRecord], note: str) -> ImageChoice:
-        complete = [one for one in records if one.complete]
-        best = min(complete, key=lambda one: _distance(name, one), default=None)
-        if best is None:
-            return ImageChoice(asked, name, None, None, note.strip())
-        image = self._load(best.name)
-        likeness = self._likeness(name, image, records)
-        note += f"No list of {name} is known; {best.name} answers for it ({likeness}). "
-        return ImageChoice(asked, name, image, Basis.NEAREST, note.strip())
-
-    def _likeness(self, name: str, image: Image, records: Sequence[ImageRecord]) -> str:
-        partial = next((one for one in records if one.name == name), None)
-        if partial is not None:
-            known = self._load(name).packages
-            equal = sum(
-                1 for key, one in known.items() if key in image.packages and image.packages[key].version == one.version
+            text = f"Its list is that of {pair.name}, which was released together with it."
+            return ImageChoice(asked, name, self._load(pair.name), Basis.PAIRED, _said(meaning, text, pair.doubt))
+        best = nearest_record(name, records)
+        beside = self._load(best.name) if best is not None else None
+        if nearest and beside is not None:
+            text = _why_nearest(name, beside, own)
+            return ImageChoice(asked, name, beside, Basis.NEAREST, _said(meaning, text, beside.record.doubt))
+        way_out = _way_out(name, best)
+        if own is not None:
+            text = f"Only {own.record.packages} of its packages are known: no verdict can be `ok`."
+            return ImageChoice(
+                asked, name, own, Basis.PARTIAL, _said(meaning, text, own.record.doubt, _none_near(nearest), way_out)
             )
-            return f"{equal} of the {len(known)} packages known of it have the same version"
-        match = re.fullmatch(_IMAGE, name)
-        wanted = match["airflow"] if match else "?"
-        return (
-            f"Airflow {image.record.airflow} instead of {wanted}"
-            if wanted != image.record.airflow
-            else (f"the same Airflow {wanted}, another release of Composer")
-        )
+        text = "Its preinstalled packages are not in the catalogue."
+        return ImageChoice(asked, name, None, None, _said(meaning, text, _none_near(nearest), way_out))
 
-    def _load(self, name: str) -> Image:
-        folder = self._folder_of(name)
-        if folder is None:
-            raise UsageError("This image is not in the catalogue", detail=name, code="image-version-unknown")
-        return load_image(folder, name)
+    def target(self, asked: str) -> Target:
+        """The machine that an image version or alias runs packages on, also where its list is not known.
 
-    def _folder_of(self, name: str) -> Path | None:
+        Raises:
+            UsageError: the text is no image version.
+        """
+        choice = self.choose(asked)
+        if choice.image is not None:
+            return choice.image.record.target
+        wanted = interpreter_of(choice.name)
+        return Target(wanted.python, wanted.pip)
+
+    def _load(self, name: str) -> Image | None:
+        """The list of that very image, a complete one before a part; None when no folder has it."""
         if "/" in name or "\\" in name or "\0" in name or len(name) > 200:
             return None
-        return next((folder for folder in self._folders if has_image(folder, name)), None)
+        part: Image | None = None
+        for folder in self._folders:
+            if has_image(folder, name):
+                image = load_image(folder, name)
+                if image.record.complete:
+                    return image
+                part = part or image
+        return part
 
 
 def user_folder() -> Path:
@@ -150,64 +151,98 @@ def user_folder() -> Path:
     return platformdirs.user_data_path("envctl") / "images"
 
 
-def image_order(name: str) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """A sort key: Composer version, Airflow version, build."""
-    match = re.fullmatch(_IMAGE, name)
-    if match is None:
-        return (), (), 0
-    return (
-        release_numbers(match["composer"]),
-        release_numbers(match["airflow"].replace("-", ".")),
-        int(match["build"] or 0),
+def nearest_record(name: str, records: Sequence[ImageRecord]) -> ImageRecord | None:
+    """The complete list that may answer for an image without one; None when there is none.
+
+    Same minor version of Airflow, same minor version of Python, same resolver; of those the one released on the
+    nearest day, then the one with the same Airflow, then the one of the same generation.
+    """
+    wanted, day = interpreter_of(name), _day(name)
+    composer, airflow, _ = image_order(name)
+    kin = [
+        one
+        for one in records
+        if one.complete
+        and version_numbers(one.airflow)[:2] == airflow[:2]
+        and version_numbers(one.python)[:2] == version_numbers(wanted.python)[:2]
+        and one.resolver is resolver_of_pip(wanted.pip)
+    ]
+
+    def distance(one: ImageRecord) -> tuple[int, bool, bool, str]:
+        other = image_order(one.name)
+        days = abs((_day(one.name) - day).days)
+        return days, other[1] != airflow, other[0][:1] != composer[:1], one.name
+
+    return min(kin, key=distance, default=None)
+
+
+def _day(name: str) -> date:
+    """The day of release, else that of the image before it."""
+    beside = release_beside(name)
+    return date.fromisoformat(beside.released) if beside is not None and beside.released else date.min
+
+
+def _meaning(asked: str, records: Sequence[ImageRecord]) -> tuple[str, str]:
+    """The image that the text stands for today, and what to say about that; the text itself when it is no alias."""
+    if not is_alias(asked):
+        return asked, ""
+    versions = image_versions()
+    names = {*versions.releases, *(one.name for one in records), *(pair for one in records for pair in one.pairs)}
+    newest = newest_image(asked, names)
+    if newest is None:
+        return asked, f"No image that `{asked}` could stand for is known as of {versions.as_of}."
+    text = (
+        f"`{asked}` is taken as {newest}, the newest image it covers as of {versions.as_of}; Google may have released "
+        "a newer one since."
     )
+    end = end_of(newest)
+    if end is not None and end.past(versions.as_of):
+        text += f" Support for it ended on {end}."
+    return newest, text
 
 
-def _resolve_alias(asked: str, records: Sequence[ImageRecord]) -> tuple[str, str]:
-    """The newest known image that an alias covers, and what to say; the name itself when it is no alias."""
-    usable: dict[str, bool] = {}
-    for one in records:
-        usable[one.name] = usable.get(one.name, False) or one.complete
-        for pair in one.pairs:
-            usable[pair] = usable.get(pair, False) or one.complete
-    names = list(usable)
-    if asked in names:
-        return asked, ""
-    match = re.fullmatch(_IMAGE, asked)
-    if match is not None and match["build"] is None and match["composer"].count(".") == 2:
-        return asked, ""
-    if match is not None and match["build"] is not None:
-        return asked, ""
-    covered = [name for name in names if match is None or _covers(match, name)]
-    best = max(covered, key=lambda name: (usable[name], _newness(name)), default=None)
+def _why_nearest(name: str, beside: Image, part: Image | None) -> str:
+    """Which list answers for an image, how far it is away, and what may differ."""
+    record = beside.record
+    own, other = release_beside(name), image_versions().releases.get(record.name)
+    days = (_day(name) - _day(record.name)).days
+    about = "" if own is not None and own.name == name and own.dated and other is not None else "about "
+    when = f"released {about}{abs(days)} days {'earlier' if days >= 0 else 'later'}" if days else "released about then"
+    airflow = ".".join(map(str, image_order(name)[1]))
+    same = "the same" if airflow == record.airflow else f"{record.airflow} instead of {airflow}"
+    text = (
+        f"No list of {name} is known; that of {record.name}, {when}, answers for it (Airflow: {same}). Google moves "
+        "packages between releases, so the verdict may be another on the image itself."
+    )
+    if part is not None:
+        equal = sum(
+            1
+            for key, one in part.packages.items()
+            if key in beside.packages and beside.packages[key].version == one.version
+        )
+        text += f" {equal} of the {len(part.packages)} packages known of it have the same version."
+    wanted = interpreter_of(name)
+    if not wanted.stated:
+        text += f" Its Python is stated nowhere and taken to be {wanted.python}."
+    if name not in image_versions().releases:
+        text += f" It is not among the image versions known as of {image_versions().as_of}."
+    return text
+
+
+def _none_near(asked: bool) -> str:
+    if not asked:
+        return ""
+    return "No list of the same minor version of Airflow, Python and resolver is known: none is near enough to answer."
+
+
+def _way_out(name: str, best: ImageRecord | None) -> str:
+    add = f"`envctl images add {name} FILE` adds its own list (`pip freeze` in such an environment)"
+    if is_alias(name):
+        return "Name a full image version; `envctl images list` shows those with a list."
     if best is None:
-        return asked, ""
-    return best, f"`{asked}` is taken as {best}, the newest one in the catalogue with a list. "
+        return f"{add}."
+    return f"{add}; with `--nearest` the list of {best.name} answers."
 
 
-def _covers(alias: re.Match[str], name: str) -> bool:
-    match = re.fullmatch(_IMAGE, name)
-    if match is None:
-        return False
-    return _prefix(alias["composer"], match["composer"]) and _prefix(alias["airflow"], match["airflow"])
-
-
-def _prefix(wanted: str, version: str) -> bool:
-    if wanted == "latest":
-        return True
-    parts, numbers = release_numbers(wanted.replace("-", ".")), release_numbers(version)
-    return numbers[: len(parts)] == parts
-
-
-def _newness(name: str) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    composer, airflow, build = image_order(name)
-    return airflow, composer, build
-
-
-def _distance(name: str, record: ImageRecord) -> tuple[int, tuple[int, ...]]:
-    """Small for the same Airflow, then the nearest one; among equals the newest Composer release."""
-    wanted = image_order(name)[1]
-    have = release_numbers(record.airflow)
-    filled = tuple((*wanted, 0, 0, 0)[:3])
-    weights = (10_000, 100, 1)
-    gap = sum(weight * abs(a - b) for weight, a, b in zip(weights, filled, (*have, 0, 0, 0), strict=False))
-    return gap, tuple(-number for number in image_order(record.name)[0])
+def _said(*parts: str) -> str:
+    return " ".join(part for part in parts if part)

@@ -52,6 +52,9 @@ def certified(
     image = choice.image
     if image is None or result.verdict is Verdict.INVALID:
         return result
+    if not image.record.complete:
+        text = f"Only {image.record.packages} packages of this image are known; pip was not asked."
+        return _with(result, Notice("certify-impossible", text))
     if image.record.resolver is not ResolverKind.STRICT:
         text = f"pip {image.record.pip} of this image cannot plan without installing; nothing was certified."
         return _with(result, Notice("certify-impossible", text))
@@ -72,7 +75,10 @@ def certified(
         return _with(result, Notice("certify-impossible", text))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return _with(result, _compare(result, answer, image.record.pip))
+    said = _compare(result, answer, image.record.pip)
+    if choice.name != image.name:
+        said = said._replace(text=f"{said.text} It was asked on the packages of {image.name}.")
+    return _with(result, said)
 
 
 def find_python(minor: str) -> Path:

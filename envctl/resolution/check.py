@@ -6,7 +6,15 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.diagnostics import Diagnostic, Hint
-from envctl.resolution.findings import Acceptance, Change, Conflict, Install, Notice, Result, Verdict
+from envctl.resolution.findings import (
+    Acceptance,
+    Change,
+    Conflict,
+    Install,
+    Notice,
+    Result,
+    Verdict,
+)
 from envctl.resolution.graph import Exactly
 from envctl.resolution.image import Basis, ResolverKind
 from envctl.resolution.judgement import Judge, Judgement

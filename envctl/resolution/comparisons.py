@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envctl.errors import ExitCode
-from envctl.resolution.catalogue import image_order
+from envctl.image_versions import ImageEnd, end_of, image_order, image_versions, is_current
 from envctl.resolution.check import CheckOptions, check_list
 from envctl.resolution.findings import Fix, FixKind, Notice, Result, Verdict
 from envctl.resolution.image_changes import ImageChanges, image_changes
@@ -34,8 +34,9 @@ class MatrixRow:
         subject: name of the list.
         results: one per image.
         first: the first image, in the order given, on which the list works.
-        newest: the newest image on which it works, whatever the order given.
-        oldest: the oldest one.
+        newest: the newest image on which it works, whatever the order given, of those that can be recommended.
+        oldest: the oldest one of those.
+        ended: the newest image on which it works, where none of them can be recommended.
     """
 
     subject: str
@@ -43,6 +44,7 @@ class MatrixRow:
     first: str | None
     newest: str | None
     oldest: str | None
+    ended: str | None = None
 
     @property
     def invalid(self) -> Result | None:
@@ -65,11 +67,15 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What changes from one image to another, and what the other says to the list."""
+    """What changes from one image to another, and what the other says to the list.
+
+    `ended` is when support of the other ended, None where it has not, or where that is not known.
+    """
 
     changes: ImageChanges
     before: Result
     after: Result
+    ended: ImageEnd | None = None
 
 
 def make_matrix(
@@ -85,8 +91,16 @@ def make_matrix(
         results = tuple(check_list(subject, given, choice, source, bare) for choice in choices)
         works = [one.image for one in results if one.verdict in WORKS]
         ages = sorted(works, key=image_order)
-        rows.append(MatrixRow(subject, results, *((works[0], ages[-1], ages[0]) if works else (None, None, None))))
+        current = [name for name in ages if is_current(name, _day(options))]
+        bounds = (current[-1], current[0]) if current else (None, None)
+        ended = ages[-1] if ages and not current else None
+        rows.append(MatrixRow(subject, results, works[0] if works else None, *bounds, ended))
     return Matrix(tuple(choice.name for choice in choices), tuple(rows))
+
+
+def current_images(catalogue: Catalogue, options: CheckOptions) -> list[str]:
+    """The images with a complete list that can be recommended on the day of the check, oldest first."""
+    return [one.name for one in catalogue.records() if one.complete and is_current(one.name, _day(options))]
 
 
 def make_upgrade(
@@ -96,14 +110,13 @@ def make_upgrade(
     after: ImageChoice,
     source: PackageSource,
     options: CheckOptions,
-) -> Upgrade | None:
-    """The upgrade of a list from one image to another; None when one of the images is not known."""
-    if before.image is None or after.image is None:
-        return None
+) -> Upgrade:
+    """The upgrade of a list from one image to another, both with a list."""
     return Upgrade(
-        image_changes(before.image, after.image),
+        image_changes(before, after),
         check_list(subject, given, before, source, options._replace(explain=False)),
         check_list(subject, given, after, source, options),
+        end if (end := end_of(after.name)) is not None and end.past(_day(options)) else None,
     )
 
 
@@ -152,17 +165,13 @@ def other_image(
     source: PackageSource,
     options: CheckOptions,
 ) -> Fix | None:
-    """The newest other image with a complete list on which the requirements work as they are."""
+    """The newest other supported image with a complete list on which the requirements work as they are."""
     if choice.image is None:
         return None
     limits = options.limits._replace(rounds=_QUICK_ROUNDS, seconds=_QUICK_SECONDS)
     bare = options._replace(explain=False, limits=limits)
     record = choice.image.record
-    names = [
-        one.name
-        for one in reversed(catalogue.records())
-        if one.complete and one.name != record.name and one.generation != "1"
-    ]
+    names = [name for name in reversed(current_images(catalogue, options)) if name != record.name]
     names.sort(key=lambda name: name.partition("-airflow-")[2] != record.airflow)
     for name in names:
         result = check_list(subject, given, catalogue.choose(name), source, bare)
@@ -170,6 +179,11 @@ def other_image(
             why = f"On {name} the list works as it is ({result.verdict})."
             return Fix(FixKind.OTHER_IMAGE, (), verified=True, why=why, image=name)
     return None
+
+
+def _day(options: CheckOptions) -> str:
+    """The day on which support is judged: that of the check, else that of the table of versions."""
+    return options.today.isoformat() if options.today is not None else image_versions().as_of
 
 
 def _takes_part(given: RequirementsInput, lines: Sequence[str]) -> bool:

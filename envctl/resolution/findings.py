@@ -117,6 +117,14 @@ class Install(NamedTuple):
     version: str
 
 
+IMAGE_BASIS = "image-basis"
+"""The code of the notice that says which list answered, and what speaks against it."""
+
+
+NO_LIST = "image-not-in-catalogue"
+"""The code of the notice that says why no list answered, and the way out."""
+
+
 class Notice(NamedTuple):
     """Something to know that does not change the verdict; `code` is stable."""
 
@@ -155,6 +163,11 @@ class Result(NamedTuple):
     index_failure: IndexFailure | None = None
     order_matters: bool = False
     seconds: float = 0.0
+
+    @property
+    def doubt(self) -> str:
+        """Why the answer may be another on the image itself; empty where the image's own list gave it."""
+        return " ".join(one.text for one in self.warnings if one.code == IMAGE_BASIS)
 
     def exit_code(self, *, allow_unknown: bool = False) -> ExitCode:
         """What the process says for this result."""

@@ -6,6 +6,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from envctl.image_versions import version_numbers
 from envctl.resolution.dependency import Dependency, InvalidRequirementError, parse_requirement
 from envctl.resolution.protocol import PackageName, Target
 from envctl.resolution.specifiers import known_specifiers
@@ -32,20 +33,9 @@ class Basis(StrEnum):
     PARTIAL = "partial"
 
 
-def release_numbers(text: str) -> tuple[int, ...]:
-    """The leading numbers of a version: `23.2.1` gives (23, 2, 1)."""
-    numbers: list[int] = []
-    for part in text.split("."):
-        digits = "".join(ch for ch in part if ch.isdigit())
-        if not digits or not part[0].isdigit():
-            break
-        numbers.append(int(digits))
-    return tuple(numbers)
-
-
 def resolver_of_pip(pip: str) -> ResolverKind:
     """The algorithm of a pip version; 20.3 made the strict one the default."""
-    return ResolverKind.LEGACY if release_numbers(pip) < (20, 3) else ResolverKind.STRICT
+    return ResolverKind.LEGACY if version_numbers(pip) < (20, 3) else ResolverKind.STRICT
 
 
 _TEXT = re.compile(r"([a-z0-9-]+)(?:\[([^\]]*)\])?(.*)", re.DOTALL)
@@ -89,6 +79,7 @@ class ImageRecord(NamedTuple):
         date: of the source, ISO.
         pairs: images of another generation that were released together with this one and share its list.
         added: whether a user added it to the catalogue.
+        doubt: what speaks against the list, as whole sentences: why it is a part, or what in it is doubtful.
     """
 
     name: str
@@ -103,6 +94,7 @@ class ImageRecord(NamedTuple):
     date: str
     pairs: tuple[str, ...] = ()
     added: bool = False
+    doubt: str = ""
 
     @property
     def resolver(self) -> ResolverKind:

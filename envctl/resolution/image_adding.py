@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from envctl.errors import UsageError
-from envctl.resolution.catalogue import SHIPPED, image_order
-from envctl.resolution.image import Image, ImageRecord
-from envctl.resolution.image_assembly import assemble_image
+from envctl.diagnostics import Diagnostic
+from envctl.errors import InvalidInputError, UsageError
+from envctl.image_versions import image_order, is_alias, is_image_name, version_numbers
+from envctl.resolution.catalogue import SHIPPED
+from envctl.resolution.dependency import parse_requirement
+from envctl.resolution.image import AIRFLOW, Image, ImageRecord
+from envctl.resolution.image_assembly import assemble_image, own_violations
 from envctl.resolution.image_files import load_image, load_index, write_image, write_index
+from envctl.resolution.image_target import default_pip, interpreter_of
 from envctl.resolution.names import package_name
 from envctl.resolution.protocol import (
     Listing,
@@ -20,11 +24,19 @@ from envctl.resolution.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
     from envctl.resolution.image_parsers import ParsedList
+
+
+_FEWEST = 200
+"""A list with fewer packages is a part: the smallest whole one that is known, of composer-1.17.7, has 236."""
+_MOST_UNREAD = 0.1
+"""Share of packages whose requirements may be unknown in a list that still counts as whole."""
+_HIDDEN_BY_FREEZE = frozenset({"pip", "setuptools", "wheel", "distribute"})
+"""`pip freeze` leaves these out (documentation of pip 23.2: "Do not skip these packages in the output: --all")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,7 @@ def add_image(
     today: date,
     origin: str,
 ) -> AddedImage:
-    """Writes an image into a folder of the catalogue.
+    """Writes an image into a folder of the catalogue: as a whole list, or as a part with the reason in its record.
 
     Requirements come from the list where it has them, else from the shipped catalogue, else from the index.
 
@@ -54,29 +66,31 @@ def add_image(
         parsed: its packages.
         folder: of the project or the user.
         source: index for packages that the catalogue does not know; None asks none.
-        python: full version; taken from the Airflow generation when None.
+        python: full version; that of Google's table of versions when None.
         today: day of the addition.
         origin: what the list was read from, for the record.
 
     Raises:
-        UsageError: the name is no image version.
+        UsageError: the name is no full image version.
+        InvalidInputError: the list is that of another Airflow.
     """
-    composer, airflow, _ = image_order(name)
-    if not composer or len(airflow) != 3:
+    airflow = image_order(name)[1]
+    if not is_image_name(name) or is_alias(name):
         raise UsageError(
             "This is no image version",
             detail=f"`{name}` does not look like `composer-3-airflow-2.10.5-build.4`.",
             code="image-version-unknown",
         )
     versions = {package_name(spelling): version for spelling, version in parsed.pins}
-    interpreter = python or ("3.8.12" if airflow < (2, 6) else "3.11.8")
-    default_pip = "20.2.4" if airflow < (2, 6) else "23.2.1"
+    _refuse_other_airflow(name, airflow, parsed)
+    likely = interpreter_of(name)
+    interpreter = python or likely.python
     record = ImageRecord(
         name=name,
         airflow=".".join(map(str, airflow)),
         python=interpreter,
-        python_stated=python is not None,
-        pip=versions.get(PackageName("pip"), default_pip),
+        python_stated=python is not None or likely.stated,
+        pip=versions.get(PackageName("pip"), default_pip(interpreter)),
         pip_stated="pip" in versions,
         complete=True,
         packages=len(versions),
@@ -86,11 +100,67 @@ def add_image(
     )
     metadata = _Metadata(parsed, source, record.target)
     image, extras = assemble_image(record, parsed.pins, metadata.of)
+    unknown = tuple(sorted(key for key, one in image.packages.items() if one.requires is None))
+    reasons = _why_part(image, parsed, unknown)
+    if reasons:
+        image, extras = assemble_image(record._replace(complete=False), parsed.pins, metadata.of)
+    else:
+        reasons = own_violations(image)
+        reasons += (f"What {_listed(unknown)} require is not known and left out of the verdict.",) if unknown else ()
+    image = image._replace(record=image.record._replace(doubt=" ".join(reasons)))
     write_image(image, extras, folder)
     others = [one for one in load_index(folder) if one.name != name]
     write_index(sorted([*others, image.record], key=lambda one: image_order(one.name)), folder)
-    unknown = tuple(sorted(key for key, one in image.packages.items() if one.requires is None))
     return AddedImage(image.record, unknown)
+
+
+def _refuse_other_airflow(name: str, airflow: tuple[int, ...], parsed: ParsedList) -> None:
+    for (spelling, version), span in zip(parsed.pins, parsed.spans, strict=True):
+        if package_name(spelling) == AIRFLOW and version_numbers(version.partition("+")[0]) != airflow:
+            raise InvalidInputError(
+                (
+                    Diagnostic(
+                        "image-list-other",
+                        "This is not the list of that image",
+                        f"The list holds {spelling} {version}, and {name} has Airflow {'.'.join(map(str, airflow))}.",
+                        span,
+                    ),
+                )
+            )
+
+
+def _why_part(image: Image, parsed: ParsedList, unknown: Sequence[str]) -> tuple[str, ...]:
+    """Why the list cannot be the whole image, one sentence each; nothing where it can."""
+    reasons: list[str] = []
+    count = len(image.packages)
+    if AIRFLOW not in image.packages:
+        reasons.append("The list does not hold apache-airflow.")
+    if count < _FEWEST:
+        reasons.append(f"It holds {count} packages; the smallest image known has more than {_FEWEST}.")
+    if parsed.without_version:
+        reasons.append(f"It gives no version of {_listed(parsed.without_version)}.")
+    missing = _missing(image)
+    if missing:
+        reasons.append(f"It lacks what its own packages require: {_listed(missing)}.")
+    if len(unknown) > count * _MOST_UNREAD:
+        reasons.append(f"What {len(unknown)} of its packages require is not known, so it may lack some.")
+    return tuple(reasons)
+
+
+def _missing(image: Image) -> list[str]:
+    """Packages that others of the list require and that it does not hold, with who requires them."""
+    found: dict[str, str] = {}
+    for text in image.left_out:
+        by, _, requirement = text.partition(": ")
+        name = parse_requirement(requirement)[0].name
+        if name not in image.packages and name not in _HIDDEN_BY_FREEZE:
+            found.setdefault(name, f"{name} (for {by})")
+    return list(found.values())
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:5])
+    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
 
 
 class _Metadata:

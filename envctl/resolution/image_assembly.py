@@ -56,6 +56,15 @@ def assemble_image(
     return image, extras
 
 
+def own_violations(image: Image) -> tuple[str, ...]:
+    """What a list that should be whole says against itself, in a sentence; pip built the image, so the list may err."""
+    if not image.left_out:
+        return ()
+    by, _, requirement = image.left_out[0].partition(": ")
+    more = f" and {len(image.left_out) - 1} more such requirements" if len(image.left_out) > 1 else ""
+    return (f"The list does not satisfy {requirement} of its own {by}{more}: it may hold an error.",)
+
+
 def _holds(dependency: Dependency, versions: Mapping[PackageName, str]) -> bool:
     version = versions.get(dependency.name)
     return version is not None and dependency.specifiers.contains(version)

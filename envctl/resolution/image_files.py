@@ -50,6 +50,7 @@ def record_document(record: ImageRecord) -> dict[str, Any]:
         "date": record.date,
         "pairs": list(record.pairs),
         "added": record.added,
+        **({"doubt": record.doubt} if record.doubt else {}),
     }
 
 
@@ -68,6 +69,7 @@ def record_from(document: Mapping[str, Any]) -> ImageRecord:
         date=document["date"],
         pairs=tuple(document["pairs"]),
         added=document["added"],
+        doubt=document.get("doubt", ""),
     )
 
 

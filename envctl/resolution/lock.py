@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ class Lock:
 
     Attributes:
         image: name of the image.
+        doubt: why the lock may not fit the image itself; empty where the image's own list answered.
         packages: what the list installs beyond the image, by name.
         preinstalled: packages of the list that the image's own version satisfies, as `name==version`.
         verified: whether the pinned list was solved to the same result without giving up a candidate.
@@ -48,12 +50,13 @@ class Lock:
     packages: tuple[LockedPackage, ...]
     preinstalled: tuple[str, ...]
     verified: bool
+    doubt: str = ""
 
 
 def make_lock(
     given: RequirementsInput, image: Image, source: PackageSource, limits: Limits | None = None
 ) -> Lock | Judgement:
-    """The lock of a list that builds; else the verdict that says why it does not.
+    """The lock of a list that builds on an image with a whole list; else the verdict that says why it does not.
 
     Raises:
         IndexUnavailableError: the index gave no answer.
@@ -82,7 +85,10 @@ def make_lock(
 
 def render_lock(lock: Lock) -> str:
     """The lock as a requirements file; contains no address of an index."""
-    lines = [f"# for {lock.image}; made by `envctl deps lock`", ""]
+    lines = [f"# for {lock.image}; made by `envctl deps lock`"]
+    if lock.doubt:
+        lines += textwrap.wrap(lock.doubt, 100, initial_indent="# basis: ", subsequent_indent="# ")
+    lines.append("")
     for one in lock.packages:
         hashes = [f"    --hash={digest}" for digest in one.hashes]
         lines.append(" \\\n".join([f"{one.name}=={one.version}", *hashes]))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from envctl.image_versions import version_numbers
 from envctl.resolution.candidates import Applicable
 from envctl.resolution.dependency import Declared, Dependency, declared
 from envctl.resolution.graph import (
@@ -24,7 +25,6 @@ from envctl.resolution.graph import (
     Requirement,
     Wanted,
 )
-from envctl.resolution.image import release_numbers
 from envctl.resolution.protocol import (
     Candidate,
     IndexFailure,
@@ -60,7 +60,7 @@ class Habits(NamedTuple):
     @staticmethod
     def of(pip: str) -> Habits:
         """The habits of a pip version. 23.3 began to treat `name[extra]>1` as two requirements."""
-        recent = release_numbers(pip) >= (23, 3)
+        recent = version_numbers(pip) >= (23, 3)
         return Habits(splits_extras=recent, exact_extras=not recent)
 
 

@@ -24,6 +24,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "image": result.image,
         "basis": result.basis.value if result.basis else None,
         "list": record.name if record else None,
+        "doubt": result.doubt or None,
         "python": record.python if record else None,
         "pip": record.pip if record else None,
         "resolver": record.resolver.value if record else None,

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from envctl.image_versions import image_versions
 from envctl.spec.source import parse_table
 
 Range = tuple[float | None, float | None]
@@ -96,7 +97,6 @@ class Limits:
     composer_network_prefix: int
     resilience_first_version: tuple[int, ...]
     resilience_count: int
-    end_of_life: str
 
 
 @cache
@@ -143,9 +143,9 @@ def generations() -> Generations:
 
 @cache
 def images() -> Images:
-    """The image versions that are known to exist."""
-    table = _load("images")
-    return Images(table["as_of"], tuple(table["names"]))
+    """The image versions of living generations that are known to exist."""
+    table = image_versions()
+    return Images(table.as_of, tuple(name for name in table.releases if not name.startswith("composer-1.")))
 
 
 @cache
@@ -168,7 +168,6 @@ def limits() -> Limits:
         composer_network_prefix=networks["composer_network_prefix"],
         resilience_first_version=first_version,
         resilience_count=table["resilience"]["count"],
-        end_of_life=table["end_of_life"]["date"],
     )
 
 

@@ -35,8 +35,8 @@ def universe():
     }
 
 
-def test_fifteen_images_are_complete():
-    assert len(COMPLETE) == 15
+def test_sixty_nine_images_are_complete():
+    assert len(COMPLETE) == 69
 
 
 @pytest.mark.parametrize("image", COMPLETE)

@@ -17,7 +17,8 @@ from envctl.resolution.image_parsers import parse_image_list
 
 TODAY = date(2026, 11, 20)
 PAIRS = {
-    "composer-3-airflow-2.10.5-build.19": "composer-2.15.3-airflow-2.10.5",
+    "composer-2.15.3-airflow-2.9.3": "composer-3-airflow-2.9.3-build.39",
+    "composer-2.16.5-airflow-2.10.5": "composer-3-airflow-2.10.5-build.27",
     "composer-3-airflow-2.10.5-build.10": "composer-2.13.8-airflow-2.10.5",
     "composer-3-airflow-2.10.5-build.3": "composer-2.13.1-airflow-2.10.5",
     "composer-3-airflow-2.10.2-build.7": "composer-2.11.1-airflow-2.10.2",
@@ -49,15 +50,8 @@ def test_builds_released_with_a_known_image_are_paired(build, image):
     assert image in choice.note
 
 
-def test_aliases_name_the_newest_image_with_a_list():
-    assert Catalogue().choose("composer-3-airflow-2.10.5").name == "composer-3-airflow-2.10.5-build.19"
-    assert Catalogue().choose("composer-2-airflow-2.6.3").name == "composer-2.8.3-airflow-2.6.3"
-    assert Catalogue().choose("composer-latest-airflow-2.7").image.record.airflow == "2.7.3"
-    assert Catalogue().choose("latest").basis in (Basis.EXACT, Basis.PAIRED)
-
-
 def test_partial_lists_are_said_to_be_partial():
-    choice = Catalogue().choose("composer-3-airflow-3.1.7-build.0")
+    choice = Catalogue().choose("composer-3-airflow-3.3.1-build.0")
     assert choice.basis is Basis.PARTIAL
     assert "25" in choice.note
 
@@ -68,7 +62,7 @@ def test_an_unknown_image_has_no_list_unless_the_nearest_is_asked_for():
     near = Catalogue().choose("composer-2.14.0-airflow-2.10.5", nearest=True)
     assert near.basis is Basis.NEAREST
     assert near.image.record.airflow == "2.10.5"
-    assert "composer-2.15.3-airflow-2.10.5" in near.note
+    assert "composer-2.13.8-airflow-2.10.5" in near.note
 
 
 @pytest.mark.parametrize("text", ["", "composer", "../etc/passwd", "airflow-2.10.5", "composer-3-airflow-x", "a" * 300])
@@ -142,12 +136,10 @@ def test_an_added_image_is_found_again(tmp_path):
     added = add_image(request, source_of({"known-to-index": {"2.0": ["pandas<2"]}}))
     assert added.without_requirements == ("private",)
     choice = show_image(tmp_path, "composer-3-airflow-2.10.5-build.20")
-    assert choice.basis is Basis.EXACT
+    assert choice.basis is Basis.PARTIAL
     assert choice.image.record.python == "3.11.9"
     assert choice.image.left_out[-1] == "known-to-index: pandas<2"
-    assert "numpy" in " ".join(choice.image.packages["pandas"].requires) or "pandas: numpy" in " ".join(
-        choice.image.left_out
-    )
+    assert "numpy" not in " ".join(choice.image.packages["pandas"].requires)  # nobody knows which version is there
     assert "composer-3-airflow-2.10.5-build.20" in [one.name for one in list_images(tmp_path)]
     assert "composer-3-airflow-2.10.5-build.20" in render_images(list_images(tmp_path))
     assert "private==1.0" in render_image(choice)

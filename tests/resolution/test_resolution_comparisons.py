@@ -22,8 +22,10 @@ from envctl.actions.deps import (
 )
 from envctl.dependencies import parse_requirements, sent_packages
 from envctl.errors import ExitCode, InvalidInputError, UsageError
+from envctl.image_versions import is_current
 from envctl.report.deps_formats import DepsFormat, matrix_document, render_matrix, write_report
 from envctl.report.deps_text import render_details, render_result
+from envctl.report.deps_upgrade import render_upgrade, render_upgrade_markdown, upgrade_document
 from envctl.resolution.check import CheckOptions, check_list
 from envctl.resolution.comparisons import check_bundles
 from envctl.resolution.findings import Acceptance, Report, Verdict
@@ -32,6 +34,7 @@ from envctl.resolution.resolver import Limits
 
 TODAY = date(2026, 11, 20)
 IMAGE = "composer-2.13.8-airflow-2.10.5"
+SUPPORTED = "composer-3-airflow-2.10.5-build.33"
 UNIVERSE = {
     "soda-core": {"3.5.6": ["ruamel.yaml<0.18.0,>=0.17.0", "inflect"]},
     "ruamel-yaml": {"0.17.40": [], "0.18.14": []},
@@ -98,7 +101,7 @@ def test_an_unknown_image_gives_no_verdict(project):
 
 def test_a_partial_list_never_gives_ok(project):
     (project / "good.txt").write_text("aiohttp\n")
-    report = check_dependencies(request(project, "good.txt", image="composer-3-airflow-3.1.7-build.0"))
+    report = check_dependencies(request(project, "good.txt", image="composer-3-airflow-3.3.1-build.0"))
     assert report.results[0].verdict is Verdict.UNKNOWN
 
 
@@ -146,23 +149,51 @@ def test_a_lock_solves_without_giving_up_a_candidate():
 def test_the_matrix_names_the_newest_and_the_oldest_image_that_works(project):
     (project / "a.txt").write_text("soda-core==3.5.6\n")
     (project / "b.txt").write_text("google-cloud-core==1.3.0\n")
-    images = ["composer-2.6.5-airflow-2.5.3", "composer-2.11.1-airflow-2.10.2", IMAGE]
+    images = ["composer-2.6.5-airflow-2.5.3", "composer-2.11.1-airflow-2.10.2", SUPPORTED, IMAGE]
     matrix = matrix_dependencies(request(project, "a.txt", "b.txt"), images)
     assert matrix.rows[0].first == "composer-2.6.5-airflow-2.5.3"
-    assert (matrix.rows[0].newest, matrix.rows[0].oldest) == (IMAGE, "composer-2.6.5-airflow-2.5.3")
+    assert (matrix.rows[0].newest, matrix.rows[0].oldest) == (SUPPORTED, SUPPORTED)
     assert (matrix.rows[1].first, matrix.rows[1].newest, matrix.rows[1].oldest) == (None, None, None)
     assert render_matrix(matrix) == snapshot("""\
-image                          a.txt              b.txt
-composer-2.6.5-airflow-2.5.3   ok +3              conflict
-composer-2.11.1-airflow-2.10.2 ok +3              conflict
-composer-2.13.8-airflow-2.10.5 override +2 ~1     conflict
+image                              a.txt              b.txt
+composer-2.6.5-airflow-2.5.3       ok +3              conflict
+composer-2.11.1-airflow-2.10.2     ok +3              conflict
+composer-3-airflow-2.10.5-build.33 override +2 ~1     conflict
+composer-2.13.8-airflow-2.10.5     override +2 ~1     conflict
 
-newest that works for a.txt: composer-2.13.8-airflow-2.10.5 (the oldest: composer-2.6.5-airflow-2.5.3)
+newest that works for a.txt: composer-3-airflow-2.10.5-build.33
 newest that works for b.txt: none of these images
 """)
     assert matrix_document(matrix)["images"] == images
-    assert len(matrix_dependencies(request(project, "a.txt"), []).images) == 15
     assert matrix.exit_code() == 0
+
+
+def test_the_matrix_recommends_no_image_that_has_ended(project):
+    (project / "a.txt").write_text("soda-core==3.5.6\n")
+    ended = matrix_dependencies(request(project, "a.txt"), ["composer-1.20.5-airflow-2.2.5", IMAGE])
+    [row] = ended.rows
+    assert (row.newest, row.oldest, row.ended) == (None, None, IMAGE)
+    assert matrix_document(ended)["rows"][0]["ended"] == IMAGE
+    assert render_matrix(ended).splitlines()[-1] == (
+        f"newest that works for a.txt: none that can be taken; {IMAGE} works, "
+        "and its support ended on 2026-07-28 by the 12-month rule"
+    )
+    # without names: the supported ones, each with a list of its own
+    names = matrix_dependencies(request(project, "a.txt"), []).images
+    assert len(names) == 36
+    assert all(is_current(name, TODAY.isoformat()) for name in names)
+    later = request(project, "a.txt")._replace(today=date(2027, 3, 27))
+    assert set(matrix_dependencies(later, []).images) < set(names)
+
+
+def test_an_upgrade_to_an_image_that_has_ended_says_when(project):
+    (project / "a.txt").write_text("soda-core==3.5.6\n")
+    upgrade = upgrade_dependencies(request(project, "a.txt", image="composer-2.11.1-airflow-2.10.2"), IMAGE)
+    said = f"Support for {IMAGE} ended on 2026-07-28 by the 12-month rule."
+    assert said in render_upgrade(upgrade)
+    assert said in render_upgrade_markdown(upgrade)
+    assert upgrade_document(upgrade)["ended"] == {"day": "2026-07-28", "computed": True}
+    assert upgrade_dependencies(request(project, "a.txt"), SUPPORTED).ended is None
 
 
 def test_the_matrix_says_why_a_list_is_invalid_on_every_image(project):
@@ -184,7 +215,8 @@ def test_an_upgrade_shows_what_moves_and_the_verdict_there(project):
     assert upgrade.before.verdict is Verdict.OK
     assert upgrade.after.verdict is Verdict.OVERRIDE
     assert any(one.name == "apache-airflow" for one in upgrade.changes.moved)
-    assert upgrade_dependencies(request(project, "a.txt"), "composer-2.14.0-airflow-2.10.5") is None
+    with pytest.raises(UsageError):
+        upgrade_dependencies(request(project, "a.txt"), "composer-2.14.0-airflow-2.10.5")
 
 
 def test_bundles_that_work_alone_and_clash_together_are_both_named():
@@ -231,8 +263,8 @@ def test_a_clash_is_accepted_until_its_day(until, verdict):
 
 
 def test_another_image_is_named_where_the_list_works(project):
-    (project / "a.txt").write_text("only-old\n")
-    source = source_of({"only-old": {"1.0": {"requires": ["pandas<2"], "python": "<3.9"}}})
+    (project / "a.txt").write_text("only-new\n")
+    source = source_of({"only-new": {"1.0": ["apache-airflow>=3"]}})
     wanted = CheckRequest(
         project,
         TODAY,
@@ -242,7 +274,16 @@ def test_another_image_is_named_where_the_list_works(project):
         index=IndexChoice(source=source),
     )
     fixes = check_dependencies(wanted).results[0].conflicts[0].fixes
-    assert [one.image for one in fixes if one.image] == ["composer-2.6.5-airflow-2.5.3"]
+    assert [one.image for one in fixes if one.image] == ["composer-3-airflow-3.1.7-build.4"]
+
+
+def test_an_image_that_has_ended_is_no_way_out(project):
+    (project / "a.txt").write_text("only-old\n")
+    source = source_of({"only-old": {"1.0": {"requires": ["pandas<2"], "python": "<3.9"}}})
+    wanted = request(project, "a.txt", other_images=True)._replace(index=IndexChoice(source=source))
+    [result] = check_dependencies(wanted).results
+    assert result.verdict is Verdict.CONFLICT
+    assert [one.image for one in result.conflicts[0].fixes if one.image] == []
 
 
 def test_a_dead_index_is_the_outside_failing(project):
@@ -273,10 +314,10 @@ def test_the_markdown_form():
     assert write_report(report_of_formats(), DepsFormat.MARKDOWN) == snapshot("""\
 ### envctl: packages
 
-| list | image | verdict | moves | new |
-|---|---|---|---|---|
-| bad.txt | composer-2.99.0-airflow-2.10.5 | **conflict** | 0 | 0 |
-| good.txt | composer-2.99.0-airflow-2.10.5 | ok | 0 | 1 |
+| list | image | basis | verdict | moves | new |
+|---|---|---|---|---|---|
+| bad.txt | composer-2.99.0-airflow-2.10.5 | exact | **conflict** | 0 | 0 |
+| good.txt | composer-2.99.0-airflow-2.10.5 | exact | ok | 0 | 1 |
 
 **core** (bad.txt): The list asks for core==1.0 (bad.txt:2); that brings core 1.0 into the image, but user 1.0 of the image requires core&gt;=2.
 - remove `core==1.0` (bad.txt:2): Without it the image keeps core 2.0.
@@ -319,6 +360,7 @@ def test_the_json_form():
                     "image": "composer-2.99.0-airflow-2.10.5",
                     "basis": "exact",
                     "list": "composer-2.99.0-airflow-2.10.5",
+                    "doubt": None,
                     "python": "3.11.8",
                     "pip": "23.2.1",
                     "resolver": "strict",
@@ -375,6 +417,7 @@ def test_the_json_form():
                     "image": "composer-2.99.0-airflow-2.10.5",
                     "basis": "exact",
                     "list": "composer-2.99.0-airflow-2.10.5",
+                    "doubt": None,
                     "python": "3.11.8",
                     "pip": "23.2.1",
                     "resolver": "strict",

@@ -92,7 +92,7 @@ def test_packages_are_refused_at_creation(composer: Client) -> None:
 @pytest.mark.parametrize(
     ("alias", "full"),
     [
-        ("composer-3-airflow-2.10.5", "composer-3-airflow-2.10.5-build.19"),
+        ("composer-3-airflow-2.10.5", "composer-3-airflow-2.10.5-build.33"),
         ("composer-3-airflow-2", "composer-3-airflow-2.11.1-build.19"),
         ("composer-2-airflow-2", "composer-2.15.3-airflow-2.10.5"),
         ("composer-3-airflow-2.10.5-build.4", "composer-3-airflow-2.10.5-build.4"),

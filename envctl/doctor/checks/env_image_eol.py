@@ -12,18 +12,21 @@ from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check, Voice, spec_change
 from envctl.doctor.model import Finding
+from envctl.image_versions import announced_end, image_versions, is_current, newest_image
 
 _VOICE = Voice("env.image-eol", Severity.ERROR)
-_ENDED = "2026-09-15"
 
 
 def _run(case: Case) -> Iterator[Finding]:
     image, setting = case.spec.image_version, case.setting
     if setting.generation == 0:
         yield _VOICE.skipped("The image's name shows no generation.", resource=image)
-    elif setting.generation == 1 or (setting.generation == 2 and setting.minor == 0):
-        fix = spec_change("imageVersion: composer-3-airflow-2   # then: envctl deps check")
-        yield _VOICE.failed(f"{image} is past its end of {_ENDED}.", resource=image, fixes=(fix,))
+    elif (end := announced_end(image)) is not None:
+        versions = image_versions()
+        current = [name for name in versions.releases if is_current(name, versions.as_of)]
+        best = newest_image("composer-3-airflow-2", current)
+        fix = spec_change(f"imageVersion: {best}   # then: envctl deps check")
+        yield _VOICE.failed(f"{image} is past its end of {end}.", resource=image, fixes=(fix,))
     else:
         yield _VOICE.ok("the generation is supported", resource=image)
 

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from envctl.engine.embedded.checkpoint import (
-    SECRET,
     Checkpoint,
     Pending,
     StateInvalidError,
@@ -39,7 +38,7 @@ from envctl.engine.embedded.graph import renaming
 from envctl.engine.embedded.history import last_whole_state
 from envctl.engine.embedded.keyring import Keyring
 from envctl.engine.embedded.resource import Resource, to_json
-from envctl.engine.embedded.secret_box import GiveUp, LostSecrets, SecretBox
+from envctl.engine.embedded.secret_box import SECRET, GiveUp, LostSecrets, SecretBox
 from envctl.engine.embedded.values import learn_secrets
 from envctl.engine.protocol import StackRef
 from envctl.errors import OutsideError
