@@ -257,18 +257,8 @@ def given_secrets(loaded: Loaded) -> dict[str, str]:
 
 
 def _siblings(workspace: Workspace, loaded: Loaded) -> list[Loaded]:
-    """The other files of the same Google project; those that cannot be read do not count here."""
-    from envctl.errors import EnvctlError
-    from envctl.spec.loader import load
+    """The other files of the same Google project; those that cannot be read declare nothing that is applied."""
+    from envctl.spec.loader import load_sound
 
-    found: list[Loaded] = []
-    for name in workspace.project.files:
-        if name == loaded.name:
-            continue
-        try:
-            other = load(workspace.project, name)
-        except EnvctlError:
-            continue  # abstract, or wrong: `validate` says so; it declares nothing that is applied
-        if other.spec.project == loaded.spec.project:
-            found.append(other)
-    return found
+    others = load_sound(workspace.project)
+    return [other for other in others if other.name != loaded.name and other.spec.project == loaded.spec.project]

@@ -283,7 +283,8 @@ def _bucket_holders(buckets: Mapping[str, Bucket]) -> dict[str, Holder]:
     for key, bucket in buckets.items():
         owner = bucket_resource_name(key) if bucket.existing is None else None
         name = Ref(owner, "name") if owner else bucket.existing
-        holders[f"buckets.{key}"] = bucket_holder(name, owner, outlives=bucket.retain is not False)
+        outlives = owner is None or bucket.retain is not False
+        holders[f"buckets.{key}"] = bucket_holder(name, owner, outlives=outlives)
     return holders
 
 

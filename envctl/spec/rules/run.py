@@ -13,6 +13,7 @@ from envctl.spec.rules.literal_secrets import check_literal_secrets
 from envctl.spec.rules.members import check_members
 from envctl.spec.rules.names import check_labels, check_names
 from envctl.spec.rules.network import check_network, check_ranges
+from envctl.spec.rules.ownership import check_existing, check_imports, check_own_labels, check_reserved_keys
 from envctl.spec.rules.packages import check_packages, check_policies
 from envctl.spec.rules.references import (
     check_bindings,
@@ -41,6 +42,10 @@ RULES: tuple[Rule, ...] = (
     check_members,
     check_names,
     check_labels,
+    check_own_labels,
+    check_reserved_keys,
+    check_existing,
+    check_imports,
     check_packages,
     check_policies,
     check_schedules,
