@@ -15,11 +15,11 @@ from envctl.actions.claiming import Standings, find_standings
 from envctl.actions.clouds import Cloud, custom_endpoints
 from envctl.diagnostics import SourceSpan
 from envctl.engine.urns import name_of
-from envctl.errors import EnvctlError, OutsideError
+from envctl.errors import OutsideError
 from envctl.masking import learn
 from envctl.ownership.members import found_before
 from envctl.plan.model import Action, Change, Kept, Plan
-from envctl.spec.loader import load
+from envctl.spec.loader import load_sound
 from envctl.spec.model import Environment
 from envctl.stacks import (
     ProgramContext,
@@ -184,17 +184,12 @@ def declared_elsewhere(workspace: Workspace, loaded: Loaded, number: str) -> dic
     `number` is of the file's own Google project; agents of Google's in other projects are not told rightly: nobody takes
     their roles away.
     """
-    found: dict[str, frozenset[BindingTarget]] = {}
-    for name in workspace.project.files:
-        if name == loaded.name:
-            continue
-        try:
-            other = load(workspace.project, name)
-            context = ProgramContext(number, __version__, host_project_number=number)
-            found[name] = frozenset(declared_targets(_declare(other, context)).values())
-        except EnvctlError:
-            continue  # abstract, or wrong: `validate` says so; it declares nothing that is applied
-    return found
+    context = ProgramContext(number, __version__, host_project_number=number)
+    return {
+        other.name: frozenset(declared_targets(_declare(other, context)).values())
+        for other in load_sound(workspace.project)
+        if other.name != loaded.name
+    }
 
 
 def _context(workspace: Workspace, loaded: Loaded) -> ProgramContext:

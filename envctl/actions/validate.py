@@ -11,15 +11,21 @@ from envctl.errors import ExitCode, InvalidInputError
 from envctl.spec.loader import Loaded, concrete_names, load_all
 from envctl.spec.model import Environment
 from envctl.spec.project import load_project
+from envctl.spec.project_id import check_project_id
 
 
 @dataclass(frozen=True, slots=True)
 class ValidateRequest:
-    """What to look at: a project, and names of environments; all of them when none is named."""
+    """What to look at: a project, and names of environments; all of them when none is named.
+
+    `today` is the ISO date that last days are held against, `offered_id` what a project without an id is offered; the
+    day of the call and a new id when not given.
+    """
 
     root: Path
     names: tuple[str, ...] = ()
     today: str | None = None
+    offered_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +59,17 @@ def validate(request: ValidateRequest) -> Validation:
         project = load_project(request.root)
     except InvalidInputError as error:
         return Validation((), error.diagnostics)
+    of_project = check_project_id(project, request.offered_id)
     try:
         loaded = load_all(project, request.names, request.today)
     except InvalidInputError as error:
-        return Validation(request.names or concrete_names(project), error.diagnostics)
+        return Validation(request.names or concrete_names(project), (*error.diagnostics, *of_project))
     found: dict[Diagnostic, None] = {}
     for each in loaded:
         found |= dict.fromkeys((*(each.foundation.warnings if each.foundation else ()), *each.warnings))
         found |= dict.fromkeys(_of_packages(each))
     found |= dict.fromkeys(unknown_policies_as_read(project, loaded))
-    return Validation(tuple(each.name for each in loaded), tuple(found))
+    return Validation(tuple(each.name for each in loaded), (*found, *of_project))
 
 
 def _of_packages(loaded: Loaded) -> tuple[Diagnostic, ...]:

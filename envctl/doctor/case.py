@@ -156,7 +156,7 @@ class Case:
         return f"//secretmanager.googleapis.com/projects/{self.project}/secrets/{prefix}-variables-envctl-doctor"
 
     def _buckets(self) -> Mapping[str, str]:
-        names = {bucket.name for bucket in self.spec.buckets.values() if bucket.name}
+        names = {bucket.given_name for bucket in self.spec.buckets.values() if bucket.given_name}
         if bucket := self.environment_bucket:
             names.add(bucket)
         return dict.fromkeys(names, self.project)
@@ -175,7 +175,7 @@ class Case:
         if isinstance(prefix, str) and prefix.startswith("gs://"):
             return prefix.removeprefix("gs://").split("/", 1)[0]
         bucket = self.spec.buckets.get("environment")
-        return bucket.name if bucket else None
+        return bucket.given_name if bucket else None
 
     def _flags(self) -> Iterable[str]:
         if enforced(self.facts, self.project, "cloudbuild.useComputeServiceAccount"):

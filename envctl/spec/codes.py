@@ -293,6 +293,33 @@ CODES: dict[str, Code] = _table(
         "Without `name`, names follow from keys, and the thing in the cloud keeps the name of its old key. Write that name into the file; after the next `up` of every environment that the file serves, `moved` can go.",
         W,
     ),
+    Code(
+        "label-reserved",
+        "Label is envctl's own",
+        "`envctl-owner`, `envctl-stack`, `envctl-version` and `envctl-commit` are written by envctl, and so is `managed-by`: they tell people, and envctl's messages, whose an object is. Take the line out; what the file says elsewhere stays.",
+    ),
+    Code(
+        "key-near-reserved",
+        "Key is nearly one that means something",
+        "`buckets.environment` is the environment's own bucket, with its DAGs and logs; `buckets.staging` is where Dataflow stages files. A key that differs by a slip would make another bucket, and let go of the one that was meant. Correct it, or choose a word that differs more.",
+    ),
+    Code(
+        "named-by-two-files",
+        "Two files name one thing",
+        "An environment, bucket, account, secret, repository, network, cluster or key belongs to one file: each `up` would change it as its own file says, and the `destroy` of one would delete what the other needs. Give one of them another name, or say `existing: NAME` in the file that only uses it.",
+    ),
+    Code(
+        "import-once",
+        "`import: true` is for one `up`",
+        "The line lets the next `up` take over what exists, as somebody reviewed it. Left in the file it would take over whatever comes to exist under the name later: take it out when the thing is in the state.",
+        W,
+    ),
+    Code(
+        "project-id-missing",
+        "The project has no id",
+        "The `id` of `envctl.yaml` marks what the project owns in the cloud, so that two repositories that both have a `dev` tell their things apart. The next `up` writes one; add it now, and commit it, where several people or a pipeline work on the project.",
+        W,
+    ),
     Code("given-twice", "Given twice", "The same thing is listed twice. Remove one."),
     # packages, schedules
     Code("file-missing", "File does not exist", "Paths are relative to the environment file."),

@@ -5,6 +5,7 @@ Every problem of every requested file is found in one run and raised together.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from envctl.errors import InvalidInputError, UsageError
 from envctl.masking import mask
 from envctl.spec import profiles
 from envctl.spec.binding import bind
+from envctl.spec.claims import Claims, check_claims, claims_of
 from envctl.spec.codes import problem
 from envctl.spec.interpolation import interpolate
 from envctl.spec.merge import merge, without_nulls
@@ -103,10 +105,36 @@ def load_all(project: Project, names: Iterable[str] = (), today: str | None = No
     loaded = [run.load(name) for name in wanted]
     if not asked:
         run.check_unused_bases()
+    run.note(check_claims(run.claims(), wanted))
     errors = [each for each in run.problems if each.severity is Severity.ERROR]
     if errors:
         raise InvalidInputError(sort_diagnostics(without_secrets(list(run.problems))))
     return tuple(each for each in loaded if each is not None)
+
+
+def load_sound(project: Project) -> tuple[Loaded, ...]:
+    """Every environment and foundation whose file is right by itself; the others are left out without a word.
+
+    For questions about the neighbours of a file that is loaded already: `validate` says what is wrong with them.
+    """
+    today = datetime.now(UTC).date().isoformat()
+    sources: dict[str, Source] = {}
+    found: list[Loaded] = []
+    for name in _Run(project, today, sources).concrete():
+        run = _Run(project, today, sources)
+        loaded = run.load(name)
+        if loaded is not None and all(each.severity is not Severity.ERROR for each in run.problems):
+            found.append(loaded)
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """A file's tree after merging and interpolation, the paths where a reference failed, and why."""
+
+    tree: Entries
+    unresolved: frozenset[KeyPath]
+    problems: tuple[Diagnostic, ...]
 
 
 @dataclass(slots=True)
@@ -116,6 +144,7 @@ class _Run:
     project: Project
     today: str
     sources: dict[str, Source] = field(default_factory=dict[str, Source])
+    resolved: dict[str, _Resolved | None] = field(default_factory=dict[str, "_Resolved | None"])
     extending: set[str] = field(default_factory=set[str])
     results: dict[str, Loaded | None] = field(default_factory=dict[str, "Loaded | None"])
     problems: dict[Diagnostic, None] = field(default_factory=dict[Diagnostic, None])
@@ -127,10 +156,10 @@ class _Run:
         if name not in self.sources:
             path = self.project.files[name]
             self.sources[name] = load_source(path, path.relative_to(self.project.root))
-            self.note(self.sources[name].diagnostics)
-            if doubled := self.project.doubled.get(name):
-                both = " and ".join(each.name for each in doubled)
-                self.note([problem("two-files", f"{both} exist.", SourceSpan(self.sources[name].file, 1))])
+        self.note(self.sources[name].diagnostics)
+        if doubled := self.project.doubled.get(name):
+            both = " and ".join(each.name for each in doubled)
+            self.note([problem("two-files", f"{both} exist.", SourceSpan(self.sources[name].file, 1))])
         return self.sources[name]
 
     def concrete(self) -> list[str]:
@@ -164,11 +193,11 @@ class _Run:
         return self.results[name]
 
     def _load(self, name: str) -> Loaded | None:
-        merged = self.extended(name, ())
-        if merged is None:
+        resolved = self.resolve(name)
+        if resolved is None:
             return None
-        tree, unresolved, found = interpolate(_without_file_keys(_present(merged)), name)
-        self.note(found)
+        tree, unresolved = resolved.tree, resolved.unresolved
+        self.note(resolved.problems)
         kind = value_at(tree, "kind")
         if isinstance(kind, str) and kind not in _KINDS and ("kind",) not in unresolved:
             detail = "`kind` takes `environment` or `foundation`."
@@ -209,6 +238,32 @@ class _Run:
             warnings=tuple(each for each in found if each.severity is not Severity.ERROR),
         )
 
+    def resolve(self, name: str) -> _Resolved | None:
+        """The file's tree as the model reads it; None when it or a base cannot be read."""
+        if name not in self.resolved:
+            merged = self.extended(name, ())
+            self.resolved[name] = (
+                None if merged is None else _Resolved(*interpolate(_without_file_keys(_present(merged)), name))
+            )
+        return self.resolved[name]
+
+    def claims(self) -> Claims:
+        """What every file of the project names as its own; problems of files that were not asked for are not noted.
+
+        One call after the other loads single files of the same project: the answer is kept until a file changes.
+        """
+        digest = _digest(self.project)
+        if (known := _CLAIMS.get(digest)) is None:
+            apart = _Run(self.project, self.today, self.sources, self.resolved)
+            known = {
+                name: claims_of(name, apart.source(name).file, resolved.tree)
+                for name in apart.concrete()
+                if (resolved := apart.resolve(name)) is not None
+            }
+            _CLAIMS.clear()
+            _CLAIMS[digest] = known
+        return known
+
     def extended(self, name: str, above: tuple[str, ...]) -> Entries | None:
         """The file's tree laid on those that it extends; None when one of them cannot be read."""
         tree = self.source(name).tree
@@ -242,14 +297,13 @@ class _Run:
             tree = self.source(name).tree
             if name in self.extending or tree is None or value_at(tree, "abstract") is not True:
                 continue
-            merged = self.extended(name, ())
-            if merged is None:
+            resolved = self.resolve(name)
+            if resolved is None:
                 continue
-            model = Foundation if value_at(merged, "kind") == "foundation" else Environment
-            tree, unresolved, found = interpolate(_without_file_keys(_present(merged)), name)
-            bound = bind(tree, model, _stand_ins(), unresolved)
+            model = Foundation if value_at(resolved.tree, "kind") == "foundation" else Environment
+            bound = bind(resolved.tree, model, _stand_ins(), resolved.unresolved)
             # References and required keys may be completed by the file that will extend it.
-            self.note(each for each in (*found, *bound.diagnostics) if each.code not in _OPEN_IN_BASES)
+            self.note(each for each in (*resolved.problems, *bound.diagnostics) if each.code not in _OPEN_IN_BASES)
 
     def absent(self, name: str, span: SourceSpan) -> tuple[str, SourceSpan, list[Hint]]:
         return f"There is no {ENVIRONMENTS}/{name}.yaml.", span, _did_you_mean(name, self.project.files)
@@ -268,6 +322,23 @@ class _Run:
             self.note([problem("not-a-foundation", detail, span)])
             return None
         return self.load(name)
+
+
+_CLAIMS: dict[str, Claims] = {}
+"""The claims of the last project that was asked about, by the digest of its files."""
+
+
+def _digest(project: Project) -> str:
+    """SHA-256 over every file of a project; a file that cannot be read counts as empty."""
+    whole = hashlib.sha256(str(project.root).encode())
+    for name, path in project.files.items():
+        try:
+            content = path.read_bytes()
+        except OSError:
+            content = b""
+        whole.update(f"\0{name}\0{path}\0{len(content)}\0".encode())
+        whole.update(content)
+    return whole.hexdigest()
 
 
 def without_secrets(diagnostics: list[Diagnostic]) -> list[Diagnostic]:

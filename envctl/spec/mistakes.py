@@ -151,7 +151,7 @@ def _mistake(details: ErrorDetails, path: KeyPath, tree: Entries, model: type[Ba
             parent = key_span(tree, path[:-1])
             return Mistake(path, problem("missing-key", f"`{path[-1]}` is required {where}.", parent), absent=True)
         case "enum" | "literal_error":
-            allowed = str(context["expected"]).replace("'", "`")
+            allowed = str(context["expected"]).replace("'", "`").replace("True", "`true`")
             return Mistake(
                 path, problem("value-not-allowed", f"{what} takes {allowed}.", span, _near(path, tree, allowed))
             )

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import hashlib
 
+OWNER_LABEL = "envctl-owner"
+"""Label that says whose an object is; in the description of what has no labels it stands before a colon."""
+
+OWN_LABELS = frozenset({OWNER_LABEL, "envctl-stack", "envctl-version", "envctl-commit"})
+"""Labels that envctl alone writes. It writes `managed-by` as well, which others write too."""
+
+REPOSITORY_NAME = "python"
+"""Default name of the repository under `repository`."""
+
 BUCKET_NAME_LENGTH = 63
 """Google allows 63 characters ("Bucket names", cloud.google.com/storage/docs/naming-buckets, read 2026-11-21)."""
 

@@ -85,7 +85,7 @@ def _resolve(spec: Environment) -> tuple[Environment, list[KeyPath]]:
     filled["retention"] = spec.retention.model_copy(update=retention)
     buckets = dict(spec.buckets)
     for key, bucket in spec.buckets.items():
-        if bucket.retain is None:
+        if bucket.retain is None and bucket.existing is None:
             buckets[key] = bucket.model_copy(update={"retain": table["retain_buckets"]})
             paths.append(("buckets", key, "retain"))
     filled["buckets"] = buckets

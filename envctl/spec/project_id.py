@@ -9,9 +9,11 @@ import string
 from contextlib import suppress
 from pathlib import Path
 
+from envctl.diagnostics import Diagnostic, Hint
 from envctl.errors import EnvctlError, OutsideError
+from envctl.spec.codes import problem
 from envctl.spec.project import PROJECT_FILE, Project, load_project
-from envctl.spec.source import parse_source
+from envctl.spec.source import load_source, parse_source
 from envctl.spec.tree import Entries, key_span, plain, text_at, without
 
 _LENGTH = 12
@@ -21,6 +23,22 @@ def new_project_id() -> str:
     """A word that no other project has: 12 characters, about 61 bits from the system's random numbers."""
     rest = string.ascii_lowercase + string.digits
     return secrets.choice(string.ascii_lowercase) + "".join(secrets.choice(rest) for _ in range(_LENGTH - 1))
+
+
+def check_project_id(project: Project, offered: str | None = None) -> tuple[Diagnostic, ...]:
+    """The advice to give the project an id, with the line to add; nothing when it has one.
+
+    Args:
+        project: as loaded.
+        offered: the id to offer; a new one when not given.
+    """
+    if project.id is not None:
+        return ()
+    tree = load_source(project.root / PROJECT_FILE, Path(PROJECT_FILE)).tree
+    place = key_span(tree, ("name",)) if tree is not None else None
+    line = f"id: {offered or new_project_id()}"
+    detail = "Nothing in the cloud says that it belongs to this project; the next `up` writes an id."
+    return (problem("project-id-missing", detail, place, [Hint(f"add this line to {PROJECT_FILE}", line, line)]),)
 
 
 def write_project_id(project: Project) -> Project:

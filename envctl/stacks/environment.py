@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from envctl.composer import Links, environment_arguments, environment_fields
 from envctl.spec.model import Environment
+from envctl.spec.names import OWNER_LABEL
 from envctl.stacks.components import Group
 from envctl.stacks.declaration import Options, Resource, Timeouts
-from envctl.stacks.marks import OWNER_LABEL
 from envctl.stacks.scope import Scope
 
 ENVIRONMENT = "environment"

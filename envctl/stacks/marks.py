@@ -10,16 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from envctl.spec.names import bounded
+from envctl.spec.names import OWNER_LABEL, bounded
 
 LABEL_LENGTH = 63
 """Labels hold up to 63 of a-z, 0-9, _ and - ("Labels overview", cloud.google.com/resource-manager/docs, read 2026-11)."""
-
-OWNER_LABEL = "envctl-owner"
-"""Label of what has labels; in a description it stands before a colon."""
-
-OWN_LABELS = frozenset({OWNER_LABEL, "envctl-stack", "envctl-version", "envctl-commit"})
-"""Keys of labels that envctl alone writes."""
 
 _ID_LENGTH = 12
 _STACK_LENGTH = LABEL_LENGTH - _ID_LENGTH - 1

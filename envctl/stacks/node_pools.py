@@ -93,7 +93,7 @@ def _pool(scope: Scope, key: str, pool: NodePool, account: str) -> Resource:
         "serviceAccount": account,
         "oauthScopes": _SCOPES,
         # One label always stays: the provider sends nothing when the last one goes, and finds it again each time.
-        "labels": dict(sorted({"managed-by": "envctl", **pool.labels}.items())),
+        "labels": dict(sorted({**pool.labels, "managed-by": "envctl"}.items())),
         "workloadMetadataConfig": {"mode": "GKE_METADATA"},
         "shieldedInstanceConfig": {"enableSecureBoot": True, "enableIntegrityMonitoring": True},
     }

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from envctl.composer import NOBODY, generation
+from envctl.spec.names import OWN_LABELS
 from envctl.stacks.adoption import output_at
 
 Document = dict[str, Any]
@@ -31,6 +32,9 @@ _TASK_LOGS = {
 _CONNECTIONS = {"PRIVATE_SERVICE_CONNECT": "psc", "VPC_PEERING": "vpc-peering"}
 _ROUTING = {"DIRECT": "internal", "VIA_NETWORK_ATTACHMENT": "vpc"}
 _SWITCHES = {"ENABLED": True, "DISABLED": False}
+# Google keeps labels with this prefix for itself; what Pulumi and Terraform made carries `goog-pulumi-provisioned` and
+# `goog-terraform-provisioned` (pages of the provider, "Attribution label", read 2026-11).
+_GOOGLES = "goog-"
 _WEEKLY = re.compile(r"FREQ=WEEKLY;BYDAY=((?:MO|TU|WE|TH|FR|SA|SU)(?:,(?:MO|TU|WE|TH|FR|SA|SU))*)")
 _EVERYBODY = frozenset({"0.0.0.0/0", "::0/0", "::/0"})
 _WORKLOADS = ("scheduler", "dagProcessor", "triggerer", "webServer", "worker")
@@ -54,7 +58,7 @@ def read_environment(stem: str, inputs: Mapping[str, Any]) -> Document:
         "profile": "standard",
         "size": _SIZES.get(reader.at("config.environmentSize")),
         "resilience": _RESILIENCE.get(reader.at("config.resilienceMode")),
-        "labels": reader.at("labels"),
+        "labels": reader.labels(),
         "protect": False,
         "serviceAccount": {"email": reader.account()},
         "airflow": {"config": reader.software("airflowConfigOverrides"), "env": reader.software("envVariables")},
@@ -90,6 +94,14 @@ class _Reader:
 
     def at(self, path: str) -> Any:
         return output_at(self.inputs, path)
+
+    def labels(self) -> Document:
+        """The labels that somebody gave, without those of envctl and of Google's tools: a file would claim them."""
+        return {
+            key: value
+            for key, value in (self.at("labels") or {}).items()
+            if key not in OWN_LABELS and not key.startswith(_GOOGLES) and (key, value) != ("managed-by", "envctl")
+        }
 
     def software(self, key: str) -> Any:
         return self.at(f"config.softwareConfig.{key}")

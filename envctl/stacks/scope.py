@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from envctl.spec.names import OWNER_LABEL
 from envctl.stacks.context import ProgramContext
-from envctl.stacks.marks import OWNER_LABEL, OwnerMark, label
+from envctl.stacks.marks import OwnerMark, label
 
 
 @dataclass(frozen=True, slots=True)

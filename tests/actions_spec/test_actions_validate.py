@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from envctl.actions.show_spec import ShowSpecRequest, show_spec
 from envctl.actions.validate import ValidateRequest, validate
 from envctl.errors import ExitCode, InvalidInputError, UsageError
 
+ENVCTL = "name: acme\nid: k3v9x0q2m7aa\n"
 ROOT = Path(__file__).parents[2]
 TODAY = "2026-11-20"
 
@@ -24,7 +26,7 @@ def test_the_example_has_no_problems() -> None:
 
 
 def test_only_what_was_asked_for_is_checked(tmp_path: Path) -> None:
-    write(tmp_path, {"envctl.yaml": "name: acme\n", "environments/a.yaml": "x: 1\n", "environments/b.yaml": "y: 1\n"})
+    write(tmp_path, {"envctl.yaml": ENVCTL, "environments/a.yaml": "x: 1\n", "environments/b.yaml": "y: 1\n"})
     found = validate(ValidateRequest(tmp_path, ("b",)))
     assert {each.span.file.name for each in found.diagnostics if each.span} == {"b.yaml"}
     assert (found.checked, found.exit_code) == (("b",), ExitCode.INVALID)
@@ -32,10 +34,19 @@ def test_only_what_was_asked_for_is_checked(tmp_path: Path) -> None:
 
 def test_warnings_leave_a_file_valid(tmp_path: Path) -> None:
     text = "project: acme-data\nregion: europe-west1\nimageVersion: composer-3-airflow-2.10.5\nserviceAccount: {name: composer}\n"
-    write(tmp_path, {"envctl.yaml": "name: acme\n", "environments/a.yaml": text})
+    write(tmp_path, {"envctl.yaml": ENVCTL, "environments/a.yaml": text})
     found = validate(ValidateRequest(tmp_path))
     assert [each.code for each in found.diagnostics] == ["image-version-moves"]
     assert (found.valid, found.exit_code) == (True, ExitCode.DONE)
+
+
+def test_a_project_without_an_id_is_offered_a_new_one_each_time(tmp_path: Path) -> None:
+    write(tmp_path, {"envctl.yaml": "name: acme\n", "environments/a.yaml": "x: 1\n"})
+    found = [validate(ValidateRequest(tmp_path)).diagnostics[-1] for _ in range(2)]
+    assert [each.code for each in found] == ["project-id-missing"] * 2
+    lines = {each.hints[0].command for each in found}
+    assert len(lines) == 2
+    assert all(line and re.fullmatch(r"id: [a-z][a-z0-9]{11}", line) for line in lines)
 
 
 def test_problems_of_the_project_file_are_problems(tmp_path: Path) -> None:
@@ -46,7 +57,7 @@ def test_problems_of_the_project_file_are_problems(tmp_path: Path) -> None:
 
 
 def test_a_project_without_environments_is_valid(tmp_path: Path) -> None:
-    write(tmp_path, {"envctl.yaml": "name: acme\n"})
+    write(tmp_path, {"envctl.yaml": ENVCTL})
     assert validate(ValidateRequest(tmp_path)).checked == ()
 
 
@@ -56,7 +67,7 @@ def test_unknown_names_are_a_usage_error() -> None:
 
 
 def test_show_refuses_files_with_problems(tmp_path: Path) -> None:
-    write(tmp_path, {"envctl.yaml": "name: acme\n", "environments/a.yaml": "x: 1\n"})
+    write(tmp_path, {"envctl.yaml": ENVCTL, "environments/a.yaml": "x: 1\n"})
     with pytest.raises(InvalidInputError):
         show_spec(ShowSpecRequest(tmp_path, "a"))
 

@@ -306,3 +306,16 @@ def test_the_file_says_who_reaches_the_web_server_and_that_no_triggerer_runs(tmp
     ranges = spec.web_server.allowed_ranges
     assert (None if ranges is None else [item.cidr for item in ranges]) == expected
     assert plan(again, "old", gates=False).plan.pending == ()
+
+
+def test_a_file_claims_no_label_of_envctl_or_google(tmp_path):
+    workspace = workspace_of(empty_project(tmp_path))
+    plain_three(workspace)
+    marks = {"envctl-owner": "k3v9x0q2m7aa_theirs", "envctl-stack": "theirs", "managed-by": "envctl"}
+    body = {"labels": {"team": "data", "goog-terraform-provisioned": "true", **marks}}
+    api(workspace, "PATCH", f"{LIVE}?updateMask=labels", body)
+    done = adopt(workspace, OLD)
+    assert "labels: {team: data}\n" in done.text or "labels:\n  team: data\n" in done.text
+    assert not [key for key in (*marks, "goog-") if key in done.text.partition("adopted:")[0]]
+    assert plan(workspace_of(tmp_path), "old", gates=False).plan.empty
+    assert api(workspace, "GET", LIVE)["labels"]["envctl-owner"] == "k3v9x0q2m7aa_theirs"

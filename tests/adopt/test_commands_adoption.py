@@ -90,7 +90,7 @@ def test_what_is_missing_is_said(envctl, arguments, said):
 
 
 def test_diff_and_eject(envctl):
-    write_project(envctl.root, dev=DEV, qa=DEV.replace("EU", "US"))
+    write_project(envctl.root, dev=DEV, qa=DEV.replace("EU", "US").replace("composer-dev", "composer-qa"))
     code, out, _ = envctl("diff", "dev", "qa", "--expect-no-changes")
     assert code == 10
     assert "  buckets.staging.location\n" in out

@@ -27,7 +27,7 @@ LINES = {
     "history": ["history", "dev"],
     "show": ["show", "dev"],
     "validate": ["validate", "wrong"],
-    "import": ["import", "old", "--project", "acme-data-dev", "--region", "europe-west1", "--name", "dev", "--dry-run"],
+    "import": ["import", "old", "--project", "acme-data-dev", "--region", "europe-west1", "--name", "old", "--dry-run"],
     "diff": ["diff", "dev", "qa"],
     "state list": ["state", "list", "dev"],
     "deps check": ["deps", "check", "-r", "wrong.txt", "--image", IMAGE, "--offline"],
@@ -104,8 +104,8 @@ def project(tmp_path_factory):
     root = write_project(
         tmp_path_factory.mktemp("formats"),
         dev=DEV,
-        qa=DEV.replace("region: europe-west1", "region: europe-west4"),
-        wrong=DEV + "bukets: {}\n",
+        qa=DEV.replace("region: europe-west1", "region: europe-west4").replace("composer-dev", "composer-qa"),
+        wrong=DEV.replace("composer-dev", "composer-wrong") + "bukets: {}\n",
     )
     (root / "list.txt").write_text("requests\n")
     (root / "wrong.txt").write_text("requests==\n")
@@ -118,6 +118,15 @@ def project(tmp_path_factory):
         json.dumps({"labels": {"team": "nobody"}}),
     ]
     assert run(["-C", str(root), *call]) == 0
+    parent = "projects/acme-data-dev/locations/europe-west1/environments"
+    by_hand = {
+        "name": f"{parent}/old",
+        "config": {
+            "softwareConfig": {"imageVersion": "composer-3-airflow-2.10.5-build.10"},
+            "nodeConfig": {"serviceAccount": "composer-dev@acme-data-dev.iam.gserviceaccount.com"},
+        },
+    }
+    assert run(["-C", str(root), "sandbox", "call", "POST", f"composer/v1/{parent}", json.dumps(by_hand)]) == 0
     return root
 
 
@@ -166,7 +175,10 @@ def test_a_custom_role_has_no_tables(project, capsys, form):
 
 def test_a_file_gets_the_warnings_and_the_verdict_of_validate(project, tmp_path, capsys):
     file = project / "environments" / "noted.yaml"
-    file.write_text(DEV + "network: {mode: private, vpc: {create: true, subnet: 100.64.128.0/20}}\n")
+    file.write_text(
+        DEV.replace("composer-dev", "composer-noted")
+        + "network: {mode: private, vpc: {create: true, subnet: 100.64.128.0/20}}\n"
+    )
     assert run(["-C", str(project), "validate", "noted"]) == 0
     shown = capsys.readouterr().out
     assert "warning[" in shown

@@ -222,3 +222,21 @@ def test_nothing_is_fine_when_the_bundle_is_empty() -> None:
     rights = [item for item in found if item.role and item.status is not Status.SKIPPED]
     assert rights
     assert {item.status for item in rights} == {Status.UNKNOWN}
+
+
+@pytest.mark.parametrize(("key", "status"), [("name", Status.SKIPPED), ("existing", Status.FAILED)])
+def test_a_bucket_that_the_file_does_not_make_has_to_be_there(key: str, status: Status) -> None:
+    situation = Situation(
+        {"buckets": {"environment": {key: "acme-dags"}}}, change={(Subject.BUCKET, "acme-dags"): Absent()}
+    )
+    (found,) = findings("bucket.location", situation)
+    assert (found.status, found.resource) == (status, "acme-dags")
+
+
+def test_an_existing_bucket_in_another_region_is_reported() -> None:
+    known = Known({"location": "US", "projectNumber": "123"})
+    situation = Situation(
+        {"buckets": {"environment": {"existing": "acme-dags"}}}, change={(Subject.BUCKET, "acme-dags"): known}
+    )
+    (found,) = findings("bucket.location", situation)
+    assert found.status is Status.FAILED

@@ -10,7 +10,7 @@ ENVIRONMENT = """\
 project: acme-data-dev
 region: europe-west1
 imageVersion: composer-3-airflow-2.10.5-build.19
-serviceAccount: {name: composer-dev}
+serviceAccount: {name: "composer-${name}"}
 """
 """The least that an environment can say."""
 

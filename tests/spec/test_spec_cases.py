@@ -28,7 +28,8 @@ ELSEWHERE = {
 def test_screen(case: Path, make_project: MakeProject) -> None:
     _, files = split_case(case.read_text("utf-8"))
     expected = files.pop("expected", "")
-    screen = render_diagnostics(validate(ValidateRequest(make_project(files), today=TODAY)).diagnostics)
+    request = ValidateRequest(make_project(files), today=TODAY, offered_id="x7f2c9k4w1bb")
+    screen = render_diagnostics(validate(request).diagnostics)
     if "ENVCTL_UPDATE" in os.environ:
         text = case.read_text("utf-8").partition("-- expected --\n")[0]
         case.write_text(f"{text}-- expected --\n{screen}", encoding="utf-8")

@@ -12,7 +12,7 @@ from spec_projects import ENVIRONMENT, MakeProject
 from envctl.diagnostics import Diagnostic
 from envctl.errors import InvalidInputError, UsageError
 from envctl.masking import mask
-from envctl.spec.loader import Loaded, concrete_names, load, load_all
+from envctl.spec.loader import Loaded, concrete_names, load, load_all, load_sound
 from envctl.spec.model import Environment, Foundation, Size
 from envctl.spec.project import PolicyLevel, find_root, load_project
 
@@ -102,7 +102,9 @@ def test_a_problem_of_a_foundation_stops_its_environment(make_project: MakeProje
 
 
 def test_rules_judge_the_sound_rest_and_leave_the_unsound_alone(make_project: MakeProject) -> None:
-    text = ENVIRONMENT.replace("composer-dev", "X") + "workloads: {worker: {cpu: 3, memoryGb: lots}}\nlabels: {A: x}\n"
+    text = (
+        ENVIRONMENT.replace("composer-${name}", "X") + "workloads: {worker: {cpu: 3, memoryGb: lots}}\nlabels: {A: x}\n"
+    )
     with pytest.raises(InvalidInputError) as error:
         one(make_project({"environments/dev.yaml": text}))
     assert codes(error) == ["value-form", "value-out-of-range", "wrong-type", "label-form"]
@@ -287,3 +289,62 @@ def test_secrets_are_found_and_never_repeated(make_project: MakeProject, secret:
 @pytest.mark.parametrize("text", ["https://example.com/a:b@c", "gs://bucket/x", "AKIA", "-----BEGIN CERTIFICATE-----"])
 def test_harmless_texts_stay(text: str) -> None:
     assert mask(text) == text
+
+
+LAKE = "buckets: {lake: {name: acme-lake}}\n"
+
+
+def test_a_file_that_names_what_another_one_names_is_refused_alone(make_project: MakeProject) -> None:
+    folder = make_project(
+        {
+            "environments/dev.yaml": ENVIRONMENT + LAKE,
+            "environments/prod.yaml": ENVIRONMENT + LAKE,
+            "environments/fine.yaml": ENVIRONMENT,
+            "environments/wrong.yaml": ENVIRONMENT + "bukets: {}\n",
+            "environments/broken.yaml": "a: [\n",
+            "environments/lost.yaml": "extends: nowhere\n",
+        }
+    )
+    for name, other in (("dev", "environments/prod.yaml:5"), ("prod", "environments/dev.yaml:5")):
+        with pytest.raises(InvalidInputError) as error:
+            load(load_project(folder), name)
+        assert codes(error) == ["named-by-two-files"]
+        assert other in error.value.diagnostics[0].detail
+    assert load(load_project(folder), "fine").name == "fine"
+
+
+def test_a_name_that_is_free_again_is_free_at_once(make_project: MakeProject) -> None:
+    folder = make_project({"environments/dev.yaml": ENVIRONMENT + LAKE, "environments/prod.yaml": ENVIRONMENT + LAKE})
+    project = load_project(folder)
+    with pytest.raises(InvalidInputError):
+        load(project, "dev")
+    (folder / "environments" / "prod.yaml").write_text(ENVIRONMENT + LAKE.replace("acme-lake", "acme-pond"))
+    assert load(project, "dev").name == "dev"
+    (folder / "environments" / "prod.yaml").write_text(ENVIRONMENT + LAKE)
+    with pytest.raises(InvalidInputError):
+        load(project, "dev")
+
+
+def test_one_name_for_many_files_is_said_in_a_line(make_project: MakeProject) -> None:
+    folder = make_project({f"environments/e{number}.yaml": ENVIRONMENT + LAKE for number in range(9)})
+    with pytest.raises(InvalidInputError) as error:
+        load(load_project(folder), "e0")
+    (found,) = error.value.diagnostics
+    assert found.detail.endswith(
+        "and so do environments/e1.yaml:5 and environments/e2.yaml:5 and environments/e3.yaml:5 and 5 more."
+    )
+
+
+def test_neighbours_are_those_whose_files_are_right_by_themselves(make_project: MakeProject) -> None:
+    folder = make_project(
+        {
+            "environments/base.yaml": "abstract: true\nbukets: {}\n",
+            "environments/dev.yaml": ENVIRONMENT + LAKE,
+            "environments/prod.yaml": ENVIRONMENT + LAKE,
+            "environments/on-base.yaml": ENVIRONMENT + "extends: base\n",
+            "environments/on-wrong.yaml": ENVIRONMENT + "foundation: ground\n",
+            "environments/ground.yaml": "kind: foundation\nproject: acme-data-dev\nregion: nowhere\n",
+            "environments/broken.yaml": "a: [\n",
+        }
+    )
+    assert [each.name for each in load_sound(load_project(folder))] == ["dev", "prod"]

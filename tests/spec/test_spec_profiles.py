@@ -114,3 +114,10 @@ def leaves(value: Any, path: str = "") -> Any:
             yield from leaves(below, f"{path}.{key}" if path else key)
     else:
         yield path, value
+
+
+def test_what_stays_whose_it_is_gets_nothing_from_the_profile() -> None:
+    spec = written("standard", buckets={"lake": {"existing": "company-lake"}, "own": {}})
+    assert apply(spec).buckets["lake"].retain is None
+    assert apply(spec).buckets["own"].retain is True
+    assert [path for path in supplied(spec) if path[0] == "buckets"] == [("buckets", "own", "retain")]

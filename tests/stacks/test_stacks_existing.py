@@ -26,6 +26,19 @@ def test_an_existing_bucket_is_no_resource_and_gets_members() -> None:
     assert program.exports["buckets"] == {"lake": "company-lake"}
 
 
+def test_rights_of_googles_agents_on_an_existing_bucket_stay() -> None:
+    agent = "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
+    bucket = {"existing": "company-lake", "retain": False, "access": {"objectCreator": [agent]}}
+    program = declare(buckets={"lake": bucket, "own": {**bucket, "existing": None}})
+    kept = {
+        each.name.split("/")[0]: each.options.retain_on_delete
+        for each in program.resources
+        if agent in each.inputs.values()
+    }
+    assert kept["buckets.lake"] is True
+    assert kept["buckets.own"] is False
+
+
 def test_an_environment_can_keep_its_files_in_an_existing_bucket() -> None:
     program = declare(buckets={"environment": {"existing": "company-dags"}})
     assert program.resource("environment").inputs["storageConfig"] == {"bucket": "company-dags"}

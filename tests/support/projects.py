@@ -30,7 +30,7 @@ buckets:
 def write_project(root: Path, **environments: str) -> Path:
     """A project with one file per keyword; `dev` when none is given."""
     (root / "environments").mkdir(parents=True, exist_ok=True)
-    (root / "envctl.yaml").write_text("name: acme\n")
+    (root / "envctl.yaml").write_text("name: acme\nid: k3v9x0q2m7aa\n")
     for name, text in (environments or {"dev": DEV}).items():
         (root / "environments" / f"{name.replace('_', '-')}.yaml").write_text(text)
     return root

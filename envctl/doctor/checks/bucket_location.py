@@ -20,7 +20,7 @@ _VOICE = Voice("bucket.location", Severity.ERROR)
 
 def _run(case: Case) -> Iterator[Finding]:
     custom = case.spec.buckets.get("environment")
-    names = {custom.name: Severity.ERROR} if custom and custom.name else {}
+    names = {custom.given_name: Severity.ERROR} if custom and custom.given_name else {}
     snapshots = snapshot_bucket(case.setting)
     if snapshots and not snapshots.startswith("${"):
         names.setdefault(snapshots, Severity.WARNING)
@@ -35,9 +35,7 @@ def _judge(case: Case, name: str, voice: Voice) -> Finding:
     match case.facts.ask(Subject.BUCKET, name):
         case Unreadable() as answer:
             return voice.unknown(answer, f"where the bucket {name} lies", resource=name)
-        case Absent() if name == snapshot_bucket(case.setting) and name not in {
-            b.name for b in case.spec.buckets.values()
-        }:
+        case Absent() if name not in {b.name for b in case.spec.buckets.values() if b.existing is None}:
             return voice.failed(f"The bucket {name} does not exist, and the file does not make it.", resource=name)
         case Absent():
             return voice.skipped("The bucket does not exist yet.", resource=name)

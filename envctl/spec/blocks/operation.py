@@ -9,6 +9,7 @@ from pydantic import Field
 
 from envctl.spec.blocks.base import Block, Import, Name, TaskLogs
 from envctl.spec.forms import ACCOUNT_NAME
+from envctl.spec.names import REPOSITORY_NAME
 
 
 class ServiceAccount(Block):
@@ -102,7 +103,7 @@ class Monitoring(Block):
 class Repository(Block):
     """An Artifact Registry repository for Python packages."""
 
-    name: Name = "python"
+    name: Name = REPOSITORY_NAME
     """Name of the repository."""
     format: Literal["PYTHON", "DOCKER"] = "PYTHON"
     """What it holds."""

@@ -19,7 +19,7 @@ class EncryptionKey(Block):
     rotation_days: Annotated[int, Field(ge=1)] = 90
     """After how many days a created key gets a new version."""
     key_ring: Name | None = None
-    """Name of the key ring of a created key; an existing one is adopted."""
+    """Name of the key ring of a created key; the environment's when left out."""
     name: str | None = None
     """Full name of an existing key: `projects/P/locations/L/keyRings/R/cryptoKeys/K`. It stays whose it is."""
     from_: Annotated[Literal["foundation"] | None, Field(alias="from")] = None

@@ -63,10 +63,10 @@ def check_names(subject: Subject) -> Iterator[Violation]:
     if spec.secrets is not None:
         yield from _check_keys(("secrets", "create"), spec.secrets.create, _SECRET, "letters, digits, `-` and `_`")
         for key, secret in spec.secrets.create.items():
-            if secret.name is not None and not _SECRET.fullmatch(secret.name):
-                yield Violation(
-                    "name-form", ("secrets", "create", key, "name"), f"`{secret.name}` is not a secret's name."
-                )
+            for word, name in (("name", secret.name), ("existing", secret.existing)):
+                if name is not None and not _SECRET.fullmatch(name):
+                    path = ("secrets", "create", key, word)
+                    yield Violation("name-form", path, f"`{name}` is not a secret's name.")
     workloads = spec.user_workloads
     for path, objects in (("secrets", workloads.secrets), ("configMaps", workloads.config_maps)):
         yield from _check_named(("userWorkloads", path), objects, _KUBERNETES, "a Kubernetes name")
@@ -99,15 +99,12 @@ def _check_bucket(subject: Subject, key: str, bucket: Bucket) -> Iterator[Violat
     path = ("buckets", key)
     if not _KEY.fullmatch(key):
         yield Violation("name-form", path, f"`{key}` becomes part of a name: a-z, 0-9 and `-`.", at_key=True)
+    default = bucket_name(subject.spec.project, subject.environment_name, key)
     if bucket.name is not None:
-        name = bucket.name.removeprefix("gs://")
-        if name != bucket.name:
-            hint = Hint(f"write `{name}`", replacement=name)
-            yield Violation("name-form", (*path, "name"), "A bucket's name has no `gs://`.", (hint,))
-        elif not _is_bucket(name):
-            default = bucket_name(subject.spec.project, subject.environment_name, key)
-            detail = f"`{name}` is not a bucket's name: 3 to 63 of a-z, 0-9, `-`, `_` and `.`, without `google`."
-            yield Violation("name-form", (*path, "name"), detail, (Hint(f"without `name` it is `{default}`"),))
+        cure = (Hint(f"without `name` it is `{default}`"),)
+        yield from _check_bucket_name((*path, "name"), bucket.name, cure)
+    if bucket.existing is not None:
+        yield from _check_bucket_name((*path, "existing"), bucket.existing)
     for index, rule in enumerate(bucket.lifecycle):
         place = (*path, "lifecycle", index)
         actions = [rule.delete_after_days, rule.move_after_days, rule.keep_newer_versions]
@@ -120,6 +117,16 @@ def _check_bucket(subject: Subject, key: str, bucket: Bucket) -> Iterator[Violat
         if rule.keep_newer_versions is not None and not bucket.versioning:
             detail = "`keepNewerVersions` counts versions; the bucket has `versioning: false`."
             yield Violation("key-needs-another", (*place, "keepNewerVersions"), detail, at_key=True)
+
+
+def _check_bucket_name(path: KeyPath, written: str, cure: tuple[Hint, ...] = ()) -> Iterator[Violation]:
+    name = written.removeprefix("gs://")
+    if name != written:
+        hint = Hint(f"write `{name}`", replacement=name)
+        yield Violation("name-form", path, "A bucket's name has no `gs://`.", (hint,))
+    elif not _is_bucket(name):
+        detail = f"`{name}` is not a bucket's name: 3 to 63 of a-z, 0-9, `-`, `_` and `.`, without `google`."
+        yield Violation("name-form", path, detail, cure)
 
 
 def _is_bucket(name: str) -> bool:

@@ -14,6 +14,7 @@ from envctl.spec.rules.members import check_members
 from envctl.spec.rules.moves import check_moves
 from envctl.spec.rules.names import check_labels, check_names
 from envctl.spec.rules.network import check_network, check_ranges
+from envctl.spec.rules.ownership import check_existing, check_imports, check_own_labels, check_reserved_keys
 from envctl.spec.rules.packages import check_packages, check_policies
 from envctl.spec.rules.references import (
     check_bindings,
@@ -43,6 +44,10 @@ RULES: tuple[Rule, ...] = (
     check_names,
     check_labels,
     check_moves,
+    check_own_labels,
+    check_reserved_keys,
+    check_existing,
+    check_imports,
     check_packages,
     check_policies,
     check_schedules,
