@@ -186,7 +186,7 @@ dev  environment
 kind: environment                                 default
 project: acme-data-dev                            environments/dev.yaml:5
 region: europe-west1                              environments/base.yaml:5
-imageVersion: composer-3-airflow-2.10.5-build.19  environments/dev.yaml:6
+imageVersion: composer-3-airflow-2.10.5-build.33  environments/dev.yaml:6
 profile: trial                                    environments/dev.yaml:7
 size: small                                       profile trial
 resilience: standard                              profile trial
