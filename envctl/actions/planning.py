@@ -17,6 +17,7 @@ from envctl.actions.live import read_environment, warnings_of
 from envctl.actions.moves import forgotten_moves, refused_moves
 from envctl.actions.policy_names import unknown_policies
 from envctl.actions.program import Program, absent_foundation, build_program
+from envctl.actions.renaming import renamed_from
 from envctl.diagnostics import SourceSpan
 from envctl.engine.digests import inputs_digest
 from envctl.engine.events import EngineEvent, Op, Phase, StepEvent
@@ -138,6 +139,7 @@ def prepare(
         else (),
         warnings=(
             *_foundation_warnings(workspace, loaded, options),
+            *_renamed_file(workspace, loaded, options),
             *_live_warnings(workspace, loaded, options, folded),
             *folded.warnings,
             *(forgotten_moves(events) if options.mode is Mode.APPLY else ()),
@@ -171,6 +173,15 @@ def prepare(
 def _foundation_warnings(workspace: Workspace, loaded: Loaded, options: PlanOptions) -> tuple[str, ...]:
     absent = None if options.mode is Mode.DESTROY else absent_foundation(workspace, loaded)
     return (f"The foundation {absent} is not applied, and comes first: envctl up {absent}",) if absent else ()
+
+
+def _renamed_file(workspace: Workspace, loaded: Loaded, options: PlanOptions) -> tuple[str, ...]:
+    earlier = None if options.mode is Mode.DESTROY else renamed_from(workspace, loaded)
+    if earlier is None:
+        return ()
+    command = f"envctl state rename {earlier} {loaded.name} --cloud {workspace.cloud.name.value}"
+    gone = f"The stack {earlier} has no file any more and holds what this file seems to say."
+    return (f"{gone} Was {earlier}.yaml renamed? Then nothing need be made: {command}",)
 
 
 def _unknown_policies(workspace: Workspace, loaded: Loaded, options: PlanOptions) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -58,16 +59,29 @@ class Workspace:
             InvalidInputError: with every problem of the file and of what it extends.
         """
         if environment not in self.project.files and environment in self.orphans():
+            command = f"envctl state rename {environment} {self._new_name(environment)} --cloud {self.cloud.name.value}"
             raise RefusedError(
                 f"The file of {environment} is gone, and its stack is still there",
                 detail=f"environments/{environment}.yaml does not exist; what it declared still runs.",
                 hints=(
-                    "bring the file back (from git, or from its new name), then destroy what it declares",
+                    f"if it has another name now\n    {command}",
+                    "if it is gone for good, bring it back from git, then destroy what it declares",
                     f"look at what the stack holds with\n    envctl state list {environment} --cloud {self.cloud.name.value}",
                 ),
                 code="stack-without-file",
             )
         return load(self.project, environment)
+
+    def _new_name(self, orphan: str) -> str:
+        """The file that an orphan was probably renamed to; NEW when none, or several, look like it."""
+        from envctl.actions.renaming import renamed_from
+
+        likely: list[str] = []
+        for name in self.project.files:
+            with suppress(EnvctlError):  # a base, or wrong: none that a stack can have
+                if renamed_from(self, load(self.project, name)) == orphan:
+                    likely.append(name)
+        return likely[0] if len(likely) == 1 else "NEW"
 
     def orphans(self) -> list[str]:
         """Stacks that were applied from here and have no file any more: renamed, or deleted without a destroy.

@@ -211,7 +211,7 @@ class PulumiEngine:
 
     def drop_pending(self) -> tuple[str, ...]:
         """Forgets operations whose end is not known, and says which; the cloud is not asked."""
-        document = self._export("--show-secrets")
+        document = self.opened_state()
         dropped = pending_of(document["deployment"])
         if dropped:
             self._import({**document, "deployment": without_pending(document["deployment"])})
@@ -221,8 +221,17 @@ class PulumiEngine:
         """Who works on the stack; None when the backend does not show it."""
         return read_locks(self.settings.backend, self.stack)
 
+    def opened_state(self) -> dict[str, Any]:
+        """The checkpoint with its secrets in plain text; raises `RefusedError` when they do not open."""
+        return self._export("--show-secrets")
+
+    def remove_stack(self) -> None:
+        """Forgets the stack and all that its state says; nothing in the cloud is touched."""
+        self.call_cli("stack", "rm", "--yes", "--force", "--preserve-config")
+        self._stack = self._exported = None
+
     def _export(self, *arguments: str) -> dict[str, Any]:
-        said = self._call("stack", "export", *arguments)
+        said = self.call_cli("stack", "export", *arguments)
         exported = json.loads(said)
         return {"version": exported.get("version") or 3, "deployment": dict(exported.get("deployment") or {})}
 
@@ -234,11 +243,11 @@ class PulumiEngine:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                 json.dump(document, stream)
-            self._call("stack", "import", "--file", name)
+            self.call_cli("stack", "import", "--file", name)
         finally:
             Path(name).unlink()
 
-    def _call(self, *arguments: str) -> str:
+    def call_cli(self, *arguments: str) -> str:
         """What one command on the stack writes to stdout."""
         stack = self._open(_nothing)
         variables = stack.workspace.env_vars
@@ -429,7 +438,7 @@ class PulumiEngine:
         def note(operation: str, state: str, elapsed: float) -> None:
             sink(OperationEvent("", operation, elapsed, state))
 
-        document = self._export("--show-secrets")
+        document = self.opened_state()
         settled = settle_pending(
             document["deployment"],
             self.settings.provider or (self.settings.locator() if self.settings.locator else None),
