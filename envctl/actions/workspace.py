@@ -186,7 +186,8 @@ class Workspace:
         folder = self.directory / "pulumi"
         environment: dict[str, str] = {}
         if self.project.secrets_provider == "passphrase":
-            passphrase = find_passphrase(folder / f"{stack}.key", os.environ, create=True)
+            key = folder / f"{stack}.key"
+            passphrase = find_passphrase(key, os.environ, create=key.exists() or not self._is_kept(stack))
             environment["PULUMI_CONFIG_PASSPHRASE"] = passphrase
         if custom_endpoints():
             environment["PULUMI_GCP_SKIP_REGION_VALIDATION"] = "true"  # it asks Google, whatever the endpoints say
@@ -198,6 +199,15 @@ class Workspace:
             provider=self.provider(stack) if self.cloud.name is CloudName.SANDBOX else None,
             locator=lambda: self.provider(stack),
         )
+
+    def _is_kept(self, stack: str) -> bool:
+        """Whether the backend holds a state, whose secrets a new passphrase would not open."""
+        from envctl.engine.protocol import StackRef
+        from envctl.engine.pulumi_cli.locks import checkpoint_name
+        from envctl.provider.folders import open_folder
+
+        folder = open_folder(self.backend)
+        return folder is not None and folder.read(checkpoint_name(StackRef(self.project.name, stack))) is not None
 
     def commit(self) -> str | None:
         """The short git commit of the project's folder, None outside a repository."""

@@ -171,6 +171,7 @@ class PulumiEngine:
     def export_state(self) -> dict[str, Any]:
         """The checkpoint as `pulumi stack export` writes it, secrets encrypted."""
         if self._exported is None:
+            self._require_here()
             self._exported = read_checkpoint(self.settings.backend, self.stack) or self._export()
         return self._exported
 
@@ -220,6 +221,23 @@ class PulumiEngine:
     def locks(self) -> tuple[PulumiLock, ...] | None:
         """Who works on the stack; None when the backend does not show it."""
         return read_locks(self.settings.backend, self.stack)
+
+    def require_unlocked(self) -> None:
+        """Returns when nobody works on the stack; a dead process on this machine is nobody. Raises `RefusedError`."""
+        from envctl.provider.folders import open_folder
+
+        known, ref = self.locks(), self.stack
+        folder = open_folder(self.settings.backend)
+        held = [str(lock) for lock in known or () if not lock.is_dead]
+        if known is None and folder is not None:
+            held = folder.names(f".pulumi/locks/organization/{ref.project}/{ref.stack}/")
+        if held:
+            raise RefusedError(
+                f"The stack {ref.stack} is locked",
+                detail=f"Held by {', '.join(held)}.",
+                hints=(f"wait, or when that run is dead:\n    envctl state unlock {ref.stack}",),
+                code="stack-locked",
+            )
 
     def opened_state(self) -> dict[str, Any]:
         """The checkpoint with its secrets in plain text; raises `RefusedError` when they do not open."""
@@ -298,6 +316,7 @@ class PulumiEngine:
 
         from envctl.engine.pulumi_cli.command import find_command
 
+        self._require_here()
         directory = self.settings.directory
         command = self._command = find_command()
         command.dies_with_us = self.settings.provider is not None
@@ -322,6 +341,13 @@ class PulumiEngine:
                 ),
             ),
         )
+
+    def _require_here(self) -> None:
+        """Refuses a place that says that the project's states were carried away from it."""
+        from envctl.engine.pulumi_cli.moved import moved_to, states_moved
+
+        if (address := moved_to(self.settings.backend, self.stack.project)) is not None:
+            raise states_moved(self.settings.backend, address)
 
     @contextmanager
     def _attached(self, sink: EventSink, detached: Callable[[str, str], None]) -> Generator[Mapping[str, str]]:

@@ -45,7 +45,7 @@ def rename_state(
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(settings, target)  # the salt, if the CLI keeps it there
     if folder.read(checkpoint_name(old.stack)) is not None:
-        _require_free(folder, old)
+        old.require_unlocked()
         _rename(folder, old, new, refuse)
     reached("state")
     _move_history(folder, old.stack, new.stack)
@@ -82,23 +82,6 @@ def _renamed(document: dict[str, Any], old: StackRef, new: StackRef) -> list[dic
     assert all(type_of(row["urn"]) != STACK_TYPE or row["urn"] == root for row in rows)
     text = json.dumps(rows).replace(f'"{root}"', f'"{stack_prefix(new)}{STACK_TYPE}::{new.project}-{new.stack}"')
     return json.loads(text.replace(f'"{stack_prefix(old)}', f'"{stack_prefix(new)}'))
-
-
-def _require_free(folder: Folder, engine: PulumiEngine) -> None:
-    ref = engine.stack
-    known = engine.locks()
-    held = (
-        folder.names(f".pulumi/locks/organization/{ref.project}/{ref.stack}/")
-        if known is None
-        else [str(lock) for lock in known if not lock.is_dead]
-    )
-    if held:
-        raise RefusedError(
-            f"The stack {ref.stack} is locked",
-            detail=f"Held by {', '.join(held)}.",
-            hints=(f"wait, or when that run is dead:\n    envctl state unlock {ref.stack}",),
-            code="stack-locked",
-        )
 
 
 def _move_history(folder: Folder, old: StackRef, new: StackRef) -> None:
