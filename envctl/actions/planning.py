@@ -24,6 +24,7 @@ from envctl.engine.events import EngineEvent, Op, Phase, StepEvent
 from envctl.engine.fold import Folded, fold_events
 from envctl.engine.protocol import Engine, ExpectedStep, RunOptions
 from envctl.operations.airflow import Settings, plan_settings
+from envctl.operations.journal import damage_told
 from envctl.operations.packages import plan_packages
 from envctl.plan.model import Action, Mode, OperationStep, Plan, Seal
 from envctl.plan.wire import digest, digest_changes
@@ -139,6 +140,7 @@ def prepare(
         else (),
         warnings=(
             *_foundation_warnings(workspace, loaded, options),
+            *damage_told(workspace.journal(environment)),
             *_renamed_file(workspace, loaded, options),
             *_live_warnings(workspace, loaded, options, folded),
             *folded.warnings,
