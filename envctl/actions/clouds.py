@@ -30,6 +30,11 @@ class CloudName(StrEnum):
     GCP = "gcp"
     SANDBOX = "sandbox"
 
+    @property
+    def flag(self) -> str:
+        """What a command that is shown needs so that it means this cloud; "" for the default."""
+        return "" if self is CloudName.GCP else f" --cloud {self.value}"
+
 
 class Cloud(Protocol):
     """What a command needs of a cloud."""

@@ -19,6 +19,7 @@ from envctl.actions.live import LiveEnvironment, read_environment, warnings_of
 from envctl.actions.moves import forgotten_moves, refused_moves
 from envctl.actions.policy_names import unknown_policies
 from envctl.actions.program import Program, absent_foundation, build_program
+from envctl.actions.renaming import renamed_from
 from envctl.diagnostics import SourceSpan
 from envctl.engine.digests import inputs_digest
 from envctl.engine.events import EngineEvent, MessageEvent, Op, Phase, StepEvent
@@ -26,8 +27,9 @@ from envctl.engine.fold import Folded, fold_events
 from envctl.engine.protocol import Engine, ExpectedStep, RunOptions, RunResult
 from envctl.engine.urns import name_of
 from envctl.operations.airflow import SeenSettings, Settings, plan_settings
+from envctl.operations.journal import damage_told
 from envctl.operations.packages import plan_packages
-from envctl.ownership.words import ownership_answers
+from envctl.ownership.words import Asked, ownership_answers
 from envctl.plan.hiding import without_secrets
 from envctl.plan.model import Action, GateResult, Mode, OperationStep, Plan, Seal
 from envctl.plan.wire import digest, digest_changes
@@ -150,6 +152,7 @@ def prepare(
             ),
             warnings=(
                 *_foundation_warnings(workspace, loaded, options),
+                *damage_told(workspace.journal(environment)),
                 *warnings_of(live, folded.changes),
                 *folded.warnings,
                 *_taken_as_found(program),
@@ -184,16 +187,15 @@ def prepare(
     )
 
 
-def renamed_from(workspace, loaded):
-    return None
-
-
 def _ownership(workspace: Workspace, loaded: Loaded, program: Program) -> tuple[GateResult, ...]:
     """Whose the things are that the program would create and that exist already."""
     claims = program.standings.each
     renamed = renamed_from(workspace, loaded) if any(claim.standing.refused for claim in claims) else None
     return ownership_answers(
-        loaded.name, claims, program.declared, program.place_of, mark_of_stack(workspace, loaded.name), renamed
+        Asked(loaded.name, mark_of_stack(workspace, loaded.name), workspace.cloud.name.flag, renamed),
+        claims,
+        program.declared,
+        program.place_of,
     )
 
 

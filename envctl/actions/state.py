@@ -72,14 +72,14 @@ def import_state(workspace: Workspace, environment: str, file: Path) -> int:
         RefusedError: it is no state of this stack.
     """
     try:
-        document = json.loads(file.read_text("utf-8"))
+        document: Any = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError("The file is no exported state", detail=f"{file}: {error}", code="state-foreign") from error
     if not isinstance(document, dict):
         raise UsageError("The file is no exported state", detail=f"{file} holds no object.", code="state-foreign")
-    kept: Any = document.get("checkpoint")
-    if isinstance(kept, dict):  # a file of Pulumi's backend, such as its `.bak`
-        document = {"version": document.get("version"), "deployment": kept.get("latest") or {}}
+    if "checkpoint" in document:  # a file of Pulumi's backend, such as its `.bak`
+        latest = (document["checkpoint"] or {}).get("latest")
+        document = {"version": document.get("version"), "deployment": latest or {}}
     workspace.engine(environment).import_state(document)
     return len((document.get("deployment") or {}).get("resources") or [])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -57,16 +58,29 @@ class Workspace:
             InvalidInputError: with every problem of the file and of what it extends.
         """
         if environment not in self.project.files and environment in self.orphans():
+            command = f"envctl state rename {environment} {self._new_name(environment)} --cloud {self.cloud.name.value}"
             raise RefusedError(
                 f"The file of {environment} is gone, and its stack is still there",
                 detail=f"environments/{environment}.yaml does not exist; what it declared still runs.",
                 hints=(
-                    "bring the file back (from git, or from its new name), then destroy what it declares",
+                    f"if it has another name now\n    {command}",
+                    "if it is gone for good, bring it back from git, then destroy what it declares",
                     f"look at what the stack holds with\n    envctl state list {environment} --cloud {self.cloud.name.value}",
                 ),
                 code="stack-without-file",
             )
         return load(self.project, environment)
+
+    def _new_name(self, orphan: str) -> str:
+        """The file that an orphan was probably renamed to; NEW when none, or several, look like it."""
+        from envctl.actions.renaming import renamed_from
+
+        likely: list[str] = []
+        for name in self.project.files:
+            with suppress(EnvctlError):  # a base, or wrong: none that a stack can have
+                if renamed_from(self, load(self.project, name)) == orphan:
+                    likely.append(name)
+        return likely[0] if len(likely) == 1 else "NEW"
 
     def orphans(self) -> list[str]:
         """Stacks that were applied from here and have no file any more: renamed, or deleted without a destroy.
@@ -171,7 +185,8 @@ class Workspace:
         folder = self.directory / "pulumi"
         environment: dict[str, str] = {}
         if self.project.secrets_provider == "passphrase":
-            passphrase = find_passphrase(folder / f"{stack}.key", os.environ, create=True)
+            key = folder / f"{stack}.key"
+            passphrase = find_passphrase(key, os.environ, create=key.exists() or not self._is_kept(stack))
             environment["PULUMI_CONFIG_PASSPHRASE"] = passphrase
         if custom_endpoints():
             environment["PULUMI_GCP_SKIP_REGION_VALIDATION"] = "true"  # it asks Google, whatever the endpoints say
@@ -183,6 +198,15 @@ class Workspace:
             provider=self.provider(stack) if self.cloud.name is CloudName.SANDBOX else None,
             locator=lambda: self.provider(stack),
         )
+
+    def _is_kept(self, stack: str) -> bool:
+        """Whether the backend holds a state, whose secrets a new passphrase would not open."""
+        from envctl.engine.protocol import StackRef
+        from envctl.engine.pulumi_cli.locks import checkpoint_name
+        from envctl.provider.folders import open_folder
+
+        folder = open_folder(self.backend)
+        return folder is not None and folder.read(checkpoint_name(StackRef(self.project.name, stack))) is not None
 
     def commit(self) -> str | None:
         """The short git commit of the project's folder, None outside a repository."""

@@ -89,10 +89,14 @@ def history(
     output: Output = None,
 ) -> int:
     """Show every run on an environment: who, when, from which commit, how it ended."""
+    from envctl.operations.journal import damage_told
     from envctl.report.status_report import dump_history, render_history, render_history_markdown
 
     workspace = open_workspace_of(cloud, engine)
-    runs = workspace.journal(environment).runs()
+    journal = workspace.journal(environment)
+    runs = journal.runs()
+    for text in damage_told(journal):
+        CONSOLE.warn(f"warning: {text}")
     if not runs:
         workspace.load(environment)  # a name that nothing stands for is an error, a removed environment is not
     match format_:

@@ -55,8 +55,9 @@ def name_orphans(workspace: Workspace) -> None:
     """Warns of every stack whose file is gone."""
     for name in workspace.orphans():
         CONSOLE.warn(
-            f"warning: {name}: its file is gone, and its stack is still there. Bring environments/{name}.yaml back and "
-            f"destroy it; `envctl state list {name}` shows what it holds."
+            f"warning: {name}: its file is gone, and its stack is still there. If the file has another name now, "
+            f"`envctl state rename {name} NEW` carries the stack over; else bring environments/{name}.yaml back and "
+            f"destroy it. `envctl state list {name}` shows what it holds."
         )
 
 

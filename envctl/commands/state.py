@@ -1,4 +1,4 @@
-"""state list, show, export, import, move, forget, unlock, repair."""
+"""state list, show, export, import, move, rename, migrate, forget, unlock, repair."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="What envctl remembers of a stack: look at it, mend it.", no_args_is_help=True)
     group.command("list")(list_)
     group.command("import")(import_)
-    for verb in (show, export, move, forget, unlock, repair):
+    for verb in (show, export, move, rename, migrate, forget, unlock, repair):
         group.command()(verb)
     app.add_typer(group, name="state")
 
@@ -93,6 +93,45 @@ def move(
     from envctl.actions.state import move_resource
 
     CONSOLE.emit(move_resource(open_workspace_of(cloud, engine), environment, resource, new_name))
+
+
+def rename(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The file's name so far, without its ending.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Its name from now on.")],
+    yes: Yes = False,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+) -> None:
+    """Give a file and its stack another name; the cloud is not touched."""
+    from envctl.actions.renaming import rename_stack
+
+    if not yes:
+        CONSOLE.confirm(f"Rename the stack {old} to {new}? Its file becomes environments/{new}.yaml.")
+    done = rename_stack(open_workspace_of(cloud, engine), old, new)
+    if done.moved_file:
+        CONSOLE.say(f"Renamed the file to {done.file.name}.")
+    if done.wrote_name is not None:
+        CONSOLE.say(f"Wrote `name: {done.wrote_name}` into it: names in the cloud stay as they are.")
+    CONSOLE.say(f"The stack {new} holds what {old} held: {done.rows} rows." if done.rows else f"{old} had no state.")
+    for place in done.mentions:
+        CONSOLE.warn(f"warning: {place}: there is no {old} any more; write {new}")
+    CONSOLE.say(f"Look with\n    envctl preview {new} --cloud {cloud.value}")
+
+
+def migrate(
+    to: Annotated[str, typer.Option("--to", metavar="ADDRESS", help="gs://BUCKET[/PREFIX], or file:///FOLDER.")],
+    yes: Yes = False,
+    cloud: Cloud = CloudChoice.GCP,
+    engine: EngineOption = None,
+) -> None:
+    """Carry every state, journal and history to a backend that a team shares."""
+    from envctl.actions.migration import migrate_state
+    from envctl.report.state_report import render_migrated
+
+    workspace = open_workspace_of(cloud, engine)
+    if not yes:
+        CONSOLE.confirm(f"Carry the states of {workspace.project.name} from {workspace.backend} to {to}?")
+    CONSOLE.emit(render_migrated(migrate_state(workspace, to)))
 
 
 def forget(

@@ -171,6 +171,11 @@ class RunWriter:
         self.lines.append(json.dumps({"run": self.run, "at": at, "event": event, **mask_document(fields)}))
 
 
+def damage_told(journal: Journal) -> tuple[str, ...]:
+    """A sentence for each line of a journal that cannot be read: what it said is not counted."""
+    return tuple(f"{place} is no entry of a journal: what it said of a run is lost." for place in journal.damage())
+
+
 def _parse_entry(text: str) -> dict[str, Any] | None:
     """One entry; None when the text is none that this envctl can read."""
     try:

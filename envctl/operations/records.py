@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Protocol
 from envctl.errors import OutsideError
 from envctl.private_files import private_folder
 from envctl.provider.folders import FileFolder, Folder
+
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +142,12 @@ class ObjectLines:
                 return
 
     def read(self) -> Iterable[Line]:
-        """Every thing of the folder."""
-        for name in self.folder.names(f"{self.path}/"):
-            content = self.folder.read(name)
-            if content is not None:
-                yield Line(content.decode(errors="replace").rstrip("\n"), f"{self.folder.where}/{name}")
+        """Every thing of the folder, several at a time: each is a request of its own."""
+        names = self.folder.names(f"{self.path}/")
+        with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="envctl-journal") as workers:
+            for name, content in zip(names, workers.map(self.folder.read, names), strict=True):
+                if content is not None:
+                    yield Line(content.decode(errors="replace").rstrip("\n"), f"{self.folder.where}/{name}")
 
     def remove(self) -> None:
         """Removes every line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from envctl.diagnostics import Severity, SourceSpan
 from envctl.ownership.claims import Claim, Standing
@@ -49,61 +50,67 @@ def noun(type_: str) -> str:
     return _NOUNS.get(type_, type_.rpartition(":")[2])
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks: the file's stem, the mark of its stack, and what commands that are shown must name besides.
+
+    `renamed_from` is another stack of this project that holds what the file declares, when there is one.
+    """
+
+    environment: str
+    mark: OwnerMark | None
+    flags: str = ""
+    renamed_from: str | None = None
+
+
 def ownership_answers(
-    environment: str,
-    claims: Sequence[Claim],
-    program: StackProgram,
-    place: Callable[[str], SourceSpan | None],
-    stack: OwnerMark | None,
-    renamed_from: str | None = None,
+    asked: Asked, claims: Sequence[Claim], program: StackProgram, place: Callable[[str], SourceSpan | None]
 ) -> tuple[GateResult, ...]:
     """The gate's answers, one per claim that a person must know of; nothing for what is plainly ours.
 
     When the state is lost, everything that it would have held is one answer.
 
     Args:
-        environment: the file's stem.
+        asked: who asks.
         claims: what was found.
         program: what declares it.
         place: the place in the file of a logical name.
-        stack: the mark of the stack that asks.
-        renamed_from: another stack of this project that holds what the file declares, when there is one.
     """
     refused = [claim for claim in claims if claim.standing.refused]
     answers: list[GateResult] = []
-    if renamed_from is not None and refused:
-        answers.append(_renamed(environment, renamed_from, refused))
+    if asked.renamed_from is not None and refused:
+        answers.append(_renamed(asked, asked.renamed_from, refused))
     elif any(claim.standing is Standing.STATE_LOST for claim in refused):
-        answers.append(_lost(environment, refused))
+        answers.append(_lost(asked, refused))
     else:
-        answers += [_refused(claim, program, place(claim.name), stack) for claim in refused]
+        answers += [_refused(claim, program, place(claim.name), asked.mark) for claim in refused]
     answers += [_unread(claim, place(claim.name)) for claim in claims if claim.standing is Standing.UNREAD]
     return tuple(answers)
 
 
-def _renamed(environment: str, earlier: str, refused: Sequence[Claim]) -> GateResult:
+def _renamed(asked: Asked, earlier: str, refused: Sequence[Claim]) -> GateResult:
+    command = f"envctl state rename {earlier} {asked.environment}{asked.flags}"
     return GateResult(
         id="ownership.renamed",
         gate=GATE,
         status=GateStatus.FAILED,
         severity=Severity.ERROR,
-        summary=f"what {environment} declares belongs to the stack {earlier}, whose file is gone",
+        summary=f"what {asked.environment} declares belongs to the stack {earlier}, which has no file any more",
         detail=_listed(refused),
-        hints=(f"if {earlier} was renamed to {environment}:\n    envctl state rename {earlier} {environment}",),
+        hints=(f"if {earlier} was renamed to {asked.environment}:\n    {command}",),
     )
 
 
-def _lost(environment: str, refused: Sequence[Claim]) -> GateResult:
+def _lost(asked: Asked, refused: Sequence[Claim]) -> GateResult:
+    command = f"envctl import {asked.environment}{asked.flags}"
     return GateResult(
         id="ownership.state-lost",
         gate=GATE,
         status=GateStatus.FAILED,
         severity=Severity.ERROR,
-        summary=f"{environment} was applied from this project, and its state is not here",
+        summary=f"{asked.environment} was applied from this project, and its state is not here",
         detail=_listed(refused),
-        hints=(
-            f"bring the state back from where it was applied, or read it from the cloud:\n    envctl import {environment}",
-        ),
+        hints=(f"bring the state back from where it was applied, or read it from the cloud:\n    {command}",),
     )
 
 

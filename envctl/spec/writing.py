@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
-from envctl.spec.tree import KeyPath
+from envctl.spec.source import parse_source
+from envctl.spec.tree import KeyPath, plain
 
 # Texts that a reader of YAML 1.2 takes for nothing else, in block and in flow style.
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+-]+)*")
@@ -29,6 +31,34 @@ def write_document(document: Mapping[str, Any], comments: Mapping[KeyPath, str] 
     lines = [f"# {line}" for line in head.splitlines()]
     lines += _mapping(document, comments or {}, (), 0)
     return "\n".join(lines) + "\n"
+
+
+def with_key(text: str, key: str, value: str) -> str:
+    """The text of a file with one more key at its top, or with another value of a key that is there.
+
+    Comments and everything else stay as they are.
+
+    Raises:
+        ValueError: the text is none of which one line can be changed (one block in braces, an anchor, no key at all).
+    """
+    before = parse_source(text, Path("file")).tree
+    if before is None or not before.entries:
+        raise ValueError("there is no key")
+    lines = text.splitlines(keepends=True)
+    written = scalar(value)
+    entry = before.entries.get(key)
+    if entry is None:
+        first = min(entry.key_span.line for entry in before.entries.values())
+        lines.insert(first - 1, f"{key}: {written}\n")
+    else:
+        span = entry.node.span
+        line = lines[span.line - 1]
+        lines[span.line - 1] = line[: span.column - 1] + written + line[(span.end_column or len(line)) - 1 :]
+    changed = "".join(lines)
+    after = parse_source(changed, Path("file")).tree
+    if after is None or plain(after) != {**cast("dict[str, object]", plain(before)), key: value}:
+        raise ValueError("its form does not allow it")
+    return changed
 
 
 def _mapping(values: Mapping[str, Any], comments: Mapping[KeyPath, str], path: KeyPath, depth: int) -> Iterator[str]:

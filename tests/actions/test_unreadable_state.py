@@ -124,3 +124,17 @@ def test_the_words_of_the_cli_are_understood() -> None:
 
     said = "error: failed to load checkpoint: place 1: unexpected end of JSON input"
     assert translate_text(said).code == "state-unreadable"
+
+
+def test_a_damaged_line_of_the_journal_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace = workspace_of(write_project(tmp_path))
+    bring_up(workspace, "dev")
+    path = Path(workspace.journal("dev").where)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], "garbage\n", *lines[1:]]))
+    told = f"{path}:2 is no entry of a journal"
+    assert any(told in text for text in plan(workspace_of(tmp_path), "dev").plan.warnings)
+    assert envctl(["-C", str(tmp_path), "history", "dev", "--cloud", "sandbox"]) == 0
+    shown = capsys.readouterr()
+    assert f"warning: {told}" in shown.err
+    assert "up dev" in shown.out

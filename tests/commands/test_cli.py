@@ -438,7 +438,7 @@ def test_one_damaged_state_does_not_hide_the_others(envctl, project):
         code, out, err = envctl(verb)
         assert code == 5, verb
         assert "qa" in out
-        assert "state-invalid" in err
+        assert "state-unreadable" in err
 
 
 def test_history_counts_what_was_done_and_tells_refusals_apart(envctl, project):

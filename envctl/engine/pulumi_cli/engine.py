@@ -173,6 +173,7 @@ class PulumiEngine:
     def export_state(self) -> dict[str, Any]:
         """The checkpoint as `pulumi stack export` writes it, secrets encrypted."""
         if self._exported is None:
+            self._require_here()
             self._exported = read_checkpoint(self.settings.backend, self.stack) or self._export()
         return self._exported
 
@@ -213,7 +214,7 @@ class PulumiEngine:
 
     def drop_pending(self) -> tuple[str, ...]:
         """Forgets operations whose end is not known, and says which; the cloud is not asked."""
-        document = self._export("--show-secrets")
+        document = self.opened_state()
         dropped = pending_of(document["deployment"])
         if dropped:
             self._import({**document, "deployment": without_pending(document["deployment"])})
@@ -223,8 +224,34 @@ class PulumiEngine:
         """Who works on the stack; None when the backend does not show it."""
         return read_locks(self.settings.backend, self.stack)
 
+    def require_unlocked(self) -> None:
+        """Returns when nobody works on the stack; a dead process on this machine is nobody. Raises `RefusedError`."""
+        from envctl.provider.folders import open_folder
+
+        known, ref = self.locks(), self.stack
+        folder = open_folder(self.settings.backend)
+        held = [str(lock) for lock in known or () if not lock.is_dead]
+        if known is None and folder is not None:
+            held = folder.names(f".pulumi/locks/organization/{ref.project}/{ref.stack}/")
+        if held:
+            raise RefusedError(
+                f"The stack {ref.stack} is locked",
+                detail=f"Held by {', '.join(held)}.",
+                hints=(f"wait, or when that run is dead:\n    envctl state unlock {ref.stack}",),
+                code="stack-locked",
+            )
+
+    def opened_state(self) -> dict[str, Any]:
+        """The checkpoint with its secrets in plain text; raises `RefusedError` when they do not open."""
+        return self._export("--show-secrets")
+
+    def remove_stack(self) -> None:
+        """Forgets the stack and all that its state says; nothing in the cloud is touched."""
+        self.call_cli("stack", "rm", "--yes", "--force", "--preserve-config")
+        self._stack = self._exported = None
+
     def _export(self, *arguments: str) -> dict[str, Any]:
-        said = self._call("stack", "export", *arguments)
+        said = self.call_cli("stack", "export", *arguments)
         exported = json.loads(said)
         return {"version": exported.get("version") or 3, "deployment": dict(exported.get("deployment") or {})}
 
@@ -236,11 +263,11 @@ class PulumiEngine:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                 json.dump(document, stream)
-            self._call("stack", "import", "--file", name)
+            self.call_cli("stack", "import", "--file", name)
         finally:
             Path(name).unlink()
 
-    def _call(self, *arguments: str, of_stack: bool = True) -> str:
+    def call_cli(self, *arguments: str, of_stack: bool = True) -> str:
         """What one command, on the stack unless it names another, writes to stdout."""
         stack = self._open(_nothing)
         variables = stack.workspace.env_vars
@@ -261,14 +288,14 @@ class PulumiEngine:
     def ask_neighbours(self) -> dict[str, list[dict[str, Any]] | None]:
         """The same, from any backend: one command of the CLI per stack."""
         mine = {self.stack.stack, f"{self.stack.project}/{self.stack.stack}"}
-        listed = json.loads(self._call("stack", "ls", "--all", "--json", of_stack=False))
+        listed = json.loads(self.call_cli("stack", "ls", "--all", "--json", of_stack=False))
         names = [str(each["name"]) for each in listed]
         others = [name for name in names if name.removeprefix("organization/") not in mine]
         return {name.removeprefix("organization/"): self._rows_of(name) for name in others}
 
     def _rows_of(self, name: str) -> list[dict[str, Any]] | None:
         try:
-            exported = json.loads(self._call("stack", "export", "--stack", name, of_stack=False))
+            exported = json.loads(self.call_cli("stack", "export", "--stack", name, of_stack=False))
         except (EnvctlError, ValueError):
             return None
         return list((exported.get("deployment") or {}).get("resources") or [])
@@ -330,6 +357,7 @@ class PulumiEngine:
 
         from envctl.engine.pulumi_cli.command import find_command
 
+        self._require_here()
         directory = self.settings.directory
         command = self._command = find_command()
         command.dies_with_us = self.settings.provider is not None
@@ -356,6 +384,13 @@ class PulumiEngine:
         )
         close_to_others(directory)  # the Automation API writes settings as anybody's to read
         return stack
+
+    def _require_here(self) -> None:
+        """Refuses a place that says that the project's states were carried away from it."""
+        from envctl.engine.pulumi_cli.moved import moved_to, states_moved
+
+        if (address := moved_to(self.settings.backend, self.stack.project)) is not None:
+            raise states_moved(self.settings.backend, address)
 
     @contextmanager
     def _attached(self, sink: EventSink, detached: Callable[[str, str], None]) -> Generator[Mapping[str, str]]:
@@ -488,7 +523,7 @@ class PulumiEngine:
         def note(operation: str, state: str, elapsed: float) -> None:
             sink(OperationEvent("", operation, elapsed, state))
 
-        document = self._export("--show-secrets")
+        document = self.opened_state()
         settled = settle_pending(
             document["deployment"],
             self.settings.provider or (self.settings.locator() if self.settings.locator else None),
