@@ -26,10 +26,10 @@ from envctl.spec.nearest import nearest
 from envctl.spec.project import ENVIRONMENTS, Project
 from envctl.spec.rules.run import check
 from envctl.spec.rules.subject import Subject
+from envctl.spec.shape import FILE_KEYS
 from envctl.spec.source import Source, load_source
 from envctl.spec.tree import Entries, Entry, KeyPath, Leaf, nearest_span, spans, text_at, text_entries, value_at
 
-_FILE_KEYS = ("extends", "abstract")
 _KINDS = ("environment", "foundation")
 _OPEN_IN_BASES = {"missing-key", "reference-unknown"}
 
@@ -378,7 +378,7 @@ def _present(merged: Entries) -> Entries:
 
 def _without_file_keys(tree: Entries) -> Entries:
     """The tree without the keys that speak about the file itself."""
-    return Entries({key: entry for key, entry in tree.entries.items() if key not in _FILE_KEYS}, tree.span)
+    return Entries({key: entry for key, entry in tree.entries.items() if key not in FILE_KEYS}, tree.span)
 
 
 def _stand_ins() -> Entries:

@@ -13,7 +13,7 @@ from envctl.diagnostics import Diagnostic, Hint
 from envctl.spec.codes import problem
 from envctl.spec.forms import ACCOUNT_NAME, NAME, OWNER_ID, PROJECT_ID, REGION, VARIABLE_NAME
 from envctl.spec.nearest import nearest
-from envctl.spec.shape import keys_of, models_at
+from envctl.spec.shape import FILE_KEYS, keys_of, models_at
 from envctl.spec.tree import Entries, Items, KeyPath, Leaf, Node, at, child, key_span, nearest_span, show
 
 if TYPE_CHECKING:
@@ -207,6 +207,8 @@ def _unknown_key(path: KeyPath, tree: Entries, model: type[BaseModel]) -> Diagno
     key = str(path[-1])
     parents = models_at(model, path[:-1])
     known = [name for parent in parents for name in keys_of(parent)]
+    if not path[:-1] and "kind" in known:
+        known += FILE_KEYS
     where = f"in `{show(path[:-1])}`" if path[:-1] else "at the top of the file"
     hints: list[Hint] = []
     close = nearest(key, known)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import secrets
-import string
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +18,9 @@ _LENGTH = 12
 
 def new_project_id() -> str:
     """A word that no other project has: 12 characters, about 61 bits from the system's random numbers."""
+    import secrets
+    import string
+
     rest = string.ascii_lowercase + string.digits
     return secrets.choice(string.ascii_lowercase) + "".join(secrets.choice(rest) for _ in range(_LENGTH - 1))
 
@@ -50,6 +50,8 @@ def write_project_id(project: Project) -> Project:
         InvalidInputError: the file was changed meanwhile, and is wrong now.
         OutsideError: the file cannot be written, or is written in a way that has no room for one more line.
     """
+    import fcntl
+
     path = project.root / PROJECT_FILE
     try:
         with path.open("rb") as held:

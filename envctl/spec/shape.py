@@ -10,6 +10,9 @@ from pydantic import BaseModel
 
 from envctl.spec.tree import KeyPath
 
+FILE_KEYS = ("extends", "abstract")
+"""Keys at the top of an environment file that speak about the file itself; no model has them."""
+
 
 def models_at(model: type[BaseModel], path: KeyPath) -> tuple[type[BaseModel], ...]:
     """The blocks that may stand at `path`, walking down from `model`; none when only single values may."""
