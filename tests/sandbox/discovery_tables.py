@@ -156,7 +156,7 @@ def _field(
         numbers = {value.name: value.number for value in known.enum_type.values}
     enums[key] = numbers
     if key == "OperationMetadata.state" and "SUCCESSFUL" in enums[key]:
-        # The API says SUCCEEDED (recorded), the published enum SUCCESSFUL; both are 3.
+        # v1 says SUCCEEDED, v1beta1 SUCCESSFUL; both are 3.
         enums[key] = {"SUCCEEDED": 3, **enums[key]}
     return {field: f"={key}"}
 

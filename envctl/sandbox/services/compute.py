@@ -51,7 +51,7 @@ class Resources:
         return self._start(call, "insert", path, resource["id"], {"resource": resource})
 
     def _identity(self, call: Call, path: str) -> Json:
-        identifier = call.backend.new_number("compute", 19)
+        identifier = call.backend.new_id("compute")
         identity: Json = {
             "kind": f"compute#{self.kind.word}",
             "id": identifier,
@@ -225,7 +225,7 @@ def start_operation(
         duration=duration,
         view={
             "name": name,
-            "id": call.backend.new_number("operation", 19),
+            "id": call.backend.new_id("operation"),
             "parent": parent,
             "operationType": operation,
             "target": path,

@@ -219,7 +219,7 @@ class DenyPolicies:
         return _operation(record)
 
     def _start(self, call: Call, action: str, arguments: Mapping[str, Any]) -> Json:
-        name = f"{arguments['name']}/operations/{call.backend.new_number('deny', 15)}"
+        name = f"{arguments['name']}/operations/{call.backend.new_id('deny')}"
         record = self.cloud.operations.start(f"iam.policies.{action}", f"iam:{name}", arguments, view={"name": name})
         return _operation(record)
 

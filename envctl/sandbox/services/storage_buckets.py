@@ -78,7 +78,7 @@ class Buckets:
             "selfLink": f"https://www.googleapis.com/storage/v1/b/{name}",
             "projectNumber": self.cloud.projects.number(project),
             "name": name,
-            "generation": backend.new_number("bucket", 19),
+            "generation": backend.new_generation(),
             "metageneration": "1",
             "timeCreated": now,
             "updated": now,

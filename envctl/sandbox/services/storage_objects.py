@@ -196,7 +196,7 @@ def write_object(
     backend = cloud.backend
     key = f"{bucket}/{name}"
     now = milliseconds(backend.clock.now())
-    generation = backend.new_number("object", 16)
+    generation = backend.new_generation()
     quoted = quote(name, safe="")
     given = metadata or {}
     resource: Json = {
