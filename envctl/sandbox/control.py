@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from envctl.errors import EnvctlError, UsageError
 from envctl.sandbox.backend import parse_body
@@ -179,9 +179,9 @@ def clock(cloud: Cloud) -> Json:
 def handle(cloud: Cloud, request: Request) -> Response:
     """The answer of a control endpoint: `/_control/NAME`."""
     name = request.path.removeprefix(PREFIX).strip("/")
-    handler = _ENDPOINTS.get((request.method, name))
+    handler = ENDPOINTS.get((request.method, name))
     if handler is None:
-        known = ", ".join(f"{verb} {endpoint}" for verb, endpoint in _ENDPOINTS)
+        known = ", ".join(f"{verb} {endpoint}" for verb, endpoint in ENDPOINTS)
         return _response(404, {"error": f"No control endpoint {request.method} {name}. There are: {known}."})
     try:
         return _response(200, handler(cloud, parse_body(request.body)))
@@ -251,7 +251,7 @@ def _settings(cloud: Cloud, body: Json) -> object:
         return load_settings(cloud.backend.store).as_json()
 
 
-_ENDPOINTS: Mapping[tuple[str, str], Callable[[Cloud, Json], object]] = {
+ENDPOINTS: Final[Mapping[tuple[str, str], Callable[[Cloud, Json], object]]] = {
     ("POST", "reset"): _reset,
     ("POST", "seed"): _seed,
     ("POST", "fault"): _add_fault,
@@ -263,3 +263,4 @@ _ENDPOINTS: Mapping[tuple[str, str], Callable[[Cloud, Json], object]] = {
     ("GET", "settings"): _settings,
     ("GET", "dump"): _dump,
 }
+"""Verb and name -> what answers."""

@@ -251,14 +251,10 @@ def test_the_main_port_serves_all_by_prefix(server: RunningServer) -> None:
     assert httpx.get(f"{server.url}/").json()["ports"] == expected
 
 
-def test_control_endpoints_are_served_on_every_port(server: RunningServer) -> None:
-    for service in ("main", "composer"):
-        answer = httpx.get(f"{server.address(service)}/_control/clock")
-        assert answer.json()["running"] == []
-
-
 def test_a_dropped_connection_is_dropped(server: RunningServer) -> None:
-    httpx.post(f"{server.url}/_control/fault", json={"kind": "drop", "method": "cloudresourcemanager.projects.get"})
+    fault = {"kind": "drop", "method": "cloudresourcemanager.projects.get"}
+    token = {"Authorization": f"Bearer {server.token}"}
+    assert httpx.post(f"{server.url}/_control/fault", json=fault, headers=token).status_code == 200
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"{server.url}/crm/v1/projects/acme")
     assert httpx.get(f"{server.url}/crm/v1/projects/acme").status_code == 200
@@ -267,7 +263,9 @@ def test_a_dropped_connection_is_dropped(server: RunningServer) -> None:
 def test_the_environment_names_every_endpoint_and_they_answer(server: RunningServer) -> None:
     variables = client_environment(server)
     told = httpx.get(f"{server.url}/").json()
-    assert variables_at(server.url, told["ports"]) == variables
+    assert variables_at(server.url, told["ports"], server.token) == variables
+    assert variables["ENVCTL_SANDBOX_TOKEN"] == server.token
+    assert "ENVCTL_SANDBOX_TOKEN" not in variables_at(server.url, told["ports"], "")
     assert variables["ENVCTL_SANDBOX_URL"] == server.url
     assert variables["GOOGLE_COMPOSER_CUSTOM_ENDPOINT"] == f"{server.url}/composer/v1beta1/"
     listing = httpx.get(variables["GOOGLE_COMPOSER_CUSTOM_ENDPOINT"] + f"{PARENT}/environments")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from envctl.sandbox.cloud import Cloud
-from envctl.sandbox.control import _ENDPOINTS, _SEED_KEYS
+from envctl.sandbox.control import _SEED_KEYS, ENDPOINTS
 from envctl.sandbox.faults import _KEYS, FaultKind
 from envctl.sandbox.settings import Settings
 
@@ -29,7 +29,7 @@ def test_a_word_of_the_sandbox_is_documented(word: str) -> None:
     assert f"`{word}`" in PAGE
 
 
-@pytest.mark.parametrize("name", sorted({name for _, name in _ENDPOINTS}))
+@pytest.mark.parametrize("name", sorted({name for _, name in ENDPOINTS}))
 def test_a_control_endpoint_is_documented(name: str) -> None:
     assert f"/_control/{name}" in PAGE
 
