@@ -217,7 +217,8 @@ class _Reader:
                 api = "crm3/v3" if relative.startswith("folders/") else "crm/v1"
                 reply = self._call("POST", api, f"{relative}:getIamPolicy", body=body)
             case "iam.googleapis.com":
-                reply = self._call("POST", "iam/v1", f"{relative}:getIamPolicy", body=body)
+                query = {"options.requestedPolicyVersion": "3"}
+                reply = self._call("POST", "iam/v1", f"{relative}:getIamPolicy", query)
             case "storage.googleapis.com":
                 bucket = relative.rpartition("/")[2]
                 query = {"optionsRequestedPolicyVersion": "3"}

@@ -25,6 +25,7 @@ from envctl.sandbox.failures import (
 from envctl.sandbox.faults import Faults
 from envctl.sandbox.messages import Request, Response
 from envctl.sandbox.operations import Operations
+from envctl.sandbox.parameters import checked_query
 from envctl.sandbox.policies import Policies
 from envctl.sandbox.projects import Projects, full_name
 from envctl.sandbox.routing import Match, Router, Service
@@ -184,12 +185,13 @@ class Cloud:
             if not route.resource:
                 resource = full_name(parameters["project"])
             self.access.require(service.name, principal, route.permission, resource)
+        request = checked_query(match, request)
         is_json = not request.header("content-type").lower().startswith("multipart/")
         body: Mapping[str, Any] = {}
         if is_json and not _is_upload(match):
             named = encoding.names_of_enums(service.name, route.method, parse_body(request.body))
-            strict = service.envelope is Envelope.ESF
-            body = payloads.checked(service.name, route.method, named, strict=strict)
+            keeps_nulls = service.envelope is not Envelope.ESF
+            body = payloads.checked(service.name, match.version, route.method, named, keeps_nulls=keeps_nulls)
         return Call(
             backend=self.backend,
             request=request,
@@ -213,6 +215,8 @@ class Cloud:
     def _refused(self, service: Service | None, request: Request, error: ApiError) -> Response:
         envelope = service.envelope if service else Envelope.ESF
         listed = request.parameter("prettyPrint") == "false"
+        if error.http == 304:
+            return Response(304, {"Server": service.server if service else "ESF"}, b"")
         body = error_body(error, envelope, listed=listed)
         return Response(error.http, _headers(service), json.dumps(body).encode())
 

@@ -111,7 +111,7 @@ def _refused(refused: Refusal) -> Response:
 
 async def _send(send: Send, response: Response) -> None:
     headers = {**_NO_PAGES, **response.headers, "Content-Length": str(len(response.body))}
-    if response.status == 204:
+    if response.status in {204, 304}:
         del headers["Content-Length"]
     await send(
         {

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from envctl.sandbox.clock import parse_stamp, stamp
+from envctl.sandbox.clock import parse_duration, parse_stamp, stamp
 from envctl.sandbox.failures import already_exists, failed_precondition, invalid, not_found
+from envctl.sandbox.filters import selected
 from envctl.sandbox.masks import masked, split_mask, without_zeros
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
@@ -25,6 +26,8 @@ _KEYS = "kms.cryptoKeys"
 _VERSIONS = "kms.cryptoKeyVersions"
 _IDENTIFIER = re.compile(r"[a-zA-Z0-9_-]{1,63}")
 _DESTROY_AFTER = timedelta(days=30)
+_SHORTEST_ROTATION = timedelta(hours=24)
+_LONGEST_ROTATION = timedelta(hours=876_000)
 _CHANGEABLE = frozenset(
     {"labels", "rotationPeriod", "nextRotationTime", "versionTemplate", "keyAccessJustificationsPolicy"}
 )
@@ -78,8 +81,7 @@ class Kms:
             template.setdefault("algorithm", "GOOGLE_SYMMETRIC_ENCRYPTION")
         elif "algorithm" not in template:
             raise invalid(f"A key of purpose {purpose} needs versionTemplate.algorithm.")
-        if call.body.get("rotationPeriod") and not call.body.get("nextRotationTime"):
-            raise invalid("A rotation period needs a next rotation time.")
+        _check_rotation(call.body)
         key: Json = {
             "destroyScheduledDuration": f"{int(_DESTROY_AFTER.total_seconds())}s",
             **{name: value for name, value in call.body.items() if name not in {"primary", "name"}},
@@ -139,7 +141,9 @@ class Kms:
             raise invalid(f"Field '{unknown[0] if unknown else ''}' of a CryptoKey cannot be updated.")
         record = call.store.get(_KEYS, name)
         assert record is not None, "shown above"
-        call.store.put(_KEYS, name, masked(record, call.body, paths))
+        changed = masked(record, call.body, paths)
+        _check_rotation(changed)
+        call.store.put(_KEYS, name, changed)
         return self._shown(call, name)
 
     def update_primary(self, call: Call) -> Json:
@@ -201,9 +205,9 @@ class Kms:
         version = self._version(call, _version_name(call))
         if version["state"] not in {"ENABLED", "DISABLED"}:
             raise failed_precondition(f"{version['name']} is not in a state that can be destroyed: {version['state']}.")
-        key = call.store.get(_KEYS, _key_name(call)) or {}
-        seconds = int(str(key.get("destroyScheduledDuration", "2592000s")).removesuffix("s"))
-        end = stamp(call.backend.clock.now() + timedelta(seconds=seconds))
+        key = call.store.get(_KEYS, _key_name(call))
+        assert key is not None, "it has a version"
+        end = stamp(call.backend.clock.now() + parse_duration(key["destroyScheduledDuration"]))
         return self._keep(call, {**version, "state": "DESTROY_SCHEDULED", "destroyTime": end})
 
     def restore_version(self, call: Call) -> Json:
@@ -245,6 +249,22 @@ class Kms:
         return f"//cloudkms.googleapis.com/{name}"
 
 
+def _check_rotation(key: Mapping[str, Any]) -> None:
+    """Refuse a rotation that KMS does not do (bounds of the discovery document of v1, 2026-11).
+
+    Raises:
+        ApiError: the period is out of bounds, has no next time, or the key's purpose has no rotation.
+    """
+    if not key.get("rotationPeriod"):
+        return
+    if key.get("purpose") != "ENCRYPT_DECRYPT":
+        raise invalid(f"Keys of purpose {key.get('purpose')} do not support automatic rotation.")
+    if not key.get("nextRotationTime"):
+        raise invalid("A rotation period needs a next rotation time.")
+    if not _SHORTEST_ROTATION <= parse_duration(key["rotationPeriod"]) <= _LONGEST_ROTATION:
+        raise invalid("The rotation period must be at least 24 hours and at most 876,000 hours.")
+
+
 def _location(call: Call) -> str:
     return f"projects/{call['project']}/locations/{call['location']}"
 
@@ -269,9 +289,10 @@ def _identifier(call: Call, parameter: str) -> str:
 
 
 def _listed(call: Call, key: str, items: list[Any]) -> Json:
-    shown = page(call, key, sorted(items, key=lambda item: item["name"]), default_size=100)
-    if items:
-        shown["totalSize"] = len(items)
+    found = selected(items, call.query("filter"))
+    shown = page(call, key, sorted(found, key=lambda item: item["name"]), default_size=100)
+    if found:
+        shown["totalSize"] = len(found)
     return shown
 
 

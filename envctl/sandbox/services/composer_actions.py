@@ -14,7 +14,7 @@ from envctl.sandbox.services.composer import COLLECTION, environment_name, requi
 from envctl.sandbox.services.composer_airflow import STATE, empty_state
 from envctl.sandbox.services.composer_images import problems
 from envctl.sandbox.services.compute_projects import zones_of
-from envctl.sandbox.services.storage_objects import write_object
+from envctl.sandbox.services.storage_versions import write_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.clock import milliseconds, parse_stamp
 from envctl.sandbox.failures import ApiError, Envelope, Status
+from envctl.sandbox.filters import selected
 from envctl.sandbox.operations import OperationFailedError, OperationKind
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
@@ -67,12 +68,9 @@ class Resources:
         return dict(self._find(call)[1])
 
     def list(self, call: Call) -> Json:
-        """The resources of a scope, filtered by an equation at most."""
+        """The resources of a scope."""
         prefix = f"{_parent(call)}/{self.kind.collection}"
-        items = [dict(value) for value in call.store.values(self.kind.store, prefix + "/")]
-        field, operator, value = call.query("filter").replace('"', "").partition("=")
-        if operator:
-            items = [item for item in items if str(item.get(field.strip())) == value.strip()]
+        items = selected(call.store.values(self.kind.store, prefix + "/"), call.query("filter"))
         shown = page(call, "items", items, size_parameter="maxResults")
         return {
             "kind": f"compute#{self.kind.word}List",
@@ -184,7 +182,8 @@ class ComputeOperations:
         """The operations of a scope."""
         prefix = f"{_parent(call)}/operations"
         records = call.store.values("operations", f"compute:{prefix}/")
-        shown = page(call, "items", [_operation(record) for record in records], size_parameter="maxResults")
+        items = selected([_operation(record) for record in records], call.query("filter"))
+        shown = page(call, "items", items, size_parameter="maxResults")
         return {"kind": "compute#operationList", "id": prefix, "selfLink": ROOT + prefix, **shown}
 
     def keep(self, backend: Backend, arguments: Mapping[str, Any]) -> None:

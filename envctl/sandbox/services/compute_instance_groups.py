@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from envctl.sandbox.filters import selected
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route
 from envctl.sandbox.services.compute_kinds import ROOT, missing
@@ -24,11 +25,12 @@ class InstanceGroups:
     def list(self, call: Call) -> Json:
         """The groups of a zone."""
         where = f"projects/{call['project']}/zones/{call['zone']}/instanceGroupManagers"
+        groups = selected(_groups(call, f"{ROOT}{where}/"), call.query("filter"))
         return {
             "kind": "compute#instanceGroupManagerList",
             "id": where,
             "selfLink": ROOT + where,
-            **page(call, "items", _groups(call, f"{ROOT}{where}/"), size_parameter="maxResults"),
+            **page(call, "items", groups, size_parameter="maxResults"),
         }
 
     def get(self, call: Call) -> Json:

@@ -148,7 +148,8 @@ class Monitoring:
             for key, policy in call.store.items(_POLICIES)
             if name in policy.get("notificationChannels", ())
         ]
-        if users and call.query("force") != "true":
+        force = call.query("force") == "true"
+        if users and not force:
             raise failed_precondition(f"The notification channel {name} is used by {users[0][0]}.")
         for key, policy in users:
             kept = [entry for entry in policy["notificationChannels"] if entry != name]
