@@ -10,6 +10,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qs
 
 from envctl.errors import OutsideError, UsageError
 from envctl.provider.identity import Caller
@@ -104,13 +105,15 @@ class SandboxCloud:
         return _accepted(Answer(response.status, response.json()), asked)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer of one request behind envctl's back; `path` starts with a service's prefix.
+        """The answer of one request behind envctl's back; `path` starts with a service's prefix and may have a query.
 
         Raises:
             UsageError: the emulator refused.
         """
-        service, _, rest = path.strip("/").partition("/")
-        answer = self.transport().call(method, service, rest, None, body)
+        bare, _, text = path.partition("?")
+        service, _, rest = bare.strip("/").partition("/")
+        query = {name: tuple(values) for name, values in parse_qs(text, keep_blank_values=True).items()}
+        answer = self.transport().call(method, service, rest, query, body)
         return _accepted(answer, f"{method} {path}")
 
 

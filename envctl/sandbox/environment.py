@@ -17,6 +17,7 @@ TOKEN_VARIABLE = "ENVCTL_SANDBOX_TOKEN"  # noqa: S105 - a name
 # Argument of the Terraform provider (and with it pulumi-gcp) -> path below the main port.
 _PROVIDER: dict[str, str] = {
     "GOOGLE_ARTIFACT_REGISTRY_CUSTOM_ENDPOINT": "artifactregistry/v1/",
+    "GOOGLE_CLOUD_BILLING_CUSTOM_ENDPOINT": "cloudbilling/v1/",
     "GOOGLE_COMPOSER_CUSTOM_ENDPOINT": "composer/v1beta1/",
     "GOOGLE_COMPUTE_CUSTOM_ENDPOINT": "compute/compute/v1/",
     "GOOGLE_BIG_QUERY_CUSTOM_ENDPOINT": "bigquery/bigquery/v2/",
@@ -40,6 +41,7 @@ _PROVIDER: dict[str, str] = {
 _GCLOUD: dict[str, str] = {
     "ARTIFACTREGISTRY": "artifactregistry",
     "BIGQUERY": "bigquery",
+    "CLOUDBILLING": "cloudbilling",
     "CLOUDKMS": "cloudkms",
     "CLOUDRESOURCEMANAGER": "cloudresourcemanager",
     "COMPOSER": "composer",

@@ -32,10 +32,14 @@ _HONOURED: Mapping[str, str] = {
     "cloudkms.*.keyRings.create": "keyRingId",
     "cloudkms.*.list": "pageSize pageToken filter",
     "cloudkms.*.patch": "updateMask",
+    "cloudresourcemanager.projects.list": "pageSize pageToken filter parent",
+    "cloudresourcemanager.projects.search": "pageSize pageToken query",
     "composer.*.environments.patch": "updateMask",
     "composer.*.imageVersions.list": "includePastReleases",
     "composer.*.list": "pageSize pageToken",
     "compute.*.getIamPolicy": "optionsRequestedPolicyVersion",
+    "compute.*": "requestId",
+    "compute.*.aggregatedList": "maxResults pageToken filter",
     "compute.*.list": "maxResults pageToken filter",
     "iam.policies.createPolicy": "policyId",
     "iam.*.getIamPolicy": "options.requestedPolicyVersion",
@@ -85,6 +89,7 @@ _HONOURED: Mapping[str, str] = {
 _WITHOUT_EFFECT: Mapping[str, str] = {
     "*/userProject": "says who pays",
     "*/returnPartialSuccess": "no answer here is partial",
+    "cloudresourcemanager.projects.list/showDeleted": "no project here is deleted",
     "container.*/projectId": "replaced by the path (reference of container v1)",
     "container.*/zone": "replaced by the path",
     "container.*/clusterId": "replaced by the path",
@@ -127,18 +132,19 @@ def checked_query(match: Match, request: Request) -> Request:
         return request
     named: dict[str, Sequence[str]] = {}
     for given, values in request.query.items():
+        name = given if given in known else _usual(given)
+        named[name] = values
         if match.version == "upload" and given == "upload_id":
             # The address of an upload that goes on, made by the server: in no document.
-            named[given] = values
-            continue
-        name = given if given in known else _usual(given)
-        if name in known:
-            _check_known(method, name, known[name], values)
-        else:
+            named[given] = named.pop(name)
+        elif name not in known:
             _check_standard(method, given, values[-1])
-        named[name] = values
-    # The same object, unless a name had to be changed: tests watch what is read of it.
-    return request if named.keys() == request.query.keys() else replace(request, query=named)
+        else:
+            if known[name] == "b":
+                named[name] = [value.lower() for value in values]  # Google's own clients write `True`
+            _check_known(method, name, known[name], named[name])
+    # The same object, unless something had to be changed: tests watch what is read of it.
+    return request if named == dict(request.query.items()) else replace(request, query=named)
 
 
 def _usual(name: str) -> str:

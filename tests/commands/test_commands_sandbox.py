@@ -74,6 +74,40 @@ def test_commands_find_the_token_of_a_served_sandbox(
     assert run(["sandbox", "clock"]) == 0
 
 
+@pytest.mark.parametrize("served_one", [True, False])
+def test_a_call_takes_a_query(
+    served: Served,
+    served_one: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if served_one:
+        monkeypatch.setenv("ENVCTL_SANDBOX_URL", served.url)
+    monkeypatch.chdir(tmp_path / "project")
+    secrets = "secretmanager/v1/projects/acme/secrets"
+    assert run(["sandbox", "seed", '{"projects": [{"id": "acme", "apis": "all"}]}']) == 0
+    body = '{"replication": {"automatic": {}}, "labels": {"a": "b", "c": "d"}}'
+    assert run(["sandbox", "call", "POST", f"{secrets}?secretId=s", body]) == 0
+    assert run(["sandbox", "call", "PATCH", f"{secrets}/s?updateMask=labels.a", '{"labels": {"a": "x"}}']) == 0
+    capsys.readouterr()
+    assert run(["sandbox", "call", "GET", f"{secrets}?filter=labels.a%3Dx&pageSize=1"]) == 0
+    assert json.loads(capsys.readouterr().out)["secrets"][0]["labels"] == {"a": "x", "c": "d"}
+    assert run(["sandbox", "call", "GET", f"{secrets}?colour=blue"]) == 2
+    assert 'Unknown name "colour"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ['"storage.bucket.list"', "7"])
+def test_a_fault_that_nothing_can_meet_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    monkeypatch.delenv("ENVCTL_SANDBOX_URL", raising=False)
+    monkeypatch.chdir(write_project(tmp_path / "project", dev=DEV))
+    assert run(["sandbox", "fault", f'{{"kind": "fail", "method": {method}}}']) == 2
+    assert "did you mean `storage.buckets.list`?" in capsys.readouterr().err or method == "7"
+    assert run(["sandbox", "call", "GET", "storage/storage/v1/b?project=acme"]) == 0
+
+
 def test_the_token_in_the_environment_wins_and_none_or_a_wrong_one_is_explained(
     served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

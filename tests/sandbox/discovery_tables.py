@@ -34,6 +34,7 @@ APIS = {
     "orgpolicy": ("orgpolicy.v2",),
     "bigquery": ("bigquery.v2",),
     "iamcredentials": ("iamcredentials.v1",),
+    "cloudbilling": ("cloudbilling.v1",),
 }
 # service -> modules of the official clients that know the numbers of enum values
 CLIENTS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sandbox_page import rows
 
 from envctl.sandbox.cloud import Cloud
 from envctl.sandbox.control import _SEED_KEYS, ENDPOINTS
@@ -39,3 +40,12 @@ def test_every_kind_of_operation_is_documented() -> None:
         for kind in service.operations:
             if service.name != "container":
                 assert f"`{kind.name}`" in PAGE or f"`{kind.name.rpartition('.')[2]}`" in PAGE, kind.name
+
+
+@pytest.mark.parametrize("service", sorted(rows()))
+def test_the_table_of_services_says_what_there_is_and_who_judges_it(service: str) -> None:
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{service}` |"))
+    _, versions, methods, judges, differences = (cell.strip() for cell in row.strip("|").split("|"))
+    assert (methods, judges) == rows()[service]
+    assert versions
+    assert differences

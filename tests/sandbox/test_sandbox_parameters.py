@@ -54,6 +54,10 @@ class Watched(Mapping[str, Sequence[str]]):
         self.read.add(name)
         return self.query[name]
 
+    def items(self) -> Any:
+        """What the checks look at; not a read by a method."""
+        return self.query.items()
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.query)
 

@@ -340,8 +340,8 @@ def test_values_of_workload_secrets_are_never_shown(client: Client) -> None:
     name = f"{PARENT}/environments/dev/userWorkloadsSecrets/crm"
     value = base64.b64encode(b"hunter2").decode()
     many = f"{COMPOSER}/{PARENT}/environments/dev/userWorkloadsSecrets"
-    assert client.ok("POST", many, {"name": name, "data": {"password": value}})["data"] == {"password": ""}
-    assert client.ok("GET", f"{many}/crm")["data"] == {"password": ""}
+    assert client.ok("POST", many, {"name": name, "data": {"password": value}})["data"] == {"password": "**********"}
+    assert client.ok("GET", f"{many}/crm")["data"] == {"password": "**********"}
     client.refused(409, "POST", many, {"name": name})
 
 

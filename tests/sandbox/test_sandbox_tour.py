@@ -62,6 +62,9 @@ class Tour:
         self.go(host, "GET", f"v1/{P}")
         self.go(host, "GET", f"v3/{P}")
         self.go(host, "POST", f"v1/{P}:getAncestry", {})
+        self.go(host, "GET", "v1/projects")
+        self.go(host, "GET", "v3/projects?parent=folders/11")
+        self.go(host, "GET", "v3/projects:search")
         self.go(host, "GET", "v3/folders/11")
         self.go(host, "GET", "v3/organizations/22")
         for version, name in (("v1", P), ("v3", P), ("v3", "folders/11"), ("v3", "organizations/22")):
@@ -166,6 +169,9 @@ class Tour:
         self.go(host, "GET", versions)
         self.go(host, "POST", f"{keys}/key:updatePrimaryVersion", {"cryptoKeyVersionId": "2"})
         self.go(host, "PATCH", f"{versions}/1?updateMask=state", {"state": "DISABLED"})
+        content = base64.b64encode(b"hunter2").decode()
+        sealed = self.go(host, "POST", f"{keys}/key:encrypt", {"plaintext": content})["ciphertext"]
+        assert self.go(host, "POST", f"{keys}/key:decrypt", {"ciphertext": sealed})["plaintext"] == content
         self.go(host, "POST", f"{versions}/1:destroy", {})
         self.go(host, "POST", f"{versions}/1:restore", {})
         self.go(host, "GET", f"{versions}/1")
@@ -223,6 +229,9 @@ class Tour:
         }
         for path, name in paths.items():
             self.go(host, "GET", path)
+            if "/regions/" in path:
+                scoped = self.go(host, "GET", f"{root}/aggregated/{path.rpartition('/')[2]}")["items"]
+                assert scoped["regions/europe-west1"].popitem()[1][0]["name"] == name
             self.go(host, "GET", f"{path}/{name}")
             if not path.endswith("addresses"):
                 self.end(host, "PATCH", f"{path}/{name}", {"description": "d"})
@@ -242,7 +251,11 @@ class Tour:
         self.go(host, "GET", f"{root}/global/operations/{last['name']}")
         self.go(host, "POST", f"{root}/global/operations/{last['name']}/wait")
         self.go(host, "GET", f"{root}/global/operations")
+        self.go(host, "GET", f"{root}/aggregated/operations")
         self.go(host, "GET", f"{root}/regions/europe-west1")
+        self.go(host, "GET", f"{root}/regions")
+        self.go(host, "GET", f"{root}/zones/europe-west1-b")
+        self.go(host, "GET", f"{root}/zones?maxResults=3")
         self.end(host, "POST", f"{root}/enableXpnHost")
         guest = {"xpnResource": {"id": "guest", "type": "PROJECT"}}
         self.end(host, "POST", f"{root}/enableXpnResource", guest)
@@ -274,6 +287,8 @@ class Tour:
             listed = self.go("compute", "GET", f"compute/v1/{group.rpartition('/')[0]}")
             assert group in [one["selfLink"].partition("/compute/v1/")[2] for one in listed["items"]]
             assert self.go("compute", "GET", f"compute/v1/{group}")["targetSize"] == 1
+            everywhere = self.go("compute", "GET", f"compute/v1/{P}/aggregated/instanceGroupManagers")["items"]
+            assert len([scope for scope in everywhere.values() if "warning" not in scope]) == 3
             self.end(host, "PUT", f"{pools}/p", {"machineType": "e2-standard-8"})
             self.end(host, "POST", f"{pools}/p:setSize", {"nodeCount": 2})
             self.end(host, "POST", f"{pools}/p:setAutoscaling", {"autoscaling": {"enabled": True, "maxNodeCount": 3}})
@@ -323,6 +338,11 @@ class Tour:
     def bigquery(self) -> None:
         found = self.go("bigquery", "GET", f"bigquery/v2/{P}/serviceAccount")
         assert found["email"].endswith("@bigquery-encryption.iam.gserviceaccount.com")
+
+    def billing(self) -> None:
+        info = f"v1/{P}/billingInfo"
+        assert self.go("cloudbilling", "GET", info)["billingEnabled"]
+        self.go("cloudbilling", "PUT", info, {"billingAccountName": "billingAccounts/01ABCD-23EF45-6789AB"})
 
     def composer(self) -> None:
         host = "composer"
@@ -407,6 +427,7 @@ def toured(tour: Tour) -> None:
     tour.monitoring()
     tour.org_policies()
     tour.bigquery()
+    tour.billing()
     tour.composer()
 
 

@@ -13,6 +13,7 @@ from envctl.sandbox.filters import selected
 from envctl.sandbox.masks import masked, split_mask, without_zeros
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
+from envctl.sandbox.services.cloudkms_crypt import Crypt, forget_material, keep_material
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,6 +109,8 @@ class Kms:
             "algorithm": key["versionTemplate"]["algorithm"],
         }
         call.store.put(_VERSIONS, name, version)
+        if key["purpose"] == "ENCRYPT_DECRYPT":
+            keep_material(call.backend, name)
         if key["purpose"] == "ENCRYPT_DECRYPT" and "primaryVersion" not in key:
             call.store.put(_KEYS, key_name, {**key, "primaryVersion": name})
         return version
@@ -166,6 +169,7 @@ class Kms:
             raise not_found(f"CryptoKeyVersion {name} not found.")
         scheduled = version["state"] == "DESTROY_SCHEDULED"
         if scheduled and parse_stamp(version["destroyTime"]) <= call.backend.clock.now():
+            forget_material(call.backend, name)
             destroyed: Json = {**version, "state": "DESTROYED", "destroyEventTime": version["destroyTime"]}
             del destroyed["destroyTime"]
             call.store.put(_VERSIONS, name, destroyed)
@@ -221,6 +225,19 @@ class Kms:
     def _keep(self, call: Call, version: Json) -> Json:
         call.store.put(_VERSIONS, version["name"], version)
         return version
+
+    def version_of(self, call: Call, number: str = "") -> tuple[Json, Json]:
+        """The key of a call and one of its versions, the primary when no number is given.
+
+        Raises:
+            ApiError: one of them is not there, or the key has no primary version.
+        """
+        key = self._shown(call, _key_name(call))
+        if number:
+            return key, self._version(call, f"{key['name']}/cryptoKeyVersions/{number}")
+        if "primary" not in key:
+            raise failed_precondition(f"CryptoKey {key['name']} has no primary version that can encrypt.")
+        return key, key["primary"]
 
     # -- policies -------------------------------------------------------------------------------------
 
@@ -286,6 +303,24 @@ def _identifier(call: Call, parameter: str) -> str:
     if not _IDENTIFIER.fullmatch(value):
         raise invalid(f"Resource id '{value}' does not match the pattern: {_IDENTIFIER.pattern}.")
     return value
+
+
+def _key_routes(api: Kms, key: str) -> tuple[Route, ...]:
+    crypt = Crypt(api.version_of)
+    name = "cloudkms.projects.locations.keyRings.cryptoKeys"
+    encrypt, decrypt = "cloudkms.cryptoKeyVersions.useToEncrypt", "cloudkms.cryptoKeyVersions.useToDecrypt"
+    return (
+        Route(f"{name}.encrypt", "POST", f"{key}:encrypt", crypt.encrypt, encrypt, key),
+        Route(
+            f"{name}.encrypt",
+            "POST",
+            key + "/cryptoKeyVersions/{version}:encrypt",
+            crypt.encrypt,
+            encrypt,
+            key,
+        ),
+        Route(f"{name}.decrypt", "POST", f"{key}:decrypt", crypt.decrypt, decrypt, key),
+    )
 
 
 def _listed(call: Call, key: str, items: list[Any]) -> Json:
@@ -381,6 +416,7 @@ def declare(cloud: Cloud) -> Service:
         api="cloudkms.googleapis.com",
         routes=(
             *policies,
+            *_key_routes(api, key),
             *(
                 Route(
                     f"cloudkms.projects.locations.{method}",

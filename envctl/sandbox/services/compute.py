@@ -15,6 +15,7 @@ from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
 from envctl.sandbox.services.compute_instance_groups import InstanceGroups
 from envctl.sandbox.services.compute_kinds import KINDS, ROOT, Kind, missing, users_of
+from envctl.sandbox.services.compute_places import REGIONS, Places, aggregated
 from envctl.sandbox.services.compute_projects import ComputeProjects
 
 if TYPE_CHECKING:
@@ -78,6 +79,13 @@ class Resources:
             "selfLink": ROOT + prefix,
             **shown,
         }
+
+    def aggregated(self, call: Call) -> Json:
+        """The resources of all scopes."""
+        found = call.store.values(self.kind.store, f"projects/{call['project']}/")
+        scopes = ["global"] if self.kind.collection == "addresses" else []
+        scopes += [f"regions/{region}" for region in REGIONS]
+        return aggregated(call, self.kind.word, self.kind.collection, found, scopes)
 
     def patch(self, call: Call) -> Json:
         """Start changing a resource; what is not named stays."""
@@ -186,6 +194,12 @@ class ComputeOperations:
         shown = page(call, "items", items, size_parameter="maxResults")
         return {"kind": "compute#operationList", "id": prefix, "selfLink": ROOT + prefix, **shown}
 
+    def aggregated(self, call: Call) -> Json:
+        """The operations of all scopes."""
+        records = call.store.values("operations", f"compute:projects/{call['project']}/")
+        scopes = ["global", *(f"regions/{region}" for region in REGIONS)]
+        return aggregated(call, "operation", "operations", [_operation(record) for record in records], scopes)
+
     def keep(self, backend: Backend, arguments: Mapping[str, Any]) -> None:
         """A resource has its new values."""
         backend.store.put(arguments["store"], arguments["path"], arguments["resource"])
@@ -282,6 +296,9 @@ def _routes_of(cloud: Cloud, kind: Kind) -> list[Route]:
         ("get", "GET", one, api.get, "get"),
         ("delete", "DELETE", one, api.delete, "delete"),
     ]
+    if kind.regional:
+        everywhere = f"projects/{{project}}/aggregated/{kind.collection}"
+        table.append(("aggregatedList", "GET", everywhere, api.aggregated, "list"))
     if kind.collection != "addresses":
         table.append(("patch", "PATCH", one, api.patch, "update"))
     if kind.collection in {"routers", "firewalls"}:
@@ -304,7 +321,7 @@ def _routes_of(cloud: Cloud, kind: Kind) -> list[Route]:
             template,
             handler,
             f"compute.{kind.api}.{right}" if right else "",
-            one if "{name}" in template else many,
+            one if "{name}" in template else many if method != "aggregatedList" else "projects/{project}",
         )
         for method, verb, template, handler, right in table
     ]
@@ -336,6 +353,13 @@ def declare(cloud: Cloud) -> Service:
         routes=(
             *(route for kind in KINDS for route in _routes_of(cloud, kind)),
             *polls,
+            Route(
+                "compute.globalOperations.aggregatedList",
+                "GET",
+                "projects/{project}/aggregated/operations",
+                operations.aggregated,
+            ),
+            *Places().routes(),
             *ComputeProjects(cloud).routes(),
             *InstanceGroups().routes(),
         ),

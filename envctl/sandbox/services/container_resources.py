@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.failures import invalid
 from envctl.sandbox.masks import merged, without_zeros
-from envctl.sandbox.services.compute_projects import zones_of
+from envctl.sandbox.services.compute_places import zones_of
 from envctl.sandbox.tables import read_table
 
 if TYPE_CHECKING:

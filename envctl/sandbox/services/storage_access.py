@@ -254,14 +254,24 @@ class ObjectLists:
         _take(self.cloud, call, _OBJECT, key, bucket, body.get("acl"), parameter)
 
     def shown(self, call: Call, resource: Mapping[str, Any]) -> Json:
-        """An object, with its list in the full projection of a bucket without uniform access."""
+        """An object as a client sees it, with its list in the full projection of a bucket without uniform access."""
+        resource = {**resource, "mediaLink": _media_link(call, resource["mediaLink"])}
         bucket = self.cloud.buckets.find(resource["bucket"])["resource"]
         uniform = bucket["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"]
         if call.query("projection") != "full" or uniform:
-            return dict(resource)
+            return resource
         entries = entries_of(self.cloud, object_key(resource), resource["bucket"])
         acl = [shown_entry(self.cloud, _OBJECT, bucket["name"], resource["name"], *entry) for entry in entries.items()]
         return {**resource, "acl": acl, "owner": {"entity": f"project-owners-{bucket['projectNumber']}"}}
+
+
+def _media_link(call: Call, link: str) -> str:
+    """Where a client downloads an object: clients of a served sandbox use what is told, so it leads there."""
+    host, path = call.request.host, call.request.path
+    if ":" not in host:
+        return link
+    prefix = "/storage" if path.startswith(("/storage/storage/", "/storage/upload/")) else ""
+    return f"http://{host}{prefix}{link.removeprefix('https://storage.googleapis.com')}"
 
 
 def _take(

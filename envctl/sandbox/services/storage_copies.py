@@ -77,8 +77,9 @@ class Copies:
         given: Mapping[str, Any] = call.body.get("destination") or {}
         fields = {key: value for key, value in given.items() if key in {*SETTABLE, "storageClass"}}
         resource = write_object(self.cloud, bucket, name, content, given.get("contentType") or kind, fields)
-        ObjectLists(self.cloud).taken(call, given, resource, "destinationPredefinedAcl")
-        return self._composite(resource, parts)
+        lists = ObjectLists(self.cloud)
+        lists.taken(call, given, resource, "destinationPredefinedAcl")
+        return lists.shown(call, self._composite(resource, parts))
 
     def _composite(self, resource: Json, parts: int) -> Json:
         """Composite objects have a count of their parts and no MD5."""
