@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 import re
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -20,11 +21,9 @@ from envctl.sandbox.failures import ApiError
 from envctl.sandbox.messages import Request
 from envctl.sandbox.parameters import honoured
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 CREATE = "composer.projects.locations.environments.create"
 ENVIRONMENTS = f"https://composer.googleapis.com/v1/{PARENT}/environments"
+SERVICES = Path(payloads.__file__).parent / "services"
 TABLES = payloads._table()["documents"]
 
 
@@ -198,3 +197,44 @@ def test_whatever_was_asked_the_file_holds_what_memory_holds(tmp_path: Path, see
     second = Cloud(tmp_path / "sandbox.json")
     with second.exclusive():
         assert second.backend.store.dump() == first.backend.store.dump()
+
+
+WITHOUT_EFFECT = {
+    "LoadSnapshotRequest.skipGcsDataCopying": "snapshots hold no files of the bucket",
+    "StopAirflowCommandRequest.force": "every command has ended when it can be stopped",
+    "QueryTestablePermissionsRequest.fullResourceName": "all resources can be tested for the same permissions",
+    "DisableServiceRequest.checkIfServiceHasUsage": "the sandbox counts no usage",
+    "DisableServiceRequest.disableDependentServices": "the sandbox knows of no API that needs another",
+    "EncryptRequest.additionalAuthenticatedDataCrc32c": "read, under a name that is put together",
+    "DecryptRequest.additionalAuthenticatedDataCrc32c": "read, under a name that is put together",
+    "UpdateCryptoKeyPrimaryVersionRequest.cryptoKeyVersionId": "read, in single quotes",
+    "RegionSetPolicyRequest.bindings": "read as the policy itself",
+    "RegionSetPolicyRequest.etag": "read as the policy itself",
+    "CreateClusterRequest.parent": "the path says it",
+    "CreateNodePoolRequest.parent": "the path says it",
+}
+REFUSED_BY_NAME = {"UpdateNodePoolRequest", "ClusterUpdate"}
+
+
+@pytest.mark.parametrize("document", sorted(TABLES))
+def test_every_field_of_a_request_is_read_or_without_effect_for_a_reason(document: str) -> None:
+    service = document.partition(".")[0]
+    sources = "".join(path.read_text() for path in SERVICES.glob(f"{service}*.py"))
+    silent = []
+    for message, _ in TABLES[document]["methods"].values():
+        if not message.endswith("Request") or message in REFUSED_BY_NAME:
+            continue
+        fields = TABLES[document]["messages"][message]
+        silent += [f"{message}.{field}" for field in fields if f'"{field}"' not in sources]
+    assert set(silent) - set(WITHOUT_EFFECT) == set()
+
+
+def test_an_update_that_the_sandbox_does_not_know_is_refused_by_name(client: Client) -> None:
+    control.seed(client.cloud, {"projects": [{"id": "acme", "apis": "all"}]})
+    clusters = f"https://container.googleapis.com/v1/{PARENT}/clusters"
+    client.ok("POST", clusters, {"cluster": {"name": "c", "initialNodeCount": 1}})
+    control.advance(client.cloud, 3600)
+    pool = f"{clusters}/c/nodePools/default-pool"
+    assert "node pool update 'fastSocket'" in client.refused(501, "PUT", pool, {"fastSocket": {}})["message"]
+    update = {"update": {"desiredMeshCertificates": {"enableCertificates": True}}}
+    assert "desiredMeshCertificates" in client.refused(501, "PUT", f"{clusters}/c", update)["message"]

@@ -163,6 +163,8 @@ def test_objects_are_composed_in_order(client: Client) -> None:
     assert "md5Hash" not in whole
     assert client.call("GET", f"{ONE}/o/whole?alt=media").body == b"one two"
     client.refused(400, "POST", f"{ONE}/o/whole/compose", {"sourceObjects": []})
+    client.ok("POST", f"{ONE}/o/whole/compose", {**body, "deleteSourceObjects": True})
+    assert names(client, "") == ["whole"]
 
 
 def test_access_lists_of_buckets_and_objects(client: Client) -> None:

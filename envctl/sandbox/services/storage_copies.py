@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from envctl.sandbox.failures import invalid
 from envctl.sandbox.services.storage_access import ObjectLists
 from envctl.sandbox.services.storage_conditions import precondition_failed, require_conditions
-from envctl.sandbox.services.storage_versions import SETTABLE, live, replace, version, write_object
+from envctl.sandbox.services.storage_versions import SETTABLE, live, remove, replace, version, write_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +77,10 @@ class Copies:
         given: Mapping[str, Any] = call.body.get("destination") or {}
         fields = {key: value for key, value in given.items() if key in {*SETTABLE, "storageClass"}}
         resource = write_object(self.cloud, bucket, name, content, given.get("contentType") or kind, fields)
+        if call.body.get("deleteSourceObjects"):
+            for entry in sources:
+                if entry["name"] != name:
+                    remove(self.cloud, bucket, entry["name"], entry.get("generation", ""))
         lists = ObjectLists(self.cloud)
         lists.taken(call, given, resource, "destinationPredefinedAcl")
         return lists.shown(call, self._composite(resource, parts))
