@@ -10,6 +10,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qs
 
 from envctl.errors import OutsideError, UsageError
 from envctl.private_files import STATE_FOLDER, private_folder
@@ -94,23 +95,47 @@ class SandboxCloud:
         Raises:
             UsageError: the emulator does not understand what was asked.
         """
+        asked = f"{method} {name}"
         if self.address is not None:
-            return self.call(method, f"_control/{name}", body)
+            from envctl.provider.http_transport import HttpTransport
+
+            transport = HttpTransport.for_sandbox(self.address, _token(self.address))
+            try:
+                return _accepted(transport.call(method, "_control", name, None, body), asked)
+            finally:
+                transport.close()
         from envctl.sandbox import control
         from envctl.sandbox.messages import Request
 
         response = control.handle(self.emulator(), Request.to(method, f"http://localhost/_control/{name}", body=body))
-        return _accepted(Answer(response.status, response.json()), f"{method} {name}")
+        return _accepted(Answer(response.status, response.json()), asked)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer of one request behind envctl's back; `path` starts with a service's prefix.
+        """The answer of one request behind envctl's back; `path` starts with a service's prefix and may have a query.
 
         Raises:
             UsageError: the emulator refused.
         """
-        service, _, rest = path.strip("/").partition("/")
-        answer = self.transport().call(method, service, rest, None, body)
+        bare, _, text = path.partition("?")
+        service, _, rest = bare.strip("/").partition("/")
+        query = {name: tuple(values) for name, values in parse_qs(text, keep_blank_values=True).items()}
+        answer = self.transport().call(method, service, rest, query, body)
         return _accepted(answer, f"{method} {path}")
+
+
+def _token(address: str) -> str:
+    """What control calls of the sandbox served at an address must bring."""
+    from envctl.sandbox.control_token import find_token
+
+    token = find_token(address)
+    if not token:
+        raise UsageError(
+            "The token of this sandbox is not known",
+            detail=f"Nothing is kept for {address}, and ENVCTL_SANDBOX_TOKEN is not set.",
+            hints=("give it the one that `envctl sandbox serve` printed\n    export ENVCTL_SANDBOX_TOKEN=TOKEN",),
+            code="sandbox-token-unknown",
+        )
+    return token
 
 
 def _accepted(answer: Answer, asked: str) -> Any:

@@ -28,17 +28,20 @@ def serve_sandbox(cloud: SandboxCloud, host: str, port: int, stop: threading.Eve
     """Serves until `stop` is set; yields lines that say where.
 
     Raises:
-        OutsideError: the port is taken.
+        OutsideError: the port is taken, or the token for control calls cannot be kept.
     """
+    from envctl.sandbox.control_token import kept_token
     from envctl.sandbox.environment import client_environment
-    from envctl.sandbox.server import serve
+    from envctl.sandbox.server import MAIN, serve
 
     running = serve(cloud.emulator(), host, port)
     try:
-        yield f"Serving on {running.url} (state in {cloud.store_path}); Ctrl-C ends it."
-        yield "For other terminals:"
-        yield from (f"  export {name}={value}" for name, value in client_environment(running).items())
-        stop.wait()
+        with kept_token(running.ports[MAIN], running.token) as file:
+            yield f"Serving on {running.url} (state in {cloud.store_path}); Ctrl-C ends it."
+            yield f"Calls that reset, seed or break it need a token; `envctl sandbox` reads it in {file}."
+            yield "For other terminals:"
+            yield from (f"  export {name}={value}" for name, value in client_environment(running).items())
+            stop.wait()
     finally:
         running.stop()
 
@@ -51,12 +54,13 @@ def environment_of(url: str) -> Mapping[str, str]:
     """
     import httpx
 
+    from envctl.sandbox.control_token import find_token
     from envctl.sandbox.environment import variables_at
 
     url = url.rstrip("/")
     try:
         told = httpx.get(f"{url}/", timeout=5).json()
-        return variables_at(url, told["ports"])
+        return variables_at(url, told["ports"], find_token(url))
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise OutsideError(
             "No sandbox answers there",

@@ -85,7 +85,7 @@ def fault(
 
 def call(
     method: Annotated[str, typer.Argument(help="GET, POST, PATCH, PUT or DELETE.")],
-    path: Annotated[str, typer.Argument(help="With the service's prefix: storage/storage/v1/b/BUCKET")],
+    path: Annotated[str, typer.Argument(help="With the service's prefix: storage/storage/v1/b/BUCKET?projection=full")],
     body: Body = None,
     output: Output = None,
 ) -> None:

@@ -29,7 +29,9 @@ class Access:
     def principal(self, request: Request) -> str:
         """Who calls, after the access token."""
         scheme, _, token = request.header("authorization").partition(" ")
-        if scheme.lower() == "bearer":
+        if scheme.lower() != "bearer":
+            token = request.parameter("access_token")
+        if token:
             known = self.backend.store.get("tokens", token)
             if known is not None:
                 return known["principal"]

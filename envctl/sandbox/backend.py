@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # A request takes time in the real world; without a step, everything would have been made in one instant.
 _TICK = timedelta(milliseconds=100)
+_INT64 = 2**63
+_SMALLEST_ID = 10**18
 
 
 @dataclass(slots=True)
@@ -93,10 +95,22 @@ class Backend:
         """A fresh UUID."""
         return str(uuid.UUID(bytes=self.unique(purpose)[:16], version=4))
 
-    def new_number(self, purpose: str, digits: int = 21) -> str:
-        """A fresh decimal number with this many digits, not starting with zero."""
-        value = int.from_bytes(self.unique(purpose), "big") % (9 * 10 ** (digits - 1))
-        return str(10 ** (digits - 1) + value)
+    def new_id(self, purpose: str) -> str:
+        """A fresh id as Google numbers its resources: 19 digits, a positive signed 64-bit number.
+
+        The documents of Compute call ids unsigned; Google's are signed, and the real plugin reads nothing larger.
+        """
+        value = int.from_bytes(self.unique(purpose), "big") % (_INT64 - _SMALLEST_ID)
+        return str(_SMALLEST_ID + value)
+
+    def new_account_id(self, purpose: str) -> str:
+        """A fresh id of an account: 21 digits, 10^20 and an unsigned 64-bit number, as all of Google's are."""
+        return str(10**20 + int.from_bytes(self.unique(purpose)[:8], "big"))
+
+    def new_generation(self) -> str:
+        """A fresh generation of stored data: microseconds of the epoch, later ones always larger, as Cloud Storage gives."""
+        self._serial += 1
+        return str(int(self.clock.now().timestamp()) * 10**6 + self._serial)
 
     def new_etag(self) -> str:
         """A fresh etag, in the form that the IAM family uses."""

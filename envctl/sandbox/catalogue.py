@@ -20,6 +20,7 @@ def load_services(cloud: Cloud) -> tuple[Service, ...]:
     from envctl.sandbox.services import (
         artifactregistry,
         bigquery,
+        cloudbilling,
         cloudkms,
         cloudresourcemanager,
         composer,
@@ -51,6 +52,7 @@ def load_services(cloud: Cloud) -> tuple[Service, ...]:
         orgpolicy,
         bigquery,
         iamcredentials,
+        cloudbilling,
     )
     return tuple(module.declare(cloud) for module in modules)
 

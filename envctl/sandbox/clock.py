@@ -44,6 +44,11 @@ def milliseconds(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
 
 
+def parse_duration(text: str) -> timedelta:
+    """The length of a duration as proto3 writes it (`3.5s`), which request bodies were checked for."""
+    return timedelta(seconds=float(text.removesuffix("s")))
+
+
 def parse_stamp(text: str) -> datetime:
     """The instant of an RFC 3339 text."""
     return datetime.fromisoformat(text)

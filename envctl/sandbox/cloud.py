@@ -22,12 +22,15 @@ from envctl.sandbox.failures import (
     Status,
     error_body,
 )
-from envctl.sandbox.faults import Faults
+from envctl.sandbox.faults import Faults, Names
 from envctl.sandbox.messages import Request, Response
 from envctl.sandbox.operations import Operations
+from envctl.sandbox.parameters import checked_query
 from envctl.sandbox.policies import Policies
 from envctl.sandbox.projects import Projects, full_name
+from envctl.sandbox.repeats import Repeats
 from envctl.sandbox.routing import Match, Router, Service
+from envctl.sandbox.services import storage_batch
 from envctl.sandbox.services.storage_buckets import Buckets
 from envctl.sandbox.store import Store
 
@@ -64,10 +67,11 @@ class Cloud:
         self._lock = threading.RLock()
         self._sleep = sleep
         self.backend = Backend(Store(store_path), clock or Clock())
-        self.faults = Faults(self.backend.store)
+        self.faults = Faults(self.backend.store, self._names)
         self.policies = Policies(self.backend)
         self.projects = Projects(self.backend, self.policies)
         self.access = Access(self.backend, self.policies, self.faults)
+        self.repeats = Repeats(self.backend.store)
         self.buckets = Buckets(self)
         services = load_services(self)
         self.router = Router(services)
@@ -110,11 +114,16 @@ class Cloud:
             SandboxStoreError: the file of the cloud is not a sandbox.
             ConnectionDroppedError: a fault wants the connection cut.
         """
-        with self.exclusive():
+        try:
+            found, path = self._service(request, service)
+        except ApiError as error:
+            return self._refused(None, request, error)
+        if found.name == "storage" and path == storage_batch.PATH and request.method == "POST":
             try:
-                found, path = self._service(request, service)
+                return storage_batch.answer_batch(request, lambda inner: self.handle(inner, "storage"))
             except ApiError as error:
-                return self._refused(None, request, error)
+                return self._refused(found, request, error)
+        with self.exclusive():
             match = self._route(found, request, path)
             delay = self.faults.delay(match.route.method) if match else 0.0
             if not delay:
@@ -134,6 +143,13 @@ class Cloud:
         if drop:
             raise ConnectionDroppedError(name)
         return response
+
+    def _names(self) -> Names:
+        services = self.router.services
+        return Names(
+            frozenset(route.method for service in services for route in service.routes),
+            frozenset(kind.name for service in services for kind in service.operations),
+        )
 
     def _service(self, request: Request, service: str) -> tuple[Service, str]:
         if service:
@@ -163,11 +179,16 @@ class Cloud:
                 self.backend.tick()
             self.operations.settle()
             self.faults.raise_failure(match.route.method)
-            value = match.route.handler(self._call(match, request))
+            call = self._call(match, request)
+            before = self.repeats.answer(call)
+            if before is not None:
+                return self._accepted(match, request, before)
+            value = match.route.handler(call)
         except ApiError as error:
             return self._refused(service, request, error)
         if isinstance(value, Response):
             return value
+        self.repeats.remember(call, value)
         return self._accepted(match, request, value)
 
     def _call(self, match: Match, request: Request) -> Call:
@@ -184,12 +205,13 @@ class Cloud:
             if not route.resource:
                 resource = full_name(parameters["project"])
             self.access.require(service.name, principal, route.permission, resource)
+        request = checked_query(match, request)
         is_json = not request.header("content-type").lower().startswith("multipart/")
         body: Mapping[str, Any] = {}
         if is_json and not _is_upload(match):
             named = encoding.names_of_enums(service.name, route.method, parse_body(request.body))
-            strict = service.envelope is Envelope.ESF
-            body = payloads.checked(service.name, route.method, named, strict=strict)
+            keeps_nulls = service.envelope is not Envelope.ESF
+            body = payloads.checked(service.name, match.version, route.method, named, keeps_nulls=keeps_nulls)
         return Call(
             backend=self.backend,
             request=request,
@@ -213,6 +235,8 @@ class Cloud:
     def _refused(self, service: Service | None, request: Request, error: ApiError) -> Response:
         envelope = service.envelope if service else Envelope.ESF
         listed = request.parameter("prettyPrint") == "false"
+        if error.http == 304:
+            return Response(304, {"Server": service.server if service else "ESF"}, b"")
         body = error_body(error, envelope, listed=listed)
         return Response(error.http, _headers(service), json.dumps(body).encode())
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from envctl.errors import EnvctlError, UsageError
 from envctl.sandbox.backend import parse_body
 from envctl.sandbox.failures import ApiError, SandboxStoreError
 from envctl.sandbox.messages import Request, Response
-from envctl.sandbox.policies import check_shape
 from envctl.sandbox.projects import TITLES, full_name
 from envctl.sandbox.services.monitoring_series import DATABASE_BYTES
 from envctl.sandbox.services.orgpolicy import COLLECTION as ORG_POLICIES
@@ -19,12 +19,13 @@ from envctl.sandbox.services.orgpolicy import CUSTOM as CUSTOM_CONSTRAINTS
 from envctl.sandbox.settings import DEFAULT_CALLER, load_settings, save_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from envctl.sandbox.cloud import Cloud
     from envctl.sandbox.messages import Json
 
 PREFIX = "/_control/"
+_LARGEST = 2**63 - 1
 _SEED_KEYS = (
     "settings",
     "containers",
@@ -95,16 +96,27 @@ def seed(cloud: Cloud, document: Mapping[str, Any]) -> None:
     for entry in document.get("requests", ()):
         _play(cloud, entry)
     with cloud.exclusive():
-        for resource, policy in document.get("policies", {}).items():
+        policies = document.get("policies", {})
+        for resource, policy in policies.items():
             _set_policy(cloud, resource, policy)
+        for project in document.get("projects", ()):
+            policies = {**policies, full_name(project["id"]): project.get("policy", {})}
+        for resource, policy in policies.items():
+            with _refusing_policy(resource):
+                cloud.policies.check_members(policy)
         for fault in document.get("faults", ()):
             cloud.faults.add(fault)
 
 
 def _set_policy(cloud: Cloud, resource: str, policy: Mapping[str, Any]) -> None:
+    with _refusing_policy(resource):
+        cloud.policies.seed(resource, policy)
+
+
+@contextlib.contextmanager
+def _refusing_policy(resource: str) -> Generator[None]:
     try:
-        check_shape(policy)
-        cloud.policies.set(resource, {"version": 3, **policy})
+        yield
     except ApiError as error:
         raise UsageError(f"The policy of {resource} in the seed is not valid", detail=error.message) from error
 
@@ -118,11 +130,14 @@ def _seed_project(cloud: Cloud, project: Mapping[str, Any]) -> None:
             hints=(f"Fields: {', '.join(sorted(allowed))}.",),
         )
     identifier = project["id"]
+    number = str(project.get("number", ""))
+    if number and not (number.isascii() and number.isdigit() and 0 < int(number) <= _LARGEST):
+        raise UsageError(f"{number!r} is no number of a project", hints=(f"Numbers are from 1 to {_LARGEST}.",))
     if cloud.projects.find(identifier) is None:
         cloud.projects.create(
             identifier,
             owner=project.get("owner", DEFAULT_CALLER),
-            number=str(project.get("number", "")),
+            number=number,
             parent=project.get("parent"),
             labels=project.get("labels"),
         )
@@ -139,7 +154,7 @@ def _seed_database(cloud: Cloud, environment: str, size: object) -> None:
             f"{environment!r} in the seed is no environment",
             hints=("Names look like projects/P/locations/L/environments/E.",),
         )
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST:
         raise UsageError(f"The database of {environment} in the seed has no size in bytes", detail=f"Given: {size!r}.")
     cloud.backend.store.put(DATABASE_BYTES, environment, {"bytes": size})
 
@@ -179,9 +194,9 @@ def clock(cloud: Cloud) -> Json:
 def handle(cloud: Cloud, request: Request) -> Response:
     """The answer of a control endpoint: `/_control/NAME`."""
     name = request.path.removeprefix(PREFIX).strip("/")
-    handler = _ENDPOINTS.get((request.method, name))
+    handler = ENDPOINTS.get((request.method, name))
     if handler is None:
-        known = ", ".join(f"{verb} {endpoint}" for verb, endpoint in _ENDPOINTS)
+        known = ", ".join(f"{verb} {endpoint}" for verb, endpoint in ENDPOINTS)
         return _response(404, {"error": f"No control endpoint {request.method} {name}. There are: {known}."})
     try:
         return _response(200, handler(cloud, parse_body(request.body)))
@@ -251,7 +266,7 @@ def _settings(cloud: Cloud, body: Json) -> object:
         return load_settings(cloud.backend.store).as_json()
 
 
-_ENDPOINTS: Mapping[tuple[str, str], Callable[[Cloud, Json], object]] = {
+ENDPOINTS: Final[Mapping[tuple[str, str], Callable[[Cloud, Json], object]]] = {
     ("POST", "reset"): _reset,
     ("POST", "seed"): _seed,
     ("POST", "fault"): _add_fault,
@@ -263,3 +278,4 @@ _ENDPOINTS: Mapping[tuple[str, str], Callable[[Cloud, Json], object]] = {
     ("GET", "settings"): _settings,
     ("GET", "dump"): _dump,
 }
+"""Verb and name -> what answers."""

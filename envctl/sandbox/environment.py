@@ -10,11 +10,14 @@ if TYPE_CHECKING:
 
     from envctl.sandbox.server import RunningServer
 
-TOKEN = "envctl-sandbox"  # noqa: S105 - not a secret: the sandbox accepts any token
+TOKEN = "envctl-sandbox"  # noqa: S105 - not a secret: the emulated APIs accept any token
+TOKEN_VARIABLE = "ENVCTL_SANDBOX_TOKEN"  # noqa: S105 - a name
+"""Holds what control calls of a served sandbox must bring."""
 
 # Argument of the Terraform provider (and with it pulumi-gcp) -> path below the main port.
 _PROVIDER: dict[str, str] = {
     "GOOGLE_ARTIFACT_REGISTRY_CUSTOM_ENDPOINT": "artifactregistry/v1/",
+    "GOOGLE_CLOUD_BILLING_CUSTOM_ENDPOINT": "cloudbilling/v1/",
     "GOOGLE_COMPOSER_CUSTOM_ENDPOINT": "composer/v1beta1/",
     "GOOGLE_COMPUTE_CUSTOM_ENDPOINT": "compute/compute/v1/",
     "GOOGLE_BIG_QUERY_CUSTOM_ENDPOINT": "bigquery/bigquery/v2/",
@@ -38,6 +41,7 @@ _PROVIDER: dict[str, str] = {
 _GCLOUD: dict[str, str] = {
     "ARTIFACTREGISTRY": "artifactregistry",
     "BIGQUERY": "bigquery",
+    "CLOUDBILLING": "cloudbilling",
     "CLOUDKMS": "cloudkms",
     "CLOUDRESOURCEMANAGER": "cloudresourcemanager",
     "COMPOSER": "composer",
@@ -56,10 +60,10 @@ _GCLOUD: dict[str, str] = {
 
 def client_environment(server: RunningServer) -> dict[str, str]:
     """The variables of a server of this process."""
-    return variables_at(server.url, server.ports)
+    return variables_at(server.url, server.ports, server.token)
 
 
-def variables_at(url: str, ports: Mapping[str, int]) -> dict[str, str]:
+def variables_at(url: str, ports: Mapping[str, int], token: str) -> dict[str, str]:
     """Variables for Pulumi's and Terraform's provider, gcloud, Google's storage client, and envctl itself.
 
     Names of the provider's variables are those that its real requests were recorded with; `STORAGE_EMULATOR_HOST`
@@ -68,6 +72,7 @@ def variables_at(url: str, ports: Mapping[str, int]) -> dict[str, str]:
     Args:
         url: address of the port that serves all.
         ports: port of each service; `GET /` of a served sandbox tells them.
+        token: what control calls must bring; empty when it is not known.
     """
     host = urlsplit(url).hostname
 
@@ -82,4 +87,6 @@ def variables_at(url: str, ports: Mapping[str, int]) -> dict[str, str]:
     variables["GOOGLE_OAUTH_ACCESS_TOKEN"] = TOKEN
     variables["STORAGE_EMULATOR_HOST"] = address("storage")
     variables["ENVCTL_SANDBOX_URL"] = url
+    if token:
+        variables[TOKEN_VARIABLE] = token
     return dict(sorted(variables.items()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -11,8 +13,6 @@ from envctl.errors import UsageError
 from envctl.sandbox.failures import ApiError, Status, rpc_code, status_of_http
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from envctl.sandbox.messages import Json
     from envctl.sandbox.store import Store
 
@@ -40,10 +40,19 @@ _KEYS: Mapping[FaultKind, frozenset[str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What faults can be ordered for: ids of methods, and names of operations."""
+
+    methods: frozenset[str]
+    operations: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Faults:
-    """The faults that wait in a store."""
+    """The faults that wait in a store; `names` tells what there is to break."""
 
     store: Store
+    names: Callable[[], Names]
 
     def add(self, document: Mapping[str, Any]) -> Json:
         """Order a fault.
@@ -72,9 +81,14 @@ class Faults:
             )
         if kind is FaultKind.DENY:
             return self._deny(document)
-        needed = "operation" if kind is FaultKind.OPERATION else "method"
-        if not document.get(needed):
-            raise UsageError(f"A fault of kind {kind} needs the field {needed!r}")
+        self._check_name(kind, document)
+        for field, value in document.items():
+            if field in _CHECKS and not _CHECKS[field][0](value):
+                raise UsageError(f"{field} of a fault is {_CHECKS[field][1]}", detail=f"Given: {value!r}.")
+        if kind is FaultKind.FAIL and not 400 <= document.get("code", 500) < 600:
+            raise UsageError("code of a fault of a call is an HTTP status from 400 to 599")
+        if kind is FaultKind.DELAY and "seconds" not in document:
+            raise UsageError(f"A fault of kind {kind} needs the field 'seconds'")
         identifier = str(1 + max((int(name) for name, _ in self.store.items(_FAULTS)), default=0))
         fault: Json = {"times": 1, **document, "kind": kind.value, "id": identifier}
         if "status" in fault:
@@ -82,10 +96,27 @@ class Faults:
         self.store.put(_FAULTS, identifier, fault)
         return fault
 
+    def _check_name(self, kind: FaultKind, document: Mapping[str, Any]) -> None:
+        """Refuse a fault that nothing can meet: no text, or a pattern of nothing that there is."""
+        needed = "operation" if kind is FaultKind.OPERATION else "method"
+        pattern = document.get(needed)
+        if not isinstance(pattern, str) or not pattern:
+            raise UsageError(f"A fault of kind {kind} needs the field {needed!r}, a text")
+        names = self.names()
+        known = names.operations if kind is FaultKind.OPERATION else names.methods
+        if not any(fnmatchcase(name, pattern) for name in known):
+            near = get_close_matches(pattern, known, n=1, cutoff=0.5)
+            raise UsageError(
+                f"The sandbox has no {needed} {pattern!r}",
+                hints=(f"did you mean `{near[0]}`?",) if near else ("docs/sandbox.md names them",),
+            )
+
     def _deny(self, document: Mapping[str, Any]) -> Json:
-        permission = document.get("permission")
-        if not isinstance(permission, str) or not permission:
-            raise UsageError("A denial needs the field 'permission'")
+        for field in ("permission", "principal", "resource"):
+            value = document.get(field, "" if field == "permission" else "*")
+            if not isinstance(value, str) or not value:
+                raise UsageError(f"A denial needs the field {field!r}, a text")
+        permission = document["permission"]
         principal = document.get("principal", "*")
         resource = document.get("resource", "*")
         record: Json = {"permission": permission, "principal": principal, "resource": resource}
@@ -159,6 +190,37 @@ class Faults:
                     self.store.put(_FAULTS, identifier, {**fault, "times": fault["times"] - 1})
                 return fault
         return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 86_400
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_code(value: object) -> bool:
+    return _is_count(value) and value in range(1, 600)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+
+
+_CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "times": (_is_count, "a whole number above zero"),
+    "seconds": (_is_number, "a number of seconds below a day"),
+    "code": (_is_code, "a number: an HTTP status, or of a call of gRPC"),
+    "message": (_is_text, "a text"),
+    "reason": (_is_text, "a text"),
+    "details": (_is_list, "a list of objects"),
+    "when": (lambda value: value in {"before", "after"} if isinstance(value, str) else False, "`before` or `after`"),
+}
 
 
 def _status(name: object) -> Status:

@@ -199,6 +199,9 @@ def _behaviour(cloud: Cloud, call: Call) -> Callable[[Any, grpc.ServicerContext]
     def behaviour(request: Any, context: grpc.ServicerContext) -> Any:
         fields = json_format.MessageToDict(request, preserving_proto_field_name=True)
         metadata = {str(key): str(value) for key, value in context.invocation_metadata()}
+        if "origin" in metadata:
+            # Browsers speak no gRPC; a proxy between could, for a page.
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, f"Pages of {metadata['origin']} may not ask this server.")
         try:
             response = cloud.handle(rest_request(call, fields, metadata))
         except ConnectionDroppedError:

@@ -27,15 +27,16 @@ _MAPS = frozenset(
 
 def split_mask(text: str) -> list[str]:
     """The paths of an `updateMask`, in camelCase whatever the client wrote."""
-    return [_camel_path(path.strip()) for path in text.split(",") if path.strip()]
+    return [camel_path(path.strip()) for path in text.split(",") if path.strip()]
 
 
-def _camel_path(path: str) -> str:
+def camel_path(path: str) -> str:
+    """A path of field names in camelCase, as answers spell them; keys of maps stay as they are."""
     head, dot, tail = path.partition(".")
     head = _camel(head)
     if head in _MAPS or not tail:
         return head + dot + tail
-    return head + dot + _camel_path(tail)
+    return head + dot + camel_path(tail)
 
 
 def _camel(name: str) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.failures import ApiError, Status, invalid
+from envctl.sandbox.roles import may_exist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +27,7 @@ COLLECTION = "policies"
 # The etag that IAM shows for a policy that was never set.
 _NEVER_SET = "ACAB"
 
+_CUSTOM_ROLE = re.compile(r"(?:projects/(?P<project>[^/]+)|organizations/[^/]+)/roles/[A-Za-z0-9_.]+")
 _MEMBER_KINDS = (
     "user:",
     "group:",
@@ -97,6 +100,8 @@ class Policies:
             raise conflict() if conflict else concurrent_change()
         if not all(binding.get("role") for binding in policy.get("bindings", [])):
             raise invalid("Every binding of a policy needs a role.")
+        for binding in policy.get("bindings", []):
+            self._check_role(binding["role"])
         bindings = _normalised(policy.get("bindings", []))
         version = policy.get("version", 0)
         if version not in {0, 1, 3}:
@@ -105,14 +110,42 @@ class Policies:
             raise invalid(
                 "Specified policy version 1 is not sufficient for conditional bindings; set the version to 3."
             )
-        for member in {member for binding in bindings for member in binding["members"]}:
+        self.check_members(policy)
+        self._keep(resource, policy, bindings, audits="auditConfigs" in mask)
+        return self.get(resource, 3)
+
+    def seed(self, resource: str, policy: Mapping[str, Any]) -> None:
+        """Put a policy in place as `gcloud` prints one, whatever was there: etag and audit configurations included.
+
+        Members are not looked at: the seed that a policy comes from may make them later, see `check_members`.
+
+        Raises:
+            ApiError: a role is not known, or bindings have wrong types.
+        """
+        check_shape(policy)
+        for binding in policy.get("bindings", []):
+            self._check_role(binding.get("role", ""))
+        self._keep(resource, policy, _normalised(policy.get("bindings", [])), audits=True)
+        if policy.get("etag"):
+            stored = self.stored(resource)
+            assert stored is not None, "kept above"
+            self.backend.store.put(COLLECTION, resource, {**stored, "etag": policy["etag"]})
+
+    def check_members(self, policy: Mapping[str, Any]) -> None:
+        """Refuse members that cannot be.
+
+        Raises:
+            ApiError: a member is of an unknown type, or a service account of a project of this cloud that is not there.
+        """
+        for member in {member for binding in policy.get("bindings", []) for member in binding.get("members", [])}:
             self._check_member(member)
+
+    def _keep(self, resource: str, policy: Mapping[str, Any], bindings: list[Json], *, audits: bool) -> None:
         new: Json = {"bindings": bindings, "etag": self._new_etag()}
-        audit = policy.get("auditConfigs") if "auditConfigs" in mask else (old or {}).get("auditConfigs")
+        audit = (policy if audits else self.stored(resource) or {}).get("auditConfigs")
         if audit:
             new["auditConfigs"] = audit
         self.backend.store.put(COLLECTION, resource, new)
-        return self.get(resource, 3)
 
     def grant(self, resource: str, role: str, member: str) -> None:
         """Add one unconditional binding, as Google does for its own agents."""
@@ -142,6 +175,18 @@ class Policies:
 
     def _new_etag(self) -> str:
         return base64.b64encode(b"\x07" + self.backend.unique("policy")[:7]).decode()
+
+    def _check_role(self, role: str) -> None:
+        if role.startswith("roles/"):
+            if not may_exist(role):
+                raise invalid(f"Role {role} is not supported for this resource.")
+            return
+        match = _CUSTOM_ROLE.fullmatch(role)
+        if match is None:
+            raise invalid(f"Role {role} must be in the format roles/ROLE or projects/PROJECT/roles/ROLE.")
+        is_known = self.backend.store.get("projects", match["project"] or "") is not None
+        if is_known and self.backend.store.get("roles", role) is None:
+            raise invalid(f"Role {role} does not exist in the resource's hierarchy.")
 
     def _check_member(self, member: str) -> None:
         if member in {"allUsers", "allAuthenticatedUsers"}:

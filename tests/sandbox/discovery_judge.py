@@ -22,6 +22,15 @@ DOCUMENT_OF_VERSION = {
 }
 
 
+RANGES = {
+    "int32": range(-(2**31), 2**31),
+    "uint32": range(2**32),
+    "int64": range(-(2**63), 2**63),
+    # Ids are unsigned in the documents; the real plugin reads them as signed numbers, and Google's are.
+    "uint64": range(2**63),
+}
+
+
 def document_name(service: str, version: str) -> str:
     name = DOCUMENT_OF_VERSION.get((service, version), f"{service}.{version}")
     assert name in APIS[service], name
@@ -101,13 +110,15 @@ def _value(schemas: dict[str, Any], spec: dict[str, Any], value: Any, path: str)
         case "string":
             if not isinstance(value, str):
                 yield f"{path}: not a string: {value!r}"
-            elif spec.get("format") in {"int64", "uint64"} and not re.fullmatch(r"-?\d+", value):
-                yield f"{path}: not a number in a string: {value!r}"
-            elif "enum" in spec and value not in spec["enum"] and value != "SUCCEEDED":
+            elif spec.get("format") in RANGES:
+                yield from _number_in_text(spec["format"], value, path)
+            elif "enum" in spec and value not in spec["enum"]:
                 yield f"{path}: not one of {spec['enum']}: {value!r}"
         case "integer":
             if isinstance(value, bool) or not isinstance(value, int):
                 yield f"{path}: not an integer: {value!r}"
+            elif spec.get("format", "int32") in RANGES and value not in RANGES[spec.get("format", "int32")]:
+                yield f"{path}: not in the range of {spec.get('format', 'int32')}: {value!r}"
         case "number":
             if isinstance(value, bool) or not isinstance(value, int | float):
                 yield f"{path}: not a number: {value!r}"
@@ -116,6 +127,13 @@ def _value(schemas: dict[str, Any], spec: dict[str, Any], value: Any, path: str)
                 yield f"{path}: not a boolean: {value!r}"
         case _:
             return
+
+
+def _number_in_text(form: str, value: str, path: str) -> Iterator[str]:
+    if not re.fullmatch(r"-?\d+", value):
+        yield f"{path}: not a number in a string: {value!r}"
+    elif int(value) not in RANGES[form]:
+        yield f"{path}: not in the range of {form}: {value!r}"
 
 
 def _map(schemas: dict[str, Any], spec: dict[str, Any], value: dict[str, Any], path: str) -> Iterator[str]:

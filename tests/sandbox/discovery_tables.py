@@ -34,6 +34,7 @@ APIS = {
     "orgpolicy": ("orgpolicy.v2",),
     "bigquery": ("bigquery.v2",),
     "iamcredentials": ("iamcredentials.v1",),
+    "cloudbilling": ("cloudbilling.v1",),
 }
 # service -> modules of the official clients that know the numbers of enum values
 CLIENTS = {
@@ -156,7 +157,7 @@ def _field(
         numbers = {value.name: value.number for value in known.enum_type.values}
     enums[key] = numbers
     if key == "OperationMetadata.state" and "SUCCESSFUL" in enums[key]:
-        # The API says SUCCEEDED (recorded), the published enum SUCCESSFUL; both are 3.
+        # v1 says SUCCEEDED, v1beta1 SUCCESSFUL; both are 3.
         enums[key] = {"SUCCEEDED": 3, **enums[key]}
     return {field: f"={key}"}
 
@@ -180,27 +181,38 @@ def render(table: dict[str, Any]) -> str:
 
 
 def build_requests() -> dict[str, Any]:
-    """What the requests of all implemented methods are made of: message -> field -> type."""
+    """What the requests of all implemented methods are made of, by document: message or query -> field -> type."""
     from envctl.sandbox.cloud import Cloud
 
-    services = {}
+    documents = {}
+    standard: set[str] = set()
     for service in Cloud().router.services:
         implemented = {route.method for route in service.routes}
-        messages: dict[str, dict[str, str]] = {}
-        methods: dict[str, str] = {}
         for name in APIS[service.name]:
             doc = document(name)
+            standard |= set(doc["parameters"])
+            methods: dict[str, list[Any]] = {}
+            messages: dict[str, dict[str, str]] = {}
             for method in methods_of(doc):
-                if method["id"] in implemented and "request" in method:
-                    methods[method["id"]] = method["request"]["$ref"]
-                    _reach(doc["schemas"], method["request"]["$ref"], messages, set())
-        services[service.name] = {
-            "methods": dict(sorted(methods.items())),
-            "messages": {key: dict(sorted(value.items())) for key, value in sorted(messages.items())},
-        }
+                if method["id"] not in implemented:
+                    continue
+                query = {
+                    parameter: ("[" if spec.get("repeated") else "") + _type(spec, method["id"], parameter)
+                    for parameter, spec in sorted(method.get("parameters", {}).items())
+                    if spec["location"] == "query"
+                }
+                request = method.get("request", {}).get("$ref", "")
+                methods[method["id"]] = [request, query]
+                if request:
+                    _reach(doc["schemas"], request, messages, set())
+            documents[name] = {
+                "methods": dict(sorted(methods.items())),
+                "messages": {key: dict(sorted(value.items())) for key, value in sorted(messages.items())},
+            }
     return {
         "source": "Google API discovery documents, from the package google-api-python-client",
-        "services": services,
+        "standardParameters": sorted(standard),
+        "documents": documents,
     }
 
 
@@ -232,9 +244,12 @@ def _type(spec: dict[str, Any], owner: str, field: str) -> str:
         case "object" if "properties" in spec:
             return f"${owner}.{field}"
         case "string":
-            return "e" if "enum" in spec else {"int64": "l", "uint64": "l"}.get(spec.get("format", ""), "s")
+            if "enum" in spec:
+                return "=" + "|".join(spec["enum"])
+            formats = {"int64": "l", "uint64": "L", "google-duration": "D", "google-datetime": "T", "date-time": "T"}
+            return formats.get(spec.get("format", ""), "s")
         case "integer":
-            return "i"
+            return "u" if spec.get("format") == "uint32" else "i"
         case "number":
             return "n"
         case "boolean":

@@ -105,8 +105,22 @@ def test_a_dropped_call_may_or_may_not_have_taken_effect(client: Client, when: s
     [
         ({"kind": "explode"}, "is not a kind of fault"),
         ({"kind": "fail"}, "needs the field 'method'"),
-        ({"kind": "fail", "method": "x", "colour": 1}, "has no field 'colour'"),
-        ({"kind": "fail", "method": "x", "status": "SAD"}, "is not a status"),
+        ({"kind": "fail", "method": 7}, "needs the field 'method', a text"),
+        ({"kind": "fail", "method": ["storage.*"]}, "needs the field 'method', a text"),
+        ({"kind": "fail", "method": "storage.bucket.list"}, "has no method 'storage.bucket.list'"),
+        ({"kind": "drop", "method": "pubsub.*"}, "has no method 'pubsub.*'"),
+        ({"kind": "operation", "operation": "composer.create"}, "has no operation 'composer.create'"),
+        ({"kind": "fail", "method": "*", "colour": 1}, "has no field 'colour'"),
+        ({"kind": "fail", "method": "*", "status": "SAD"}, "is not a status"),
+        ({"kind": "fail", "method": "*", "times": "many"}, "times of a fault is a whole number above zero"),
+        ({"kind": "fail", "method": "*", "times": 0}, "times of a fault is a whole number above zero"),
+        ({"kind": "fail", "method": "*", "code": "503"}, "code of a fault is a number"),
+        ({"kind": "fail", "method": "*", "code": 200}, "is an HTTP status from 400 to 599"),
+        ({"kind": "fail", "method": "*", "details": "x"}, "details of a fault is a list of objects"),
+        ({"kind": "delay", "method": "*"}, "needs the field 'seconds'"),
+        ({"kind": "delay", "method": "*", "seconds": "soon"}, "seconds of a fault is a number of seconds"),
+        ({"kind": "drop", "method": "*", "when": "later"}, "when of a fault is `before` or `after`"),
+        ({"kind": "deny", "permission": "x.y", "principal": 7}, "needs the field 'principal', a text"),
         ({"kind": "deny"}, "needs the field 'permission'"),
         ({"kind": "operation", "operation": ""}, "needs the field 'operation'"),
     ],
@@ -160,7 +174,7 @@ def test_the_control_endpoints(cloud: Cloud) -> None:
     assert post(cloud, "seed", seed) == (200, {})
     assert post(cloud, "settings", verb="GET")[1]["polls"] == 2
     assert cloud.projects.number("acme") == "42"
-    assert post(cloud, "fault", {"kind": "fail", "method": "x.y"})[1]["id"] == "1"
+    assert post(cloud, "fault", {"kind": "fail", "method": "storage.*"})[1]["id"] == "1"
     assert len(post(cloud, "fault", verb="GET")[1]["faults"]) == 1
     assert post(cloud, "fault", verb="DELETE") == (200, {})
     assert post(cloud, "fault", verb="GET")[1]["faults"] == []

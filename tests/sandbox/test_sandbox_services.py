@@ -68,6 +68,17 @@ def test_a_key_for_signing_has_no_primary_version(client: Client) -> None:
     client.refused(400, "POST", f"{KMS}/r/cryptoKeys?cryptoKeyId=l", {"purpose": "ASYMMETRIC_SIGN"})
 
 
+@pytest.mark.parametrize("period", ["86399s", "3153600001s"])
+def test_a_rotation_of_a_key_has_bounds(client: Client, period: str) -> None:
+    client.ok("POST", f"{KMS}?keyRingId=r")
+    keys, next_time = f"{KMS}/r/cryptoKeys", "2026-12-31T00:00:00Z"
+    body = {"purpose": "ENCRYPT_DECRYPT", "rotationPeriod": period, "nextRotationTime": next_time}
+    client.refused(400, "POST", f"{keys}?cryptoKeyId=k", body)
+    client.ok("POST", f"{keys}?cryptoKeyId=k", {**body, "rotationPeriod": "86400s"})
+    client.refused(400, "PATCH", f"{keys}/k?updateMask=rotationPeriod", {"rotationPeriod": period})
+    client.refused(400, "POST", f"{keys}?cryptoKeyId=l", {**body, "rotationPeriod": "1 day"})
+
+
 # -- Compute --------------------------------------------------------------------------------------------
 
 
@@ -173,6 +184,24 @@ def test_a_secret_whose_etag_is_stale_is_not_changed(client: Client) -> None:
     secret = client.ok("POST", f"{SECRETS}?secretId=s", {"replication": {"automatic": {}}})
     client.ok("PATCH", f"{SECRETS}/s?updateMask=labels", {"labels": {"a": "b"}, "etag": secret["etag"]})
     client.refused(400, "PATCH", f"{SECRETS}/s?updateMask=labels", {"labels": {}, "etag": secret["etag"]})
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {"rotation": {"rotationPeriod": "3599s", "nextRotationTime": "2026-12-31T00:00:00Z"}},
+        {"rotation": {"rotationPeriod": "3600s"}},
+        {"rotation": {"nextRotationTime": "2026-12-31T00:00:00Z"}, "topics": []},
+        {"ttl": "0s"},
+        {"ttl": "a week"},
+    ],
+)
+def test_a_rotation_of_a_secret_has_bounds(client: Client, secret: dict[str, Any]) -> None:
+    topics = [{"name": "projects/acme/topics/t"}]
+    body = {"replication": {"automatic": {}}, "topics": topics, **secret}
+    client.refused(400, "POST", f"{SECRETS}?secretId=s", body)
+    good = {"rotationPeriod": "3600s", "nextRotationTime": "2026-12-31T00:00:00Z"}
+    client.ok("POST", f"{SECRETS}?secretId=s", {"replication": {"automatic": {}}, "topics": topics, "rotation": good})
 
 
 # -- Storage --------------------------------------------------------------------------------------------
@@ -311,8 +340,8 @@ def test_values_of_workload_secrets_are_never_shown(client: Client) -> None:
     name = f"{PARENT}/environments/dev/userWorkloadsSecrets/crm"
     value = base64.b64encode(b"hunter2").decode()
     many = f"{COMPOSER}/{PARENT}/environments/dev/userWorkloadsSecrets"
-    assert client.ok("POST", many, {"name": name, "data": {"password": value}})["data"] == {"password": ""}
-    assert client.ok("GET", f"{many}/crm")["data"] == {"password": ""}
+    assert client.ok("POST", many, {"name": name, "data": {"password": value}})["data"] == {"password": "**********"}
+    assert client.ok("GET", f"{many}/crm")["data"] == {"password": "**********"}
     client.refused(409, "POST", many, {"name": name})
 
 

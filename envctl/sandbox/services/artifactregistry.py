@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.failures import already_exists, invalid, not_found
+from envctl.sandbox.filters import selected
 from envctl.sandbox.masks import masked, split_mask, without_zeros
 from envctl.sandbox.operations import OperationKind, outcome
 from envctl.sandbox.paging import page
@@ -36,7 +37,7 @@ class Repositories:
 
     def create(self, call: Call) -> Json:
         """Start making a repository."""
-        identifier = call.query("repositoryId") or call.query("repository_id")
+        identifier = call.query("repositoryId")
         if not _IDENTIFIER.fullmatch(identifier):
             raise invalid(f"Invalid repository id '{identifier}': must match {_IDENTIFIER.pattern}.")
         name = f"{_location(call)}/repositories/{identifier}"
@@ -73,7 +74,7 @@ class Repositories:
 
     def list(self, call: Call) -> Json:
         """The repositories of a location."""
-        found = call.store.values(COLLECTION, f"{_location(call)}/repositories/")
+        found = selected(call.store.values(COLLECTION, f"{_location(call)}/repositories/"), call.query("filter"))
         return page(call, "repositories", sorted(found, key=lambda entry: entry["name"]), default_size=100)
 
     def patch(self, call: Call) -> Json:

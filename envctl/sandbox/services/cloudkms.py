@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from envctl.sandbox.clock import parse_stamp, stamp
+from envctl.sandbox.clock import parse_duration, parse_stamp, stamp
 from envctl.sandbox.failures import already_exists, failed_precondition, invalid, not_found
+from envctl.sandbox.filters import selected
 from envctl.sandbox.masks import masked, split_mask, without_zeros
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
+from envctl.sandbox.services.cloudkms_crypt import Crypt, forget_material, keep_material
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +27,8 @@ _KEYS = "kms.cryptoKeys"
 _VERSIONS = "kms.cryptoKeyVersions"
 _IDENTIFIER = re.compile(r"[a-zA-Z0-9_-]{1,63}")
 _DESTROY_AFTER = timedelta(days=30)
+_SHORTEST_ROTATION = timedelta(hours=24)
+_LONGEST_ROTATION = timedelta(hours=876_000)
 _CHANGEABLE = frozenset(
     {"labels", "rotationPeriod", "nextRotationTime", "versionTemplate", "keyAccessJustificationsPolicy"}
 )
@@ -78,8 +82,7 @@ class Kms:
             template.setdefault("algorithm", "GOOGLE_SYMMETRIC_ENCRYPTION")
         elif "algorithm" not in template:
             raise invalid(f"A key of purpose {purpose} needs versionTemplate.algorithm.")
-        if call.body.get("rotationPeriod") and not call.body.get("nextRotationTime"):
-            raise invalid("A rotation period needs a next rotation time.")
+        _check_rotation(call.body)
         key: Json = {
             "destroyScheduledDuration": f"{int(_DESTROY_AFTER.total_seconds())}s",
             **{name: value for name, value in call.body.items() if name not in {"primary", "name"}},
@@ -106,6 +109,8 @@ class Kms:
             "algorithm": key["versionTemplate"]["algorithm"],
         }
         call.store.put(_VERSIONS, name, version)
+        if key["purpose"] == "ENCRYPT_DECRYPT":
+            keep_material(call.backend, name)
         if key["purpose"] == "ENCRYPT_DECRYPT" and "primaryVersion" not in key:
             call.store.put(_KEYS, key_name, {**key, "primaryVersion": name})
         return version
@@ -139,7 +144,9 @@ class Kms:
             raise invalid(f"Field '{unknown[0] if unknown else ''}' of a CryptoKey cannot be updated.")
         record = call.store.get(_KEYS, name)
         assert record is not None, "shown above"
-        call.store.put(_KEYS, name, masked(record, call.body, paths))
+        changed = masked(record, call.body, paths)
+        _check_rotation(changed)
+        call.store.put(_KEYS, name, changed)
         return self._shown(call, name)
 
     def update_primary(self, call: Call) -> Json:
@@ -162,6 +169,7 @@ class Kms:
             raise not_found(f"CryptoKeyVersion {name} not found.")
         scheduled = version["state"] == "DESTROY_SCHEDULED"
         if scheduled and parse_stamp(version["destroyTime"]) <= call.backend.clock.now():
+            forget_material(call.backend, name)
             destroyed: Json = {**version, "state": "DESTROYED", "destroyEventTime": version["destroyTime"]}
             del destroyed["destroyTime"]
             call.store.put(_VERSIONS, name, destroyed)
@@ -201,9 +209,9 @@ class Kms:
         version = self._version(call, _version_name(call))
         if version["state"] not in {"ENABLED", "DISABLED"}:
             raise failed_precondition(f"{version['name']} is not in a state that can be destroyed: {version['state']}.")
-        key = call.store.get(_KEYS, _key_name(call)) or {}
-        seconds = int(str(key.get("destroyScheduledDuration", "2592000s")).removesuffix("s"))
-        end = stamp(call.backend.clock.now() + timedelta(seconds=seconds))
+        key = call.store.get(_KEYS, _key_name(call))
+        assert key is not None, "it has a version"
+        end = stamp(call.backend.clock.now() + parse_duration(key["destroyScheduledDuration"]))
         return self._keep(call, {**version, "state": "DESTROY_SCHEDULED", "destroyTime": end})
 
     def restore_version(self, call: Call) -> Json:
@@ -217,6 +225,19 @@ class Kms:
     def _keep(self, call: Call, version: Json) -> Json:
         call.store.put(_VERSIONS, version["name"], version)
         return version
+
+    def version_of(self, call: Call, number: str = "") -> tuple[Json, Json]:
+        """The key of a call and one of its versions, the primary when no number is given.
+
+        Raises:
+            ApiError: one of them is not there, or the key has no primary version.
+        """
+        key = self._shown(call, _key_name(call))
+        if number:
+            return key, self._version(call, f"{key['name']}/cryptoKeyVersions/{number}")
+        if "primary" not in key:
+            raise failed_precondition(f"CryptoKey {key['name']} has no primary version that can encrypt.")
+        return key, key["primary"]
 
     # -- policies -------------------------------------------------------------------------------------
 
@@ -245,6 +266,22 @@ class Kms:
         return f"//cloudkms.googleapis.com/{name}"
 
 
+def _check_rotation(key: Mapping[str, Any]) -> None:
+    """Refuse a rotation that KMS does not do (bounds of the discovery document of v1, 2026-11).
+
+    Raises:
+        ApiError: the period is out of bounds, has no next time, or the key's purpose has no rotation.
+    """
+    if not key.get("rotationPeriod"):
+        return
+    if key.get("purpose") != "ENCRYPT_DECRYPT":
+        raise invalid(f"Keys of purpose {key.get('purpose')} do not support automatic rotation.")
+    if not key.get("nextRotationTime"):
+        raise invalid("A rotation period needs a next rotation time.")
+    if not _SHORTEST_ROTATION <= parse_duration(key["rotationPeriod"]) <= _LONGEST_ROTATION:
+        raise invalid("The rotation period must be at least 24 hours and at most 876,000 hours.")
+
+
 def _location(call: Call) -> str:
     return f"projects/{call['project']}/locations/{call['location']}"
 
@@ -268,10 +305,29 @@ def _identifier(call: Call, parameter: str) -> str:
     return value
 
 
+def _key_routes(api: Kms, key: str) -> tuple[Route, ...]:
+    crypt = Crypt(api.version_of)
+    name = "cloudkms.projects.locations.keyRings.cryptoKeys"
+    encrypt, decrypt = "cloudkms.cryptoKeyVersions.useToEncrypt", "cloudkms.cryptoKeyVersions.useToDecrypt"
+    return (
+        Route(f"{name}.encrypt", "POST", f"{key}:encrypt", crypt.encrypt, encrypt, key),
+        Route(
+            f"{name}.encrypt",
+            "POST",
+            key + "/cryptoKeyVersions/{version}:encrypt",
+            crypt.encrypt,
+            encrypt,
+            key,
+        ),
+        Route(f"{name}.decrypt", "POST", f"{key}:decrypt", crypt.decrypt, decrypt, key),
+    )
+
+
 def _listed(call: Call, key: str, items: list[Any]) -> Json:
-    shown = page(call, key, sorted(items, key=lambda item: item["name"]), default_size=100)
-    if items:
-        shown["totalSize"] = len(items)
+    found = selected(items, call.query("filter"))
+    shown = page(call, key, sorted(found, key=lambda item: item["name"]), default_size=100)
+    if found:
+        shown["totalSize"] = len(found)
     return shown
 
 
@@ -360,6 +416,7 @@ def declare(cloud: Cloud) -> Service:
         api="cloudkms.googleapis.com",
         routes=(
             *policies,
+            *_key_routes(api, key),
             *(
                 Route(
                     f"cloudkms.projects.locations.{method}",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from envctl.sandbox.failures import ApiError, Status
+from envctl.sandbox.failures import ApiError, Status, invalid
+from envctl.sandbox.filters import selected
+from envctl.sandbox.paging import page
 from envctl.sandbox.projects import full_name
 from envctl.sandbox.routing import Route, Service
 
@@ -25,33 +28,39 @@ class ResourceManager:
 
     def get_project(self, call: Call) -> Json:
         """A project, in the form of the version asked."""
-        project = self.cloud.projects.resolve(call["project"], call.principal)
-        parent = project.get("parent")
-        if call.version == "v1":
-            shown: Json = {
-                "projectNumber": project["projectNumber"],
-                "projectId": project["projectId"],
-                "lifecycleState": "ACTIVE",
-                "name": project["name"],
-                "createTime": project["createTime"],
-            }
-            if parent:
-                shown["parent"] = dict(parent)
-        else:
-            shown = {
-                "name": f"projects/{project['projectNumber']}",
-                "projectId": project["projectId"],
-                "state": "ACTIVE",
-                "displayName": project["name"],
-                "createTime": project["createTime"],
-                "updateTime": project["createTime"],
-                "etag": 'W/"' + project["projectNumber"][:12] + '"',
-            }
-            if parent:
-                shown["parent"] = f"{parent['type']}s/{parent['id']}"
-        if project.get("labels"):
-            shown["labels"] = project["labels"]
-        return shown
+        return _shown(self.cloud.projects.resolve(call["project"], call.principal), call.version)
+
+    def list_projects(self, call: Call) -> Json:
+        """The projects that the caller may see, by a filter."""
+        found = self._visible(call)
+        return page(call, "projects", [shown for shown, _ in _selected(found, call.query("filter"))])
+
+    def search_projects(self, call: Call) -> Json:
+        """The projects that the caller may see, by a query."""
+        found = self._visible(call)
+        return page(call, "projects", [shown for shown, _ in _selected(found, call.query("query"))])
+
+    def children(self, call: Call) -> Json:
+        """The projects directly below a folder or an organization."""
+        parent = call.query("parent")
+        if not re.fullmatch(r"(folders|organizations)/\d+", parent):
+            raise invalid("The parent must be of the form folders/ID or organizations/ID.")
+        found = [shown for shown, _ in self._visible(call) if shown.get("parent") == parent]
+        return page(call, "projects", found)
+
+    def _visible(self, call: Call) -> list[tuple[Json, Json]]:
+        """Projects as they are shown, and with the names by which they are searched."""
+        found: list[tuple[Json, Json]] = []
+        for name, project in sorted(call.store.items("projects")):
+            if not self.cloud.access.allows(call.principal, "resourcemanager.projects.get", full_name(name)):
+                continue
+            shown = _shown(project, call.version)
+            parent = project.get("parent") or {}
+            named: Json = {**shown, "id": name, "name": project["name"], "displayName": project["name"]}
+            if call.version == "v1":
+                named["parent"] = {"type": parent.get("type", ""), "id": parent.get("id", "")}
+            found.append((shown, named))
+        return found
 
     def ancestry(self, call: Call) -> Json:
         """The project and its folders up to the organization, nearest first."""
@@ -102,6 +111,41 @@ class ResourceManager:
         asked = call.body.get("permissions", [])
         held = self.cloud.access.allowed(call.principal, asked, _resource(call))
         return {"permissions": held} if held else {}
+
+
+def _selected(found: list[tuple[Json, Json]], text: str) -> list[tuple[Json, Json]]:
+    kept = {id(named) for named in selected([named for _, named in found], text)}
+    return [entry for entry in found if id(entry[1]) in kept]
+
+
+def _shown(project: Mapping[str, Any], version: str) -> Json:
+    """A project in the form of a version."""
+    parent = project.get("parent")
+    if version == "v1":
+        shown: Json = {
+            "projectNumber": project["projectNumber"],
+            "projectId": project["projectId"],
+            "lifecycleState": "ACTIVE",
+            "name": project["name"],
+            "createTime": project["createTime"],
+        }
+        if parent:
+            shown["parent"] = dict(parent)
+    else:
+        shown = {
+            "name": f"projects/{project['projectNumber']}",
+            "projectId": project["projectId"],
+            "state": "ACTIVE",
+            "displayName": project["name"],
+            "createTime": project["createTime"],
+            "updateTime": project["createTime"],
+            "etag": 'W/"' + project["projectNumber"][:12] + '"',
+        }
+        if parent:
+            shown["parent"] = f"{parent['type']}s/{parent['id']}"
+    if project.get("labels"):
+        shown["labels"] = project["labels"]
+    return shown
 
 
 def _resource(call: Call) -> str:
@@ -155,6 +199,9 @@ def declare(cloud: Cloud) -> Service:
                 api.get_project,
                 permission="resourcemanager.projects.get",
             ),
+            Route(f"{route}.projects.list", "GET", "projects", api.list_projects, versions=("v1",)),
+            Route(f"{route}.projects.list", "GET", "projects", api.children, versions=v3),
+            Route(f"{route}.projects.search", "GET", "projects:search", api.search_projects, versions=v3),
             Route(
                 f"{route}.projects.getAncestry",
                 "POST",

@@ -22,7 +22,7 @@ from envctl.sandbox.masks import masked, merged, split_mask, without_zeros
 from envctl.sandbox.operations import OperationFailedError, OperationKind
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
-from envctl.sandbox.services import composer_checks, composer_images, composer_updates
+from envctl.sandbox.services import composer_checks, composer_images, composer_packages, composer_updates
 from envctl.sandbox.services.composer_images import problems
 from envctl.sandbox.services.composer_operations import PACKAGE, ComposerOperations
 
@@ -258,20 +258,13 @@ class Environments:
         return self._settled(backend, new)
 
     def _build(self, backend: Backend, environment: Mapping[str, Any], software: Mapping[str, Any]) -> None:
-        """Install custom packages; those that the seed calls conflicting cannot be installed."""
+        """Install custom packages, if they are others than before."""
         packages = software.get("pypiPackages", {})
-        if not backend.settings.checks_packages or packages == environment["config"]["softwareConfig"].get(
-            "pypiPackages", {}
-        ):
+        if packages == environment["config"]["softwareConfig"].get("pypiPackages", {}):
             return
-        for name, specifier in packages.items():
-            conflict = backend.store.get("packages.conflicting", name.lower())
-            if conflict is not None and conflict.get("specifier") in {None, specifier}:
-                raise OperationFailedError(
-                    rpc_code(Status.FAILED_PRECONDITION),
-                    "Failed to install Python packages. Check the build logs for details. "
-                    + conflict.get("message", f"ERROR: Cannot install {name}{specifier}: ResolutionImpossible"),
-                )
+        failure = composer_packages.build_failure(backend, software["imageVersion"], packages)
+        if failure:
+            raise OperationFailedError(rpc_code(Status.FAILED_PRECONDITION), failure)
 
     def fail_change(self, backend: Backend, arguments: Mapping[str, Any]) -> None:
         """An environment whose update failed runs on with what it had."""

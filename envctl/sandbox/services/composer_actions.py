@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from envctl.sandbox.failures import failed_precondition
 from envctl.sandbox.operations import OperationKind
 from envctl.sandbox.routing import Route
-from envctl.sandbox.services import composer_images
+from envctl.sandbox.services import composer_images, composer_packages
 from envctl.sandbox.services.composer import COLLECTION, environment_name, require_state
 from envctl.sandbox.services.composer_airflow import STATE, empty_state
 from envctl.sandbox.services.composer_images import problems
-from envctl.sandbox.services.compute_projects import zones_of
-from envctl.sandbox.services.storage_objects import write_object
+from envctl.sandbox.services.compute_places import zones_of
+from envctl.sandbox.services.storage_versions import write_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,21 +111,19 @@ class Actions:
         """The verdict: conflict for packages that the seed calls conflicting."""
         environment = self.environments.find(backend, arguments["environment"])
         packages: Mapping[str, str] = environment["config"]["softwareConfig"].get("pypiPackages", {})
-        broken = [name for name in packages if backend.store.get("packages.conflicting", name.lower())]
+        failure = composer_packages.build_failure(backend, arguments["imageVersion"], packages)
         self._idle(backend, environment)
         project = environment["name"].split("/")[1]
         response: Json = {
             "@type": f"{_TYPE}.CheckUpgradeResponse",
             "buildLogUri": f"https://console.cloud.google.com/cloud-build/builds/{environment['uuid']}?project={project}",
-            "containsPypiModulesConflict": "CONFLICT" if broken else "NO_CONFLICT",
+            "containsPypiModulesConflict": "CONFLICT" if failure else "NO_CONFLICT",
             "imageVersion": arguments["imageVersion"],
         }
         if packages:
             response["pypiDependencies"] = dict(packages)
-        if broken:
-            response["pypiConflictBuildLogExtract"] = (
-                f"ERROR: Cannot install {broken[0]}{packages[broken[0]]}: ResolutionImpossible"
-            )
+        if failure:
+            response["pypiConflictBuildLogExtract"] = failure.partition("details. ")[2]
         return response
 
     # -- database -------------------------------------------------------------------------------------

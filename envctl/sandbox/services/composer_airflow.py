@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from envctl.sandbox.failures import invalid, not_found
 from envctl.sandbox.routing import Route
 from envctl.sandbox.services.composer import environment_name, require_state
-from envctl.sandbox.services.storage_objects import read_object
+from envctl.sandbox.services.storage_versions import read_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

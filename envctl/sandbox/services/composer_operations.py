@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 PACKAGE = "type.googleapis.com/google.cloud.orchestration.airflow.service"
 
+# The same number, 3, in both versions of OperationMetadata.State. v1 was recorded; v1beta1 after its discovery document
+# (2026-11-06) and the enum of google-cloud-orchestration-airflow 1.23, which know no other word.
+_SUCCESS = {"v1": "SUCCEEDED", "v1beta1": "SUCCESSFUL"}
+
 
 @dataclass(frozen=True, slots=True)
 class ComposerOperations:
@@ -84,7 +88,7 @@ def shown(record: Mapping[str, Any], version: str) -> Json:
     done = record["done"]
     state = "PENDING" if not record["polls"] else "RUNNING"
     if done:
-        state = "FAILED" if "error" in record else "SUCCEEDED"
+        state = "FAILED" if "error" in record else _SUCCESS[version]
     metadata: Json = {
         "@type": f"{PACKAGE}.{version}.OperationMetadata",
         "state": state,

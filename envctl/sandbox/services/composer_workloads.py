@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from envctl.sandbox.services.composer import Environments
 
 
+# What the API shows in the place of each value of a secret.
+_HIDDEN = "**********"
+
+
 @dataclass(frozen=True, slots=True)
 class Kubernetes:
     """One kind of Kubernetes object that users may put into an environment.
@@ -44,8 +48,7 @@ class Kubernetes:
     def _shown(self, value: Mapping[str, Any]) -> Json:
         shown: Json = dict(value)
         if self.secret and shown.get("data"):
-            # Google's reference: values of the "data" field in the response are cleared.
-            shown["data"] = dict.fromkeys(shown["data"], "")
+            shown["data"] = dict.fromkeys(shown["data"], _HIDDEN)
         return shown
 
     def _find(self, call: Call) -> Mapping[str, Any]:

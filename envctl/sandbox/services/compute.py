@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.clock import milliseconds, parse_stamp
 from envctl.sandbox.failures import ApiError, Envelope, Status
+from envctl.sandbox.filters import selected
 from envctl.sandbox.operations import OperationFailedError, OperationKind
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
 from envctl.sandbox.services.compute_instance_groups import InstanceGroups
 from envctl.sandbox.services.compute_kinds import KINDS, ROOT, Kind, missing, users_of
+from envctl.sandbox.services.compute_places import REGIONS, Places, aggregated
 from envctl.sandbox.services.compute_projects import ComputeProjects
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class Resources:
         return self._start(call, "insert", path, resource["id"], {"resource": resource})
 
     def _identity(self, call: Call, path: str) -> Json:
-        identifier = call.backend.new_number("compute", 19)
+        identifier = call.backend.new_id("compute")
         identity: Json = {
             "kind": f"compute#{self.kind.word}",
             "id": identifier,
@@ -67,12 +69,9 @@ class Resources:
         return dict(self._find(call)[1])
 
     def list(self, call: Call) -> Json:
-        """The resources of a scope, filtered by an equation at most."""
+        """The resources of a scope."""
         prefix = f"{_parent(call)}/{self.kind.collection}"
-        items = [dict(value) for value in call.store.values(self.kind.store, prefix + "/")]
-        field, operator, value = call.query("filter").replace('"', "").partition("=")
-        if operator:
-            items = [item for item in items if str(item.get(field.strip())) == value.strip()]
+        items = selected(call.store.values(self.kind.store, prefix + "/"), call.query("filter"))
         shown = page(call, "items", items, size_parameter="maxResults")
         return {
             "kind": f"compute#{self.kind.word}List",
@@ -80,6 +79,13 @@ class Resources:
             "selfLink": ROOT + prefix,
             **shown,
         }
+
+    def aggregated(self, call: Call) -> Json:
+        """The resources of all scopes."""
+        found = call.store.values(self.kind.store, f"projects/{call['project']}/")
+        scopes = ["global"] if self.kind.collection == "addresses" else []
+        scopes += [f"regions/{region}" for region in REGIONS]
+        return aggregated(call, self.kind.word, self.kind.collection, found, scopes)
 
     def patch(self, call: Call) -> Json:
         """Start changing a resource; what is not named stays."""
@@ -184,8 +190,15 @@ class ComputeOperations:
         """The operations of a scope."""
         prefix = f"{_parent(call)}/operations"
         records = call.store.values("operations", f"compute:{prefix}/")
-        shown = page(call, "items", [_operation(record) for record in records], size_parameter="maxResults")
+        items = selected([_operation(record) for record in records], call.query("filter"))
+        shown = page(call, "items", items, size_parameter="maxResults")
         return {"kind": "compute#operationList", "id": prefix, "selfLink": ROOT + prefix, **shown}
+
+    def aggregated(self, call: Call) -> Json:
+        """The operations of all scopes."""
+        records = call.store.values("operations", f"compute:projects/{call['project']}/")
+        scopes = ["global", *(f"regions/{region}" for region in REGIONS)]
+        return aggregated(call, "operation", "operations", [_operation(record) for record in records], scopes)
 
     def keep(self, backend: Backend, arguments: Mapping[str, Any]) -> None:
         """A resource has its new values."""
@@ -225,7 +238,7 @@ def start_operation(
         duration=duration,
         view={
             "name": name,
-            "id": call.backend.new_number("operation", 19),
+            "id": call.backend.new_id("operation"),
             "parent": parent,
             "operationType": operation,
             "target": path,
@@ -283,6 +296,9 @@ def _routes_of(cloud: Cloud, kind: Kind) -> list[Route]:
         ("get", "GET", one, api.get, "get"),
         ("delete", "DELETE", one, api.delete, "delete"),
     ]
+    if kind.regional:
+        everywhere = f"projects/{{project}}/aggregated/{kind.collection}"
+        table.append(("aggregatedList", "GET", everywhere, api.aggregated, "list"))
     if kind.collection != "addresses":
         table.append(("patch", "PATCH", one, api.patch, "update"))
     if kind.collection in {"routers", "firewalls"}:
@@ -305,7 +321,7 @@ def _routes_of(cloud: Cloud, kind: Kind) -> list[Route]:
             template,
             handler,
             f"compute.{kind.api}.{right}" if right else "",
-            one if "{name}" in template else many,
+            one if "{name}" in template else many if method != "aggregatedList" else "projects/{project}",
         )
         for method, verb, template, handler, right in table
     ]
@@ -337,6 +353,13 @@ def declare(cloud: Cloud) -> Service:
         routes=(
             *(route for kind in KINDS for route in _routes_of(cloud, kind)),
             *polls,
+            Route(
+                "compute.globalOperations.aggregatedList",
+                "GET",
+                "projects/{project}/aggregated/operations",
+                operations.aggregated,
+            ),
+            *Places().routes(),
             *ComputeProjects(cloud).routes(),
             *InstanceGroups().routes(),
         ),

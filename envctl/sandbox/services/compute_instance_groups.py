@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from envctl.sandbox.filters import selected
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route
 from envctl.sandbox.services.compute_kinds import ROOT, missing
+from envctl.sandbox.services.compute_places import REGIONS, aggregated, zones_of
 from envctl.sandbox.services.container import POOLS
 
 if TYPE_CHECKING:
@@ -24,12 +26,19 @@ class InstanceGroups:
     def list(self, call: Call) -> Json:
         """The groups of a zone."""
         where = f"projects/{call['project']}/zones/{call['zone']}/instanceGroupManagers"
+        groups = selected(_groups(call, f"{ROOT}{where}/"), call.query("filter"))
         return {
             "kind": "compute#instanceGroupManagerList",
             "id": where,
             "selfLink": ROOT + where,
-            **page(call, "items", _groups(call, f"{ROOT}{where}/"), size_parameter="maxResults"),
+            **page(call, "items", groups, size_parameter="maxResults"),
         }
+
+    def aggregated(self, call: Call) -> Json:
+        """The groups of all zones."""
+        groups = _groups(call, f"{ROOT}projects/{call['project']}/zones/")
+        scopes = [f"zones/{zone}" for region in REGIONS for zone in zones_of(region)]
+        return aggregated(call, "instanceGroupManager", "instanceGroupManagers", groups, scopes)
 
     def get(self, call: Call) -> Json:
         """One group."""
@@ -45,6 +54,14 @@ class InstanceGroups:
         right = "compute.instanceGroupManagers"
         return (
             Route(f"{right}.list", "GET", many, self.list, f"{right}.list", many),
+            Route(
+                f"{right}.aggregatedList",
+                "GET",
+                "projects/{project}/aggregated/instanceGroupManagers",
+                self.aggregated,
+                f"{right}.list",
+                "projects/{project}",
+            ),
             Route(f"{right}.get", "GET", many + "/{name}", self.get, f"{right}.get", many + "/{name}"),
         )
 

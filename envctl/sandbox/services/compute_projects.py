@@ -1,8 +1,7 @@
-"""What Compute says of projects, regions and Shared VPC."""
+"""What Compute says of projects and Shared VPC."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from envctl.sandbox.clock import milliseconds, parse_stamp
 from envctl.sandbox.failures import ApiError, Status
 from envctl.sandbox.routing import Route
-from envctl.sandbox.services.compute_kinds import ROOT, missing
+from envctl.sandbox.services.compute_kinds import ROOT
+from envctl.sandbox.services.compute_places import quotas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,18 +20,7 @@ if TYPE_CHECKING:
     from envctl.sandbox.messages import Json
 
 _XPN = "compute.xpn"
-_REGION = re.compile(r"[a-z]+-[a-z]+\d+")
-# Regions whose zones are not a, b and c (Google Cloud documentation, "Regions and zones", read 2026-08).
-_ZONES: Mapping[str, str] = {"europe-west1": "bcd", "us-east1": "bcd", "us-central1": "abcf"}
 # Default quotas of a new project; what a project really has differs.
-_REGION_QUOTAS: Mapping[str, float] = {
-    "CPUS": 72,
-    "DISKS_TOTAL_GB": 40960,
-    "SSD_TOTAL_GB": 5000,
-    "STATIC_ADDRESSES": 8,
-    "IN_USE_ADDRESSES": 8,
-    "INSTANCES": 720,
-}
 _PROJECT_QUOTAS: Mapping[str, float] = {
     "NETWORKS": 15,
     "SUBNETWORKS": 275,
@@ -43,7 +32,7 @@ _PROJECT_QUOTAS: Mapping[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class ComputeProjects:
-    """The methods on projects and regions."""
+    """The methods on projects."""
 
     cloud: Cloud
 
@@ -59,30 +48,12 @@ class ComputeProjects:
             "defaultServiceAccount": f"{number}-compute@developer.gserviceaccount.com",
             "defaultNetworkTier": "PREMIUM",
             "commonInstanceMetadata": {"kind": "compute#metadata"},
-            "quotas": _quotas(_PROJECT_QUOTAS),
+            "quotas": quotas(_PROJECT_QUOTAS),
             "selfLink": f"{ROOT}projects/{project['projectId']}",
         }
         if call.store.get(_XPN, project["projectId"]) is not None:
             shown["xpnProjectStatus"] = "HOST"
         return shown
-
-    def region(self, call: Call) -> Json:
-        """A region with its zones and quotas."""
-        name = call["region"]
-        path = f"projects/{call['project']}/regions/{name}"
-        if not _REGION.fullmatch(name):
-            raise missing(path)
-        zones = zones_of(name)
-        return {
-            "kind": "compute#region",
-            "id": str(1000 + sum(name.encode())),
-            "name": name,
-            "description": name,
-            "status": "UP",
-            "zones": [f"{ROOT}projects/{call['project']}/zones/{zone}" for zone in zones],
-            "quotas": _quotas(_REGION_QUOTAS),
-            "selfLink": ROOT + path,
-        }
 
     def enable_host(self, call: Call) -> Json:
         """Make a project a Shared VPC host."""
@@ -161,18 +132,8 @@ class ComputeProjects:
             ("projects.disableXpnResource", "POST", f"{one}/disableXpnResource", self.disable_resource, ""),
             ("projects.getXpnHost", "GET", f"{one}/getXpnHost", self.host, ""),
             ("projects.getXpnResources", "GET", f"{one}/getXpnResources", self.resources, ""),
-            ("regions.get", "GET", f"{one}/regions/{{region}}", self.region, "regions.get"),
         )
         return tuple(
             Route(f"compute.{method}", verb, template, handler, f"compute.{right}" if right else "", template)
             for method, verb, template, handler, right in table
         )
-
-
-def zones_of(region: str) -> tuple[str, ...]:
-    """The names of a region's zones."""
-    return tuple(f"{region}-{letter}" for letter in _ZONES.get(region, "abc"))
-
-
-def _quotas(limits: Mapping[str, float]) -> list[Json]:
-    return [{"metric": metric, "limit": limit, "usage": 0} for metric, limit in limits.items()]

@@ -7,9 +7,9 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from envctl.sandbox.failures import invalid
+from envctl.sandbox.failures import ApiError, Status, invalid
 from envctl.sandbox.masks import merged, without_zeros
-from envctl.sandbox.services.compute_projects import zones_of
+from envctl.sandbox.services.compute_places import zones_of
 from envctl.sandbox.tables import read_table
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def desired_changes(cluster: Mapping[str, Any], desired: Mapping[str, Any]) -> J
         bare = name.removeprefix("desired")
         field = _RENAMED.get(name, bare[:1].lower() + bare[1:])
         if name not in _RENAMED and bare not in _SAME_NAME:
-            raise invalid(f"The sandbox does not know the cluster update '{name}'.")
+            raise _unimplemented(f"the cluster update '{name}'")
         old = cluster.get(field)
         if isinstance(value, dict) and isinstance(old, dict):
             changes[field] = without_zeros(merged(old, value))
@@ -261,6 +261,10 @@ def desired_changes(cluster: Mapping[str, Any], desired: Mapping[str, Any]) -> J
     if not changes:
         raise invalid("Must specify a field to update.")
     return changes
+
+
+def _unimplemented(what: str) -> ApiError:
+    return ApiError(Status.UNIMPLEMENTED, f"The sandbox does not implement {what}.")
 
 
 _WRAPPED: Mapping[str, str] = {"taints": "taints", "labels": "labels", "tags": "tags", "resourceLabels": "labels"}
@@ -302,5 +306,5 @@ def node_changes(pool: Mapping[str, Any], body: Mapping[str, Any]) -> Json:
         elif name == "nodeVersion":
             changes["version"] = value
         elif name not in {"name", "etag", "clusterId", "nodePoolId", "projectId", "zone"}:
-            raise invalid(f"The sandbox does not know the node pool update '{name}'.")
+            raise _unimplemented(f"the node pool update '{name}'")
     return {**changes, "config": config}

@@ -49,10 +49,10 @@ class ServiceAccounts:
         account: Json = {
             "name": f"projects/{project}/serviceAccounts/{email}",
             "projectId": project,
-            "uniqueId": call.backend.new_number("account"),
+            "uniqueId": call.backend.new_account_id("account"),
             "email": email,
             "etag": call.backend.new_etag(),
-            "oauth2ClientId": call.backend.new_number("client"),
+            "oauth2ClientId": call.backend.new_account_id("client"),
         }
         for field in ("displayName", "description"):
             if given.get(field):

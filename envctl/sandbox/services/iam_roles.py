@@ -130,8 +130,7 @@ class Roles:
         old = self._find(call)
         if old.get("deleted"):
             raise failed_precondition(f"The role {old['name']} is deleted.")
-        if call.body.get("etag", old["etag"]) != old["etag"]:
-            raise concurrent_change()
+        _check_etag(old, call.body.get("etag", ""))
         paths = split_mask(call.query("updateMask")) or [key for key in call.body if key not in {"name", "etag"}]
         new = masked(old, call.body, paths)
         self._check(new)
@@ -142,6 +141,7 @@ class Roles:
     def delete(self, call: Call) -> Json:
         """Delete a custom role; it can be taken back for seven days."""
         old = self._find(call)
+        _check_etag(old, call.query("etag"))
         if old.get("deleted"):
             raise failed_precondition(f"You can't delete role_id ({call['role']}) because it is already deleted.")
         return self._keep(call, {**old, "deleted": True})
@@ -149,6 +149,7 @@ class Roles:
     def undelete(self, call: Call) -> Json:
         """Take the deletion of a custom role back."""
         old = self._find(call)
+        _check_etag(old, call.body.get("etag", ""))
         if not old.get("deleted"):
             raise failed_precondition(f"The role {old['name']} is not deleted.")
         return self._keep(call, {key: value for key, value in old.items() if key != "deleted"})
@@ -208,7 +209,9 @@ class DenyPolicies:
 
     def delete(self, call: Call) -> Json:
         """Start removing a deny policy."""
-        return self._start(call, "delete", {"name": self._find(call)["name"]})
+        policy = self._find(call)
+        _check_etag(policy, call.query("etag"))
+        return self._start(call, "delete", {"name": policy["name"]})
 
     def operation(self, call: Call) -> Json:
         """An operation, a poll later."""
@@ -219,7 +222,7 @@ class DenyPolicies:
         return _operation(record)
 
     def _start(self, call: Call, action: str, arguments: Mapping[str, Any]) -> Json:
-        name = f"{arguments['name']}/operations/{call.backend.new_number('deny', 15)}"
+        name = f"{arguments['name']}/operations/{call.backend.new_id('deny')}"
         record = self.cloud.operations.start(f"iam.policies.{action}", f"iam:{name}", arguments, view={"name": name})
         return _operation(record)
 
@@ -233,6 +236,11 @@ class DenyPolicies:
         policy = backend.store.get(DENY, arguments["name"]) or {}
         backend.store.delete(DENY, arguments["name"])
         return {"@type": f"{_V2_TYPE}.Policy", **policy}
+
+
+def _check_etag(record: Mapping[str, Any], etag: str) -> None:
+    if etag and etag != record["etag"]:
+        raise concurrent_change()
 
 
 def _operation(record: Mapping[str, Any]) -> Json:

@@ -33,7 +33,7 @@ class Monitoring:
     def create_policy(self, call: Call) -> Json:
         """Make an alert policy; the server names it and its conditions."""
         self._check_policy(call, call.body)
-        name = f"projects/{call['project']}/alertPolicies/{call.backend.new_number('alert', 20)}"
+        name = f"projects/{call['project']}/alertPolicies/{call.backend.new_id('alert')}"
         policy: Json = {"enabled": True, **call.body, "name": name, **self._records(call)}
         policy["conditions"] = self._named(call, name, call.body["conditions"])
         call.store.put(_POLICIES, name, policy)
@@ -49,7 +49,7 @@ class Monitoring:
 
     def _named(self, call: Call, policy: str, conditions: list[Mapping[str, Any]]) -> list[Json]:
         return [
-            {**condition, "name": condition.get("name") or f"{policy}/conditions/{call.backend.new_number('c', 20)}"}
+            {**condition, "name": condition.get("name") or f"{policy}/conditions/{call.backend.new_id('condition')}"}
             for condition in conditions
         ]
 
@@ -99,7 +99,7 @@ class Monitoring:
         """Make a notification channel."""
         if not call.body.get("type"):
             raise invalid("Field notification_channel.type had an invalid value: a value is required.")
-        name = f"projects/{call['project']}/notificationChannels/{call.backend.new_number('channel', 20)}"
+        name = f"projects/{call['project']}/notificationChannels/{call.backend.new_id('channel')}"
         records = self._records(call)
         channel: Json = {
             "enabled": True,
@@ -148,7 +148,8 @@ class Monitoring:
             for key, policy in call.store.items(_POLICIES)
             if name in policy.get("notificationChannels", ())
         ]
-        if users and call.query("force") != "true":
+        force = call.query("force") == "true"
+        if users and not force:
             raise failed_precondition(f"The notification channel {name} is used by {users[0][0]}.")
         for key, policy in users:
             kept = [entry for entry in policy["notificationChannels"] if entry != name]

@@ -10,8 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.checksums import crc32c
-from envctl.sandbox.clock import stamp
+from envctl.sandbox.clock import parse_duration, stamp
 from envctl.sandbox.failures import already_exists, failed_precondition, invalid, not_found
+from envctl.sandbox.filters import selected
 from envctl.sandbox.masks import masked, split_mask
 from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
@@ -27,6 +28,9 @@ _SECRETS = "secrets"
 _VERSIONS = "secrets.versions"
 _IDENTIFIER = re.compile(r"[a-zA-Z0-9_-]{1,255}")
 _LARGEST_BYTES = 65_536
+# Bounds of a rotation period, of the discovery document of v1 (2026-11).
+_SHORTEST_ROTATION = timedelta(hours=1)
+_LONGEST = timedelta(seconds=3_153_600_000)
 _CHANGEABLE = (
     "labels",
     "annotations",
@@ -67,6 +71,7 @@ class Secrets:
         if not call.body.get("replication"):
             raise invalid("Field [secret.replication] is required.")
         secret: Json = {"name": name, "createTime": call.now, "etag": f'"{call.backend.unique("secret").hex()[:14]}"'}
+        _check_rotation(call.body)
         secret.update({field: call.body[field] for field in _INPUTS if call.body.get(field)})
         if call.body.get("ttl"):
             secret["expireTime"] = self._after(call, call.body["ttl"])
@@ -74,9 +79,10 @@ class Secrets:
         return secret
 
     def _after(self, call: Call, duration: str) -> str:
-        if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?s", duration):
-            raise invalid(f"Invalid value at 'ttl' (type.googleapis.com/google.protobuf.Duration), \"{duration}\"")
-        return stamp(call.backend.clock.now() + timedelta(seconds=float(duration.removesuffix("s"))))
+        length = parse_duration(duration)
+        if not timedelta(0) < length <= _LONGEST:
+            raise invalid("Field [secret.ttl] must be positive and at most 100 years.")
+        return stamp(call.backend.clock.now() + length)
 
     def _name(self, call: Call, identifier: str) -> str:
         return f"projects/{self.cloud.projects.number(call['project'])}/secrets/{identifier}"
@@ -93,7 +99,8 @@ class Secrets:
 
     def list(self, call: Call) -> Json:
         """The secrets of a project."""
-        found = sorted(call.store.values(_SECRETS, f"{call['project']}/"), key=lambda secret: secret["name"])
+        found = selected(call.store.values(_SECRETS, f"{call['project']}/"), call.query("filter"))
+        found.sort(key=lambda secret: secret["name"])
         shown = page(call, "secrets", found, default_size=25_000)
         if found:
             shown["totalSize"] = len(found)
@@ -110,6 +117,7 @@ class Secrets:
         changed = masked(secret, call.body, [path for path in paths if path != "ttl"])
         if "ttl" in paths and call.body.get("ttl"):
             changed["expireTime"] = self._after(call, call.body["ttl"])
+        _check_rotation(changed)
         changed["etag"] = f'"{call.backend.unique("secret").hex()[:14]}"'
         call.store.put(_SECRETS, f"{call['project']}/{call['secret']}", changed)
         return changed
@@ -189,9 +197,10 @@ class Secrets:
         """The versions of a secret, newest first."""
         self._find(call)
         records = call.store.values(_VERSIONS, f"{call['project']}/{call['secret']}/")
-        shown = page(call, "versions", [record["version"] for record in records][::-1], default_size=25_000)
-        if records:
-            shown["totalSize"] = len(records)
+        found = selected([record["version"] for record in records], call.query("filter"))
+        shown = page(call, "versions", found[::-1], default_size=25_000)
+        if found:
+            shown["totalSize"] = len(found)
         return shown
 
     def access(self, call: Call) -> Json:
@@ -254,6 +263,24 @@ class Secrets:
 
     def _resource(self, call: Call) -> str:
         return f"//secretmanager.googleapis.com/projects/{call['project']}/secrets/{call['secret']}"
+
+
+def _check_rotation(secret: Mapping[str, Any]) -> None:
+    """Refuse a rotation that Secret Manager does not do.
+
+    Raises:
+        ApiError: the period is out of bounds or has no next time, or nobody would be told.
+    """
+    rotation: Mapping[str, Any] = secret.get("rotation") or {}
+    if not rotation:
+        return
+    if not secret.get("topics"):
+        raise invalid("Field [secret.topics] must be set to configure rotation.")
+    if "rotationPeriod" in rotation:
+        if "nextRotationTime" not in rotation:
+            raise invalid("Field [rotation.next_rotation_time] must be set if rotation_period is set.")
+        if not _SHORTEST_ROTATION <= parse_duration(rotation["rotationPeriod"]) <= _LONGEST:
+            raise invalid("Field [rotation.rotation_period] must be at least 3600s and at most 3153600000s.")
 
 
 def declare(cloud: Cloud) -> Service:

@@ -84,7 +84,7 @@ class ServiceUsage:
             "response": {
                 "@type": "type.googleapis.com/google.api.serviceusage.v1beta1.ServiceIdentity",
                 "email": email,
-                "uniqueId": call.backend.new_number("identity"),
+                "uniqueId": call.backend.new_account_id("identity"),
             },
         }
 

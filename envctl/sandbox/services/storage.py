@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from envctl.sandbox.failures import ApiError, Envelope, Status, invalid
+from envctl.sandbox.failures import Envelope, invalid
 from envctl.sandbox.messages import Response
+from envctl.sandbox.paging import page
 from envctl.sandbox.routing import Route, Service
+from envctl.sandbox.services.storage_access import BucketLists, access_routes
 from envctl.sandbox.services.storage_buckets import COLLECTION, full_name
+from envctl.sandbox.services.storage_conditions import precondition_failed, require_conditions
+from envctl.sandbox.services.storage_copies import Copies
 from envctl.sandbox.services.storage_objects import Objects
 
 if TYPE_CHECKING:
@@ -33,7 +37,13 @@ class Storage:
             "storage", call.principal, "storage.buckets.create", f"//storage.googleapis.com/projects/{project}"
         )
         record = self.cloud.buckets.create(project, call.body)
+        self.lists.taken(call, call.body, record["resource"]["name"])
         return self._shown(call, record["resource"])
+
+    @property
+    def lists(self) -> BucketLists:
+        """Who may use buckets without uniform access."""
+        return BucketLists(self.cloud)
 
     def _project(self, call: Call) -> str:
         if not call.query("project"):
@@ -49,31 +59,37 @@ class Storage:
             for name, record in sorted(call.store.items(COLLECTION, prefix))
             if record["project"] == project and name.startswith(prefix)
         ]
-        shown: Json = {"kind": "storage#buckets"}
-        if items:
-            shown["items"] = items
-        return shown
+        shown = page(call, "items", items, default_size=1000, size_parameter="maxResults")
+        if "items" in shown:
+            shown["items"] = [self._shown(call, resource) for resource in shown["items"]]
+        return {"kind": "storage#buckets", **shown}
 
     def get(self, call: Call) -> Json:
         """A bucket."""
-        return self._shown(call, self.cloud.buckets.find(call["bucket"])["resource"])
+        resource = self.cloud.buckets.find(call["bucket"])["resource"]
+        require_conditions(call, resource)
+        return self._shown(call, resource)
 
     def patch(self, call: Call) -> Json:
         """Change some fields of a bucket; null removes, objects are merged, lists replaced."""
         old = self.cloud.buckets.find(call["bucket"])["resource"]
-        self._check_metageneration(call, old)
-        return self._full(call, self.cloud.buckets.change(call["bucket"], _patched(old, call.body)))
+        require_conditions(call, old)
+        changed = self.cloud.buckets.change(call["bucket"], _patched(old, call.body))
+        self.lists.taken(call, call.body, call["bucket"])
+        return self._full(call, changed)
 
     def update(self, call: Call) -> Json:
         """Replace what a client may set of a bucket."""
         old = self.cloud.buckets.find(call["bucket"])["resource"]
-        self._check_metageneration(call, old)
+        require_conditions(call, old)
         kept = {key: old[key] for key in _SERVER_SIDE if key in old}
-        return self._full(call, self.cloud.buckets.change(call["bucket"], {**call.body, **kept}))
+        changed = self.cloud.buckets.change(call["bucket"], {**call.body, **kept})
+        self.lists.taken(call, call.body, call["bucket"])
+        return self._full(call, changed)
 
     def delete(self, call: Call) -> Response:
         """Remove an empty bucket."""
-        self._check_metageneration(call, self.cloud.buckets.find(call["bucket"])["resource"])
+        require_conditions(call, self.cloud.buckets.find(call["bucket"])["resource"])
         self.cloud.buckets.delete(call["bucket"])
         return Response(204, {"Server": "UploadServer", "Content-Type": "application/json"}, b"")
 
@@ -93,7 +109,7 @@ class Storage:
         """Replace the allow policy of a bucket."""
         bucket = call["bucket"]
         self.cloud.buckets.find(bucket)
-        return self._policy(bucket, self.cloud.policies.set(full_name(bucket), call.body, conflict=_precondition))
+        return self._policy(bucket, self.cloud.policies.set(full_name(bucket), call.body, conflict=precondition_failed))
 
     def _policy(self, bucket: str, policy: Json) -> Json:
         head: Json = {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket}"}
@@ -124,12 +140,7 @@ class Storage:
         uniform = resource["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"]
         if uniform or call.query("projection") == "noAcl":
             return dict(resource)
-        return {**resource, **self.cloud.buckets.access_lists(resource["name"])}
-
-    def _check_metageneration(self, call: Call, resource: Mapping[str, Any]) -> None:
-        wanted = call.query("ifMetagenerationMatch")
-        if wanted and wanted != resource["metageneration"]:
-            raise _precondition()
+        return {**resource, **self.lists.shown(resource["name"])}
 
 
 _SERVER_SIDE = (
@@ -145,17 +156,9 @@ _SERVER_SIDE = (
     "locationType",
     "rpo",
     "storageClass",
+    "satisfiesPZI",
     "etag",
 )
-
-
-def _precondition() -> ApiError:
-    return ApiError(
-        Status.FAILED_PRECONDITION,
-        "At least one of the pre-conditions you specified did not hold.",
-        http=412,
-        reason="conditionNotMet",
-    )
 
 
 def _patched(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
@@ -179,6 +182,8 @@ def declare(cloud: Cloud) -> Service:
     objects = Objects(cloud)
     bucket = "b/{bucket}"
     one = "b/{bucket}/o/{object}"
+    copies = Copies(cloud)
+    to = "b/{source}/o/{object}/{verb}/b/{target}/o/{name}"
     return Service(
         name="storage",
         hosts=("storage.googleapis.com",),
@@ -186,7 +191,8 @@ def declare(cloud: Cloud) -> Service:
         bases={"storage/v1": "v1", "upload/storage/v1": "upload", "download/storage/v1": "download", "": "xml"},
         envelope=Envelope.STORAGE,
         server="UploadServer",
-        routes=tuple(
+        routes=access_routes(cloud)
+        + tuple(
             Route(f"storage.{method}", verb, template, handler, right, resource, versions)
             for method, verb, template, handler, right, resource, versions in (
                 ("buckets.insert", "POST", "b", api.insert, "", "", ("v1",)),
@@ -255,16 +261,35 @@ def declare(cloud: Cloud) -> Service:
                 ("objects.get", "GET", one, objects.download, "storage.objects.get", bucket, ("download",)),
                 ("objects.get", "GET", "{bucket}/{object}", objects.download, "storage.objects.get", bucket, ("xml",)),
                 ("objects.get", "HEAD", "{bucket}/{object}", objects.download, "storage.objects.get", bucket, ("xml",)),
+                ("objects.patch", "PATCH", one, objects.patch, "storage.objects.update", bucket, ("v1",)),
+                ("objects.update", "PUT", one, objects.update, "storage.objects.update", bucket, ("v1",)),
+                (
+                    "objects.copy",
+                    "POST",
+                    to.replace("{verb}", "copyTo"),
+                    copies.copy,
+                    "storage.objects.get",
+                    "b/{source}",
+                    ("v1",),
+                ),
                 (
                     "objects.rewrite",
                     "POST",
-                    f"{one}/rewriteTo/b/{{toBucket}}/o/{{toObject}}",
-                    objects.rewrite,
+                    to.replace("{verb}", "rewriteTo"),
+                    copies.rewrite,
                     "storage.objects.get",
+                    "b/{source}",
+                    ("v1",),
+                ),
+                (
+                    "objects.compose",
+                    "POST",
+                    f"{one}/compose",
+                    copies.compose,
+                    "storage.objects.create",
                     bucket,
                     ("v1",),
                 ),
-                ("objects.patch", "PATCH", one, objects.patch, "storage.objects.update", bucket, ("v1",)),
                 ("objects.delete", "DELETE", one, objects.delete, "storage.objects.delete", bucket, ("v1",)),
             )
         ),

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 COLLECTION = "buckets"
 OBJECTS = "objects"
+NONCURRENT = "objects.noncurrent"
+ACCESS = "storage.acl"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _MULTI_REGIONS = frozenset({"US", "EU", "ASIA"})
 _DUAL_REGIONS = re.compile(r"(NAM|EUR|ASIA)\d+")
+_LISTS = frozenset({"acl", "defaultObjectAcl", "owner"})
 _SOFT_DELETE_SECONDS = "604800"
-# Answers of the full projection hold access control lists; recorded for PATCH without a projection.
-_TEAMS = (("owners", "OWNER"), ("editors", "OWNER"), ("viewers", "READER"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Buckets:
             "selfLink": f"https://www.googleapis.com/storage/v1/b/{name}",
             "projectNumber": self.cloud.projects.number(project),
             "name": name,
-            "generation": backend.new_number("bucket", 19),
+            "generation": backend.new_generation(),
             "metageneration": "1",
             "timeCreated": now,
             "updated": now,
@@ -92,8 +93,12 @@ class Buckets:
             "softDeletePolicy": {"retentionDurationSeconds": _SOFT_DELETE_SECONDS, "effectiveTime": now},
             "etag": "CAE=",
         }
-        if defaults["locationType"] != "region":
+        if defaults["locationType"] == "region":
+            # Buckets of multi-regions do not say so (recorded 2026-07), those of regions do.
+            defaults["satisfiesPZI"] = True
+        else:
             defaults["rpo"] = "DEFAULT"
+        given = {key: value for key, value in given.items() if key not in _LISTS}
         resource = self._derived(merged(defaults, given), {})
         resource["location"] = location
         record: Json = {"project": project, "resource": resource}
@@ -115,6 +120,7 @@ class Buckets:
         """Keep new values of a bucket; its metageneration goes up."""
         record = self.find(name)
         old = record["resource"]
+        new = {key: value for key, value in new.items() if key not in _LISTS}
         now = milliseconds(self.cloud.backend.clock.now())
         generation = int(old["metageneration"]) + 1
         resource = self._derived({**new, "metageneration": str(generation), "updated": now}, old)
@@ -174,37 +180,13 @@ class Buckets:
             ApiError: 409 when it holds objects.
         """
         self.find(name)
-        if self.cloud.backend.store.items(OBJECTS, f"{name}/"):
+        store = self.cloud.backend.store
+        if store.items(OBJECTS, f"{name}/") or store.items(NONCURRENT, f"{name}/"):
             raise ApiError(Status.ALREADY_EXISTS, "The bucket you tried to delete is not empty.", reason="conflict")
-        self.cloud.backend.store.delete(COLLECTION, name)
+        store.delete(COLLECTION, name)
+        for key in (f"acl/{name}", f"defaultObjectAcl/{name}"):
+            store.delete(ACCESS, key)
         self.cloud.policies.forget(full_name(name))
-
-    def access_lists(self, name: str) -> Json:
-        """The fields that the full projection adds to a bucket without uniform access."""
-        resource = self.find(name)["resource"]
-        number = resource["projectNumber"]
-        etag = resource["etag"]
-
-        def entry(team: str, role: str) -> Json:
-            return {
-                "entity": f"project-{team}-{number}",
-                "role": role,
-                "projectTeam": {"projectNumber": number, "team": team},
-                "etag": etag,
-            }
-
-        acl = [
-            {
-                "kind": "storage#bucketAccessControl",
-                "id": f"{name}/project-{team}-{number}",
-                "selfLink": f"{resource['selfLink']}/acl/project-{team}-{number}",
-                "bucket": name,
-                **entry(team, role),
-            }
-            for team, role in _TEAMS
-        ]
-        defaults = [{"kind": "storage#objectAccessControl", **entry(team, role)} for team, role in _TEAMS]
-        return {"acl": acl, "defaultObjectAcl": defaults, "owner": {"entity": f"project-owners-{number}"}}
 
 
 def full_name(bucket: str) -> str:

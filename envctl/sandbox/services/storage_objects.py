@@ -1,20 +1,22 @@
-"""Objects of Cloud Storage: uploads in one request, downloads, listings."""
+"""Objects of Cloud Storage: uploads in one request and in parts, downloads, metadata."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from envctl.sandbox.checksums import crc32c
+from envctl.sandbox.backend import parse_body
 from envctl.sandbox.clock import milliseconds
 from envctl.sandbox.failures import ApiError, Status, invalid
 from envctl.sandbox.messages import Response
-from envctl.sandbox.services.storage_buckets import OBJECTS
+from envctl.sandbox.payloads import checked
+from envctl.sandbox.services.storage_access import ObjectLists
+from envctl.sandbox.services.storage_conditions import require_conditions
+from envctl.sandbox.services.storage_listing import listed
+from envctl.sandbox.services.storage_versions import SETTABLE, live, remove, replace, version, write_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,29 +36,40 @@ class Objects:
 
     cloud: Cloud
 
+    @property
+    def lists(self) -> ObjectLists:
+        """Who may use single objects."""
+        return ObjectLists(self.cloud)
+
     def insert(self, call: Call) -> Json | Response:
         """Store an object from one request (media, multipart, metadata alone), or open a resumable upload."""
         self.cloud.buckets.find(call["bucket"])
         if call.query("uploadType") == "resumable":
             return self._open_upload(call)
         metadata, content, content_type = _upload(call.request)
+        return self._write(call, metadata, content, content_type)
+
+    def _write(self, call: Call, metadata: Mapping[str, Any], content: bytes, content_type: str) -> Json:
         name = call.query("name") or metadata.get("name", "")
         if not name:
             raise invalid("Required parameter: name")
-        _check_generation(call, f"{call['bucket']}/{name}", call.query("ifGenerationMatch"))
+        old = live(self.cloud, call["bucket"], name)
+        require_conditions(call, old["resource"] if old else None)
+        if call.query("contentEncoding"):
+            metadata = {**metadata, "contentEncoding": call.query("contentEncoding")}
         kind = metadata.get("contentType") or content_type or "application/octet-stream"
-        return write_object(self.cloud, call["bucket"], name, content, kind, metadata)
+        resource = write_object(self.cloud, call["bucket"], name, content, kind, metadata)
+        self.lists.taken(call, metadata, resource)
+        return self.lists.shown(call, resource)
 
     def _open_upload(self, call: Call) -> Response:
-        metadata = json.loads(call.request.body or b"{}")
-        name = call.query("name") or metadata.get("name", "")
-        if not name:
+        metadata = _metadata(call.request.body)
+        if not (call.query("name") or metadata.get("name")):
             raise invalid("Required parameter: name")
-        wanted = call.query("ifGenerationMatch")
-        _check_generation(call, f"{call['bucket']}/{name}", wanted)
         identifier = call.backend.unique("upload").hex()
         kind = metadata.get("contentType") or call.request.header("x-upload-content-type")
-        upload: Json = {"name": name, "metadata": metadata, "type": kind, "content": "", "generation": wanted}
+        query = {key: list(values) for key, values in call.request.query.items()}
+        upload: Json = {"query": query, "metadata": metadata, "type": kind, "content": ""}
         call.store.put(_UPLOADS, f"{call['bucket']}/{identifier}", upload)
         # Relative to the address that the client used, prefix included.
         place = f"http://{call.request.host}{call.request.path}?uploadType=resumable&upload_id={identifier}"
@@ -82,188 +95,106 @@ class Objects:
             received = {"Range": f"bytes=0-{len(content) - 1}"} if content else {}
             return Response(308, {"Server": "UploadServer", **received}, b"")
         call.store.delete(_UPLOADS, key)
-        _check_generation(call, f"{call['bucket']}/{upload['name']}", upload.get("generation", ""))
-        kind = upload["type"] or "application/octet-stream"
-        return write_object(self.cloud, call["bucket"], upload["name"], content, kind, upload["metadata"])
+        # What the request that opened the upload asked for counts when it ends.
+        opened = dataclasses.replace(call, request=dataclasses.replace(call.request, query=upload["query"]))
+        return self._write(opened, upload["metadata"], content, upload["type"])
 
     def get(self, call: Call) -> Json | Response:
         """An object's metadata, or its content with `alt=media`."""
-        record = self._find(call)
+        record = self._found(call)
         if call.query("alt") == "media":
-            return self._media(call, record)
-        return record["resource"]
+            return _media(call, record)
+        return self.lists.shown(call, record["resource"])
 
     def download(self, call: Call) -> Json | Response:
         """An object's content, at the address of `mediaLink`."""
-        return self._media(call, self._find(call))
-
-    def _media(self, call: Call, record: Mapping[str, Any]) -> Response:
-        content = base64.b64decode(record["content"])
-        resource = record["resource"]
-        headers = {
-            "Content-Type": resource["contentType"],
-            "Server": "UploadServer",
-            "X-Goog-Generation": resource["generation"],
-            "X-Goog-Hash": f"crc32c={resource['crc32c']},md5={resource['md5Hash']}",
-            "X-Goog-Stored-Content-Length": resource["size"],
-        }
-        unit, _, asked = call.request.header("range").partition("=")
-        if unit == "bytes" and asked.partition("-")[0].isdigit() and content:
-            first, _, last = asked.partition("-")
-            start = int(first)
-            end = min(int(last) if last else len(content) - 1, len(content) - 1)
-            if start > end:
-                return Response(416, headers, b"")
-            headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
-            return Response(206, headers, content[start : end + 1])
-        return Response(200, headers, content)
-
-    def rewrite(self, call: Call) -> Json:
-        """Copy an object, in one go whatever its size."""
-        record = self._find(call)
-        self.cloud.buckets.find(call["toBucket"])
-        self.cloud.access.require(
-            "storage", call.principal, "storage.objects.create", f"//storage.googleapis.com/b/{call['toBucket']}"
-        )
-        _check_generation(call, f"{call['toBucket']}/{call['toObject']}", call.query("ifGenerationMatch"))
-        content, old = base64.b64decode(record["content"]), record["resource"]
-        made = write_object(
-            self.cloud, call["toBucket"], call["toObject"], content, old["contentType"], {**old, **call.body}
-        )
-        size = str(len(content))
-        return {
-            "kind": "storage#rewriteResponse",
-            "totalBytesRewritten": size,
-            "objectSize": size,
-            "done": True,
-            "resource": made,
-        }
+        return _media(call, self._found(call))
 
     def patch(self, call: Call) -> Json:
-        """Change an object's metadata."""
-        record = self._find(call)
-        resource: Json = {**record["resource"], **call.body}
-        resource["metageneration"] = str(int(record["resource"]["metageneration"]) + 1)
+        """Change fields of an object's metadata; null removes one."""
+        return self._change(call, self._found(call), call.body)
+
+    def update(self, call: Call) -> Json:
+        """Replace what a client may set of an object's metadata."""
+        gone: Json = dict.fromkeys(SETTABLE)
+        return self._change(call, self._found(call), {**gone, **call.body})
+
+    def _change(self, call: Call, record: Mapping[str, Any], changes: Mapping[str, Any]) -> Json:
+        unknown = set(changes) & _NOT_CHANGED
+        if unknown:
+            raise ApiError(
+                Status.UNIMPLEMENTED, f"The sandbox does not implement the field {min(unknown)} of {call.method}."
+            )
+        resource: Json = dict(record["resource"])
+        # Everything else is the server's: clients send it back as they read it.
+        for field in (*SETTABLE, "contentType"):
+            if field in changes:
+                value = changes[field]
+                if field == "metadata" and value is not None and call.request.method == "PATCH":
+                    both = {**resource.get("metadata", {}), **value}
+                    value = {key: entry for key, entry in both.items() if entry is not None}
+                resource[field] = value
+                if value in (None, {}):
+                    del resource[field]
+        resource["metageneration"] = str(int(resource["metageneration"]) + 1)
         resource["updated"] = milliseconds(call.backend.clock.now())
-        call.store.put(OBJECTS, f"{call['bucket']}/{call['object']}", {**record, "resource": resource})
-        return resource
+        replace(self.cloud, {**record, "resource": resource})
+        self.lists.taken(call, changes, resource)
+        return self.lists.shown(call, resource)
 
     def list(self, call: Call) -> Json:
-        """The objects of a bucket, with `prefix`, `delimiter` and pages."""
-        self.cloud.buckets.find(call["bucket"])
-        prefix, delimiter = call.query("prefix"), call.query("delimiter")
-        start = f"{call['bucket']}/"
-        records = {
-            name.removeprefix(start): value["resource"] for name, value in call.store.items(OBJECTS, start + prefix)
-        }
-        entries: list[tuple[str, Mapping[str, Any] | None]] = []
-        folders: set[str] = set()
-        for name in sorted(records):
-            rest = name[len(prefix) :]
-            if delimiter and delimiter in rest:
-                folder = prefix + rest.partition(delimiter)[0] + delimiter
-                if folder not in folders:
-                    folders.add(folder)
-                    entries.append((folder, None))
-            else:
-                entries.append((name, records[name]))
-        try:
-            after = base64.b64decode(call.query("pageToken"), validate=True).decode()
-        except ValueError as error:
-            raise invalid("Invalid argument: pageToken") from error
-        entries = [entry for entry in entries if not after or entry[0] > after]
-        size = call.number("maxResults", 1000)
+        """The objects of a bucket that the call asks for."""
+        resources, folders, token = listed(self.cloud, call)
         shown: Json = {"kind": "storage#objects"}
-        if len(entries) > size:
-            shown["nextPageToken"] = base64.b64encode(entries[size - 1][0].encode()).decode()
-        items = [resource for _, resource in entries[:size] if resource is not None]
-        prefixes = [name for name, resource in entries[:size] if resource is None]
-        if prefixes:
-            shown["prefixes"] = prefixes
-        if items:
-            shown["items"] = items
+        if token:
+            shown["nextPageToken"] = token
+        if folders:
+            shown["prefixes"] = folders
+        if resources:
+            shown["items"] = [self.lists.shown(call, resource) for resource in resources]
         return shown
 
     def delete(self, call: Call) -> Response:
-        """Remove an object."""
-        self._find(call)
-        _check_generation(call, f"{call['bucket']}/{call['object']}", call.query("ifGenerationMatch"))
-        call.store.delete(OBJECTS, f"{call['bucket']}/{call['object']}")
+        """Remove an object, or one version of it."""
+        self._found(call)
+        remove(self.cloud, call["bucket"], call["object"], call.query("generation"))
         return Response(204, {"Server": "UploadServer", "Content-Type": "application/json"}, b"")
 
-    def _find(self, call: Call) -> Mapping[str, Any]:
-        self.cloud.buckets.find(call["bucket"])
-        record = call.store.get(OBJECTS, f"{call['bucket']}/{call['object']}")
-        if record is None:
-            raise ApiError(Status.NOT_FOUND, f"No such object: {call['bucket']}/{call['object']}")
+    def _found(self, call: Call) -> Mapping[str, Any]:
+        record = version(self.cloud, call["bucket"], call["object"], call.query("generation"))
+        require_conditions(call, record["resource"])
         return record
 
 
-def read_object(cloud: Cloud, bucket: str, name: str) -> bytes | None:
-    """The content of an object; None when there is none."""
-    record = cloud.backend.store.get(OBJECTS, f"{bucket}/{name}")
-    return base64.b64decode(record["content"]) if record else None
+_NOT_CHANGED = frozenset({"eventBasedHold", "temporaryHold", "retention", "contexts"})
 
 
-def write_object(
-    cloud: Cloud,
-    bucket: str,
-    name: str,
-    content: bytes,
-    content_type: str,
-    metadata: Mapping[str, Any] | None = None,
-) -> Json:
-    """Store an object and return its resource."""
-    backend = cloud.backend
-    key = f"{bucket}/{name}"
-    now = milliseconds(backend.clock.now())
-    generation = backend.new_number("object", 16)
-    quoted = quote(name, safe="")
-    given = metadata or {}
-    resource: Json = {
-        "kind": "storage#object",
-        "id": f"{key}/{generation}",
-        "selfLink": f"https://www.googleapis.com/storage/v1/b/{bucket}/o/{quoted}",
-        "mediaLink": (
-            f"https://storage.googleapis.com/download/storage/v1/b/{bucket}/o/{quoted}"
-            f"?generation={generation}&alt=media"
-        ),
-        "name": name,
-        "bucket": bucket,
-        "generation": generation,
-        "metageneration": "1",
-        "contentType": content_type,
-        "storageClass": given.get("storageClass", "STANDARD"),
-        "size": str(len(content)),
-        "md5Hash": base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode(),
-        "crc32c": base64.b64encode(crc32c(content).to_bytes(4, "big")).decode(),
-        "etag": base64.b64encode(b"\x08" + generation[:8].encode()).decode(),
-        "timeCreated": now,
-        "updated": now,
-        "timeStorageClassUpdated": now,
+def _media(call: Call, record: Mapping[str, Any]) -> Response:
+    content = base64.b64decode(record["content"])
+    resource = record["resource"]
+    md5 = f",md5={resource['md5Hash']}" if "md5Hash" in resource else ""
+    headers = {
+        "Content-Type": resource["contentType"],
+        "Server": "UploadServer",
+        "X-Goog-Generation": resource["generation"],
+        "X-Goog-Hash": f"crc32c={resource['crc32c']}{md5}",
+        "X-Goog-Stored-Content-Length": resource["size"],
     }
-    for field in ("metadata", "cacheControl", "contentEncoding", "contentDisposition", "contentLanguage"):
-        if given.get(field):
-            resource[field] = given[field]
-    record: Json = {"resource": resource, "content": base64.b64encode(content).decode()}
-    backend.store.put(OBJECTS, key, record)
-    return resource
+    unit, _, asked = call.request.header("range").partition("=")
+    if unit == "bytes" and asked.partition("-")[0].isdigit() and content:
+        first, _, last = asked.partition("-")
+        start = int(first)
+        end = min(int(last) if last else len(content) - 1, len(content) - 1)
+        if start > end:
+            return Response(416, headers, b"")
+        headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
+        return Response(206, headers, content[start : end + 1])
+    return Response(200, headers, content)
 
 
-def _check_generation(call: Call, key: str, wanted: str) -> None:
-    """Raises when the object is of another generation than wanted; 0 means that there is none, "" that all is well."""
-    old = call.store.get(OBJECTS, key)
-    if wanted and wanted != (old["resource"]["generation"] if old else "0"):
-        raise _precondition()
-
-
-def _precondition() -> ApiError:
-    return ApiError(
-        Status.FAILED_PRECONDITION,
-        "At least one of the pre-conditions you specified did not hold.",
-        http=412,
-        reason="conditionNotMet",
-    )
+def _metadata(content: bytes) -> Json:
+    """The resource that a client sends with an upload, checked as any other body."""
+    return checked("storage", "v1", "storage.objects.insert", parse_body(content), keeps_nulls=True)
 
 
 def _upload(request: Request) -> tuple[Mapping[str, Any], bytes, str]:
@@ -274,9 +205,9 @@ def _upload(request: Request) -> tuple[Mapping[str, Any], bytes, str]:
             return {}, request.body, content_type
         case "multipart":
             first, second = _two_parts(request.body, content_type)
-            return json.loads(first[1] or b"{}"), second[1], second[0]
+            return _metadata(first[1]), second[1], second[0]
         case "":
-            return json.loads(request.body or b"{}"), b"", ""
+            return _metadata(request.body), b"", ""
         case other:
             raise ApiError(
                 Status.UNIMPLEMENTED, f"The sandbox does not implement storage.objects.insert with uploadType={other}."
