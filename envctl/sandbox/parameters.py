@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _HONOURED: Mapping[str, str] = {
     "artifactregistry.*.create": "repositoryId",
     "artifactregistry.*.getIamPolicy": "options.requestedPolicyVersion",
-    "artifactregistry.*.list": "pageSize pageToken filter",
+    "artifactregistry.*.packages.list": "pageSize pageToken",
+    "artifactregistry.*.repositories.list": "pageSize pageToken filter",
     "artifactregistry.*.patch": "updateMask",
     "cloudkms.*.cryptoKeys.create": "cryptoKeyId skipInitialVersionCreation",
     "cloudkms.*.getIamPolicy": "options.requestedPolicyVersion",

@@ -19,6 +19,7 @@ DOCUMENT_OF_VERSION = {
     ("compute", "beta"): "compute.v1",
     ("storage", "upload"): "storage.v1",
     ("storage", "download"): "storage.v1",
+    ("storage", "xml"): "storage.v1",
 }
 
 
