@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,7 +129,7 @@ def _keep_file(workspace: Workspace, old: str, new: str) -> tuple[Path, bool, st
             f"There is neither {ENVIRONMENTS}/{old}.yaml nor {ENVIRONMENTS}/{new}.yaml", code="unknown-environment"
         )
     target = path.with_name(f"{new}{path.suffix}")
-    before = _loaded_as(workspace, old, path)
+    before = _loaded_as(workspace, old, path, {old, new})
     wrote = old if before.written.name is None else None
     if wrote is not None:
         _write_name(workspace, path, before, old, new)
@@ -151,7 +151,7 @@ def _write_name(workspace: Workspace, path: Path, before: Loaded, old: str, new:
     draft = path.with_name(f".{new}.{os.getpid()}.draft")
     draft.write_text(text, "utf-8")
     try:
-        after = _loaded_as(workspace, new, draft)
+        after = _loaded_as(workspace, new, draft, {old, new})
         if _meant(after) != _meant(before):
             raise RefusedError(
                 "The file would mean something else under another name",
@@ -164,8 +164,10 @@ def _write_name(workspace: Workspace, path: Path, before: Loaded, old: str, new:
         draft.unlink(missing_ok=True)
 
 
-def _loaded_as(workspace: Workspace, name: str, path: Path) -> Loaded:
-    return load(replace(workspace.project, files={**workspace.project.files, name: path}, doubled={}), name)
+def _loaded_as(workspace: Workspace, name: str, path: Path, both: Collection[str]) -> Loaded:
+    """The file under one of its `both` names; under two at once it would name everything twice."""
+    others = {stem: file for stem, file in workspace.project.files.items() if stem not in both}
+    return load(replace(workspace.project, files={**others, name: path}, doubled={}), name)
 
 
 def _meant(loaded: Loaded) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from envctl.errors import OutsideError
 from envctl.operations.airflow import SeenSettings, SettingsRecord, apply_settings
 from envctl.operations.composer_api import Waiter
 from envctl.operations.journal import Outcome
+from envctl.operations.records import LocalRecords
 
 LIVE = "composer/v1/projects/acme-data-dev/locations/europe-west1/environments/dev"
 SETTINGS = (
@@ -97,8 +98,10 @@ def test_an_environment_that_somebody_else_made_anew_gets_them_too(applied):
 
 
 def test_a_record_that_names_no_environment_is_not_believed(tmp_path):
-    record = SettingsRecord(tmp_path / "dev.json")
-    record.path.write_text('{"variables": {"stage": "dev"}}')  # as earlier versions wrote it
+    file = tmp_path / "airflow" / "dev.json"
+    file.parent.mkdir()
+    record = SettingsRecord(LocalRecords(tmp_path).settings("dev"))
+    file.write_text('{"variables": {"stage": "dev"}}')  # as earlier versions wrote it
     assert record.read("") == {}
     assert record.read("uuid-1") == {}
     record.write("uuid-1", {"variables": {"stage": "dev"}})

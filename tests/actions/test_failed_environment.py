@@ -102,7 +102,6 @@ def test_up_waits_for_the_create_of_an_earlier_run(tmp_path):
 
 def test_the_command_waits_too(tmp_path, monkeypatch, capsys):
     workspace = left_creating(tmp_path)
-    (tmp_path / "envctl.yaml").write_text("name: acme\nid: abcdefghijk1\n")
     monkeypatch.setenv("ENVCTL_CLOUD", "sandbox")
     assert run_cli(["-C", str(tmp_path), "up", "dev"]) == 0
     assert "Applying dev" in capsys.readouterr().err

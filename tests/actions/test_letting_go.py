@@ -72,10 +72,9 @@ def test_the_roles_of_a_given_account_survive_whoever_is_destroyed_first(tmp_pat
     row = change(left, f"project/composer.worker/serviceAccount-{EMAIL}")
     assert row.action is Action.FORGET
     assert row.kept == Kept(
-        KeepReason.FOREIGN_ACCOUNT,
-        MEMBER,
-        f"gcloud projects remove-iam-policy-binding acme-data-dev --member={MEMBER} --role=roles/composer.worker "
-        "--condition=None",
+        KeepReason.FOUND,
+        command="gcloud projects remove-iam-policy-binding acme-data-dev "
+        f"--member={MEMBER} --role=roles/composer.worker --condition=None",
     )
     applied = run(left)
     assert MEMBER in members(workspace, "roles/composer.worker")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from projects import DEV, bring_up, plan, tear_down, workspace_of, write_project
+from projects import DEV, bring_up, plan, set_in_airflow, tear_down, workspace_of, write_project
 from pulumi_twins import collect_quietly, needs_cli, use_cli
 
 from envctl.actions.clouds import CloudName
@@ -86,7 +86,7 @@ def check_carried(root: Path, before: list[tuple[str, str]]) -> None:
     assert rows(workspace) == before
     assert [run.command for run in workspace.journal("dev").runs()] == ["up dev"]
     assert workspace.journal("dev").where.startswith(ADDRESS)
-    assert workspace.settings_record("dev").read() == {"variables": {"a": "b"}}
+    assert set_in_airflow(workspace, "dev") == {"variables": {"a": "b"}}
     folder = open_folder(ADDRESS)
     assert folder is not None
     assert len([name for name in folder.names(".pulumi/history/acme/dev/") if "history.json" in name]) == 1

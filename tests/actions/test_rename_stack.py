@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from projects import DEV, bring_up, plan, tear_down, workspace_of, write_project
+from projects import DEV, bring_up, plan, set_in_airflow, tear_down, workspace_of, write_project
 from pulumi_twins import collect_quietly, needs_cli, use_cli
 
 from envctl.actions.clouds import CloudName
@@ -59,7 +59,7 @@ def check_whole(root: Path, *, runs: int) -> None:
     assert prepared.plan.steps == ()
     assert workspace.orphans() == []
     assert [run.command for run in workspace.journal("develop").runs()][:runs] == ["up dev"]
-    assert workspace.settings_record("develop").read() == {"variables": {"a": "b"}}
+    assert set_in_airflow(workspace, "develop") == {"variables": {"a": "b"}}
     names = [path.relative_to(root / ".envctl/sandbox") for path in (root / ".envctl/sandbox").rglob("*dev.*")]
     assert names == []
     assert (root / ".envctl/sandbox/stacks/develop.key").stat().st_mode & 0o777 == 0o600
@@ -82,7 +82,9 @@ def test_a_file_that_was_moved_by_hand_is_followed(project: Path) -> None:
     (project / "environments/dev.yaml").rename(project / "environments/develop.yaml")
     workspace = workspace_of(project)
     assert renamed_from(workspace, workspace.load("develop")) == "dev"
-    assert any("envctl state rename dev develop" in text for text in plan(workspace, "develop").plan.warnings)
+    refused = [gate for gate in plan(workspace, "develop").plan.gates if gate.gate == "ownership"]
+    assert [gate.id for gate in refused] == ["ownership.renamed"]
+    assert "envctl state rename dev develop --cloud sandbox" in refused[0].hints[0]
     with pytest.raises(RefusedError) as refused:
         workspace.load("dev")
     assert "envctl state rename dev develop --cloud sandbox" in refused.value.hints[0]

@@ -87,9 +87,9 @@ def test_a_journal_lies_there_line_by_line(folder: Folder) -> None:
 
 def test_settings_lie_there_too(folder: Folder) -> None:
     record = SettingsRecord(SharedRecords(folder, "acme").settings("dev"))
-    assert record.read() == {}
-    record.write({"variables": {"a": "b"}})
-    assert record.read() == {"variables": {"a": "b"}}
+    assert record.read("uuid-1") == {}
+    record.write("uuid-1", {"variables": {"a": "b"}})
+    assert record.read("uuid-1") == {"variables": {"a": "b"}}
 
 
 def test_a_refusal_names_the_bucket(served: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from envctl.actions.apply import Applied, apply
 from envctl.actions.clouds import CloudName
+from envctl.actions.live import read_environment
 from envctl.actions.planning import PlanOptions, Prepared, prepare
 from envctl.actions.workspace import Workspace, open_workspace
 from envctl.engine.events import EngineEvent
@@ -64,3 +65,10 @@ def call(workspace: Workspace, method: str, path: str, body: Any = None) -> Any:
     answer = workspace.cloud.emulator().handle(Request.to(method, f"http://localhost/{path}", body=body))
     assert answer.status < 400, answer.body
     return json.loads(answer.body) if answer.body else None
+
+
+def set_in_airflow(workspace: Workspace, name: str) -> Any:
+    """What the record says was set in the environment that is there now."""
+    live = read_environment(workspace, workspace.load(name))
+    assert live is not None
+    return workspace.settings_record(name).read(live.uuid)

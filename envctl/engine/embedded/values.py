@@ -167,7 +167,7 @@ def mark_like(values: dict[str, Value], source: Values) -> dict[str, Value]:
         if isinstance(current, dict) and isinstance(marked, dict):
             new: Value = mark_like(current, marked)
         elif not isinstance(current, Secret) and has_secret(marked):
-            new = Secret(current)
+            new = Secret(_unmarked(current))
         else:
             continue
         if new is not current:
@@ -181,4 +181,9 @@ def mark_keys(values: dict[str, Value], keys: Iterable[str]) -> dict[str, Value]
     wanted = [key for key in keys if key in values and not isinstance(values[key], Secret)]
     if not wanted:
         return values
-    return {**values, **{key: Secret(values[key]) for key in wanted}}
+    return {**values, **{key: Secret(_unmarked(values[key])) for key in wanted}}
+
+
+def _unmarked(value: Value) -> Value:
+    """The value without marks inside: what is secret as a whole is marked once, as Pulumi does."""
+    return rewrite(value, lambda each: each.value if isinstance(each, Secret) else each)
