@@ -150,7 +150,7 @@ def test_a_name_in_a_base_is_left_there_and_mentions_are_told(tmp_path: Path) ->
         tmp_path,
         base="abstract: true\nname: acme-${region}\n" + DEV,
         dev="extends: base\n",
-        qa="extends: dev\nserviceAccount: {name: composer-qa}\n",
+        qa="extends: dev\nname: acme-qa\nserviceAccount: {name: composer-qa}\n",
     )
     done = rename_stack(workspace_of(tmp_path), "dev", "develop")
     assert done.wrote_name is None

@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from envctl.actions.adopt import adopt
 from envctl.actions.adopt_looking import Wanted
 from envctl.actions.clouds import SandboxCloud
 from envctl.actions.workspace import Workspace
-from envctl.errors import EnvctlError
+from envctl.errors import InvalidInputError, NegativeVerdictError, OutsideError, RefusedError, UsageError
 from envctl.plan.model import Mode
 from envctl.sandbox.cloud import Cloud
 from envctl.sandbox.messages import Request
@@ -108,10 +109,8 @@ class Repository:
                 shutil.rmtree(self.root / ".envctl", ignore_errors=True)
             case (verb,):
                 self.write()
-                try:
+                with suppress(RefusedError, InvalidInputError, UsageError, OutsideError, NegativeVerdictError):
                     self.runs(verb, stem)
-                except EnvctlError as refused:
-                    assert refused.exit_code != 70, refused
 
     def write(self) -> None:
         for path in (self.root / "environments").iterdir():
