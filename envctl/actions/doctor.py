@@ -84,7 +84,7 @@ def diagnose(request: DiagnoseRequest) -> DoctorReport:
     elif causes := causes_of(request.error_text, case if case.has_facts else None):
         findings = ()
     else:  # what is wrong here may be the cause of what nobody knows
-        findings = in_order((unrecognised_text(request.error_text), *examine(case)))
+        findings = in_order(case, (unrecognised_text(request.error_text), *examine(case)))
     if request.baseline is not None:
         findings = accept(findings, load_baseline(request.baseline))
     return DoctorReport(

@@ -10,7 +10,7 @@ from envctl.doctor.checks.constraints import OPERATIONS as CONSTRAINED
 from envctl.doctor.checks.constraints import needless
 from envctl.doctor.checks.net_dataflow_fw import OPERATIONS as DATAFLOW_OPERATIONS
 from envctl.doctor.checks.net_index import needs_nat
-from envctl.doctor.checks.permissions import bindings_of, wanted_permissions
+from envctl.doctor.checks.permissions import bindings_of, possible_permissions, wanted_permissions
 from envctl.doctor.facts import Facts, Subject, field_of, texts
 from envctl.doctor.observed import absent_resources
 from envctl.doctor.org_policy import custom_undecided, levels_of, undecided
@@ -148,7 +148,7 @@ def _constraints(case: Case) -> Iterator[Question]:
 
 def tested_permissions(case: Case) -> Mapping[str, tuple[str, ...]]:
     """What the caller tests about itself, by resource."""
-    wanted = wanted_permissions(case)
+    wanted = possible_permissions(case)
     asked: dict[str, tuple[str, ...]] = {}
     for binding in bindings_of(case):
         if binding.member == case.caller and binding.resource and binding.principal != "doctor":

@@ -7,7 +7,7 @@ any role that holds them counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,13 +16,15 @@ from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check
 from envctl.doctor.evaluate import Access, Reason, State, Verdict, policy_reader
-from envctl.doctor.facts import Absent, Known, Subject, field_of, objects
+from envctl.doctor.facts import Absent, Known, Subject, field_of, objects, texts
 from envctl.doctor.model import Finding, Status
 from envctl.doctor.observed import absent_resources
 from envctl.doctor.principals import normal_member
 from envctl.doctor.repair import fixes_for
+from envctl.doctor.resources import split_name
 from envctl.iam_conditions import applies
-from envctl.iam_roles import DECLARING, STANDING, Binding, Requirement, load_operations, load_table
+from envctl.iam_roles import DECLARING, STANDING, Binding, Requirement, load_operations, load_table, required_apis
+from envctl.iam_steps import VERBS, Verb, step_permissions
 from envctl.iam_targets import CALLER
 
 PROPAGATION: Final = timedelta(minutes=7)
@@ -31,17 +33,58 @@ PROPAGATION: Final = timedelta(minutes=7)
 OWN_CHECKS: Final = frozenset({"wi.auto"})
 """Rows that a check of their own decides, because their member is not known by name."""
 
+DEPLOYING: Final = frozenset({"deployer", "bootstrapper"})
+"""Principals of the table that stand for whoever runs envctl."""
+
+_MEMBERSHIPS: Final = {
+    "cloudresourcemanager.googleapis.com": "projects/iAMMember:IAMMember",
+    "iam.googleapis.com": "serviceaccount/iAMMember:IAMMember",
+    "cloudkms.googleapis.com": "kms/cryptoKeyIAMMember:CryptoKeyIAMMember",
+    "storage.googleapis.com": "storage/bucketIAMMember:BucketIAMMember",
+    "secretmanager.googleapis.com": "secretmanager/secretIamMember:SecretIamMember",
+    "artifactregistry.googleapis.com": "artifactregistry/repositoryIamMember:RepositoryIamMember",
+}
+"""The type of a membership by the service of the object whose policy holds it."""
+
 STATE_KINDS: Final = frozenset({"pulumi_state_bucket", "pulumi_secrets_key"})
 """What the Pulumi CLI opens itself, with the credentials of the machine, whatever account the rest acts as."""
 
 
 def _run(case: Case) -> Iterator[Finding]:
     wanted = wanted_permissions(case)
-    for binding in bindings_of(case):
-        permissions = tuple(dict.fromkeys(p for row in binding.ids for p in wanted.get(row, ())))
-        if permissions and not OWN_CHECKS.intersection(binding.ids):
+    bindings = [item for item in bindings_of(case) if not OWN_CHECKS.intersection(item.ids)]
+    lost: list[Binding] = []
+    for binding in (item for item in bindings if item.principal not in DEPLOYING):
+        if permissions := _permissions(binding, wanted):
+            finding = _judge(case, binding, permissions)
+            if finding.status is Status.FAILED and binding.managed:
+                lost.append(binding)
+            yield finding
+    for row, names in repairing(case, lost).items():
+        wanted[row] = (*wanted.get(row, ()), *names)
+    for binding in (item for item in bindings if item.principal in DEPLOYING):
+        if permissions := _permissions(binding, wanted):
             yield _judge(case, binding, permissions)
     yield from _not_needed(case, wanted)
+
+
+def _permissions(binding: Binding, wanted: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for row in binding.ids for name in wanted.get(row, ())))
+
+
+def repairing(case: Case, lost: Iterable[Binding]) -> dict[str, tuple[str, ...]]:
+    """What bringing lost memberships and APIs back takes beside the operation itself, by row of the bindings table.
+
+    To change an environment nobody has to be able to write policies, unless `up` finds something to write.
+    """
+    if not DECLARING.intersection(case.operations):
+        return {}
+    services = {split_name(binding.resource)[0] for binding in lost if binding.resource}
+    kinds = [kind for service, kind in _MEMBERSHIPS.items() if service in services]
+    enabled = case.facts.value(Subject.SERVICES, case.project)
+    if isinstance(enabled, list) and not set(required_apis(case.spec, case.foundation)) <= set(texts(enabled)):
+        kinds.append("projects/service:Service")
+    return step_permissions(case.setting, (Verb.CREATE,), kinds=kinds)
 
 
 def wanted_permissions(case: Case) -> dict[str, tuple[str, ...]]:
@@ -53,7 +96,23 @@ def wanted_permissions(case: Case) -> dict[str, tuple[str, ...]]:
                 continue
             before = wanted.get(check["binding"], ())
             wanted[check["binding"]] = (*before, *check["permissions"])
+    for row, permissions in step_permissions(case.setting, _verbs(case)).items():
+        wanted[row] = (*wanted.get(row, ()), *permissions)
     return wanted
+
+
+def possible_permissions(case: Case) -> dict[str, tuple[str, ...]]:
+    """What the operations may turn out to need: also what writing lost memberships and APIs again would take."""
+    wanted = wanted_permissions(case)
+    kinds = (*_MEMBERSHIPS.values(), "projects/service:Service") if DECLARING.intersection(case.operations) else ()
+    for row, names in step_permissions(case.setting, (Verb.CREATE,), kinds=kinds).items():
+        wanted[row] = (*wanted.get(row, ()), *names)
+    return wanted
+
+
+def _verbs(case: Case) -> tuple[Verb, ...]:
+    """What the operations at hand do to the resources of the stack."""
+    return tuple(dict.fromkeys(verb for name in case.operations for verb in VERBS.get(name, ())))
 
 
 def _not_needed(case: Case, wanted: dict[str, tuple[str, ...]]) -> Iterator[Finding]:
@@ -90,7 +149,7 @@ def bindings_of(case: Case) -> Iterator[Binding]:
             yield binding if runner is None else replace(binding, member=runner)
         elif idle is None or normal_member(binding.member) != normal_member(idle):
             yield binding
-        if binding.principal == "deployer" and runner is not None and normal_member(runner) not in deployers:
+        if binding.principal in DEPLOYING and runner is not None and normal_member(runner) not in deployers:
             key = f"{binding.id} {binding.resource}"
             if binding.member != CALLER and key not in seen:  # the file names others; whoever runs envctl needs it too
                 seen.add(key)
@@ -150,7 +209,7 @@ def _judge(case: Case, binding: Binding, permissions: tuple[str, ...]) -> Findin
                 missing=missing,
                 evidence=_evidence([writer], State.UNKNOWN),
             )
-        if writer.state is State.MISSING:
+        if writer.state is State.MISSING or _too_late(case, binding, missing):
             binding = replace(binding, managed=False)
             base = replace(base, severity=_severity(case, binding))
     if missing:
@@ -169,6 +228,13 @@ def _judge(case: Case, binding: Binding, permissions: tuple[str, ...]) -> Findin
 def _runs_up(case: Case, binding: Binding) -> bool:
     """Whether a right that `up` declares is one of the member that is to run `up`."""
     return binding.managed and case.caller is not None and normal_member(binding.member) == normal_member(case.caller)
+
+
+def _too_late(case: Case, binding: Binding, missing: tuple[str, ...]) -> bool:
+    """Whether a right of whoever runs `up` is needed before `up` comes to grant it: every plan begins with reads."""
+    reads = step_permissions(case.setting, (Verb.READ,))
+    early = {name for row in binding.ids for name in reads.get(row, ())}
+    return binding.principal == "bootstrapper" or not early.isdisjoint(missing)
 
 
 def _is_gone(case: Case, resource: str) -> bool:
