@@ -122,6 +122,7 @@ OPERATION_ALIASES: Final[Mapping[str, str]] = {
     "delete": "delete-environment",
 }
 STANDING: Final = (
+    "keep-alive",
     "run-dags",
     "read-secret",
     "kms-decrypt",

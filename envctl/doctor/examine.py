@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
+from dataclasses import replace
+from functools import cache
 from typing import Final
 
 from envctl.diagnostics import Severity
@@ -12,6 +14,7 @@ from envctl.doctor.model import Finding, Status
 from envctl.doctor.principals import normal_member
 from envctl.doctor.registry import checks
 from envctl.doctor.waiting import without_waiting
+from envctl.iam_roles import load_table
 
 _STATUS = {Status.FAILED: 0, Status.UNKNOWN: 1, Status.SKIPPED: 2, Status.OK: 3}
 _SEVERITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
@@ -36,7 +39,19 @@ def examine(case: Case, only: Iterable[str] | None = None) -> tuple[Finding, ...
             found += [item for item in check.run(case) if wanted is None or item.id in wanted]
         elif check.rights and case.judged is not None:  # it was asked about: what nothing shows is unknown
             found += [item for item in check.run(case) if item.principal == case.judged]
-    return in_order(case, without_waiting(case, found))
+    return in_order(case, (_weighed(item) for item in without_waiting(case, found)))
+
+
+def _weighed(item: Finding) -> Finding:
+    """A finding; what its sources do not say for certain stops nobody."""
+    if item.severity is not Severity.ERROR or item.id not in _uncertain():
+        return item
+    return replace(item, severity=Severity.WARNING)
+
+
+@cache
+def _uncertain() -> frozenset[str]:
+    return frozenset(row["id"] for row in load_table("preconditions")["rows"] if row["confidence"] != "high")
 
 
 def in_order(case: Case, findings: Iterable[Finding]) -> tuple[Finding, ...]:

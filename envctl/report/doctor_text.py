@@ -51,16 +51,18 @@ def _head(report: DoctorReport, style: Style) -> Iterator[str]:
         return
     counts = report.summary
     errors = len(report.failing(Severity.ERROR))
+    look = counts["failed"] - errors
     if errors:
         word = style(f"{errors} to fix", "bold", "red")
     elif not report.facts:
         word = style("only the file was looked at: nothing to fix in it", "bold", "yellow")
     elif report.unknown:
         word = style("nothing known to fix", "bold", "yellow")
+    elif look:
+        word = style("nothing stops it", "bold", "yellow")
     else:
         word = style("nothing to fix", "bold", "green")
     coming = counts["coming"]
-    look = counts["failed"] - errors
     parts = [
         "the error text is not recognised" if report.unrecognised else "",
         word,

@@ -142,6 +142,11 @@ def healthy(
             Known({"sizeGb": 3}) if exists else Absent()
         ),
         (Subject.ACCOUNT, setting.account_email): Known({"email": setting.account_email}),
+        **{
+            (Subject.ACCOUNT, member.partition(":")[2]): Known({"email": member.partition(":")[2]})
+            for member in spec.access.deployers
+            if member.startswith("serviceAccount:")
+        },
         (Subject.PERIMETERS, "acme-data"): Known([]),
         (Subject.BOUNDARIES, "acme-data"): Known([]),
         (Subject.QUOTAS, region): Known(

@@ -128,7 +128,7 @@ def test_every_operation_and_check_of_the_research_is_shipped() -> None:
                 for permission in item["permissions"]
             }
             assert set(check["permissions"]) <= covered, (operation["id"], check)
-    assert shipped.keys() - {item["id"] for item in research("operations")} == {"run-dags"}
+    assert shipped.keys() - {item["id"] for item in research("operations")} == {"run-dags", "keep-alive"}
 
 
 def test_every_precondition_and_signature_is_shipped() -> None:
