@@ -165,9 +165,7 @@ class Case:
     @property
     def imagined(self) -> Mapping[str, AllowPolicy]:
         """Resources that stand for any of their kind, with the policies that new ones have."""
-        members = {
-            kind: (f"projectOwner:{self.project}", f"projectEditor:{self.project}") for kind in ("Bucket", "Object")
-        }
+        members = dict.fromkeys(("Bucket", "Object"), (f"projectOwner:{self.project}", f"projectEditor:{self.project}"))
         defaults = tuple(PolicyBinding(f"roles/storage.legacy{kind}Owner", who) for kind, who in members.items())
         # "Access control lists and uniform access": the convenience values of a new bucket (Cloud Storage, 2026-08).
         return {**{name: AllowPolicy(()) for name in self.any_secrets}, self.new_bucket: AllowPolicy(defaults)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import IntEnum
 from dataclasses import replace
+from enum import IntEnum
 from functools import cache
 from typing import Final
 

@@ -27,13 +27,13 @@ def test_nothing_is_granted_to_the_account_that_up_will_make() -> None:
     rows = [row for row in grants(spec) if "artifactregistry.reader" not in row[1] and "composer.worker" not in row[1]]
     answers = healthy(spec, exists=False, rows=rows)
     answers[Subject.ACCOUNT, ACCOUNT] = Absent()
-    report = found(answers, spec)
+    report = found(answers, spec, "packages")
     assert report["env.ar-reader"].severity is Severity.WARNING
     assert report["env.ar-reader"].fixes == ()
     assert "before `envctl up prod` has made it" in report["env.ar-reader"].evidence[0]
     assert [fix.kind for fix in report["env.worker"].fixes] == [FixKind.UP]
     answers[Subject.ACCOUNT, ACCOUNT] = Known({"email": ACCOUNT})
-    assert any(fix.kind is FixKind.COMMAND for fix in found(answers, spec)["env.ar-reader"].fixes)
+    assert any(fix.kind is FixKind.COMMAND for fix in found(answers, spec, "packages")["env.ar-reader"].fixes)
 
 
 def test_the_right_to_act_as_an_account_that_is_not_there_is_granted_on_its_project() -> None:
