@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from envctl.errors import UsageError
 from envctl.iam_conditions import Deployment, Setting, applies, setting_of
+from envctl.iam_steps import Verb, step_permissions
 from envctl.iam_targets import (
     CALLER,
     HOST_PROJECT_NUMBER,
@@ -121,6 +122,7 @@ OPERATION_ALIASES: Final[Mapping[str, str]] = {
     "delete": "delete-environment",
 }
 STANDING: Final = (
+    "keep-alive",
     "run-dags",
     "read-secret",
     "kms-decrypt",
@@ -226,7 +228,7 @@ def _bindings_of_row(row: Mapping[str, Any], setting: Setting) -> Iterator[Bindi
         else Requirement(row["requirement"])
     )
     for member in members_of(row["principal"], setting):
-        for target in targets_of(row["resource"], setting):
+        for target in _targets(row, setting):
             yield Binding(
                 id=row["id"],
                 principal=row["principal"],
@@ -244,12 +246,26 @@ def _bindings_of_row(row: Mapping[str, Any], setting: Setting) -> Iterator[Bindi
                 managed=(
                     target.ours
                     and requirement in {Requirement.REQUIRED, Requirement.CONDITIONAL}
-                    and row["principal"] not in {"bootstrapper", "doctor"}
+                    and row["principal"] != "doctor"
                     and member != CALLER
                 ),
                 permissions=tuple(row["permissions"]),
                 alternatives=tuple(row.get("alternatives", ())),
             )
+
+
+def _targets(row: Mapping[str, Any], setting: Setting) -> tuple[Target, ...]:
+    """Where a row is granted. What makes an object is granted above it: nothing is granted on what is not there yet."""
+    targets = targets_of(row["resource"], setting)
+    if row["principal"] != "bootstrapper":
+        return targets
+    made = {"service-account": setting.spec.service_account.email is None, "encryption.key": setting.creates_key}
+    project = targets_of("project", setting)
+    return tuple(
+        place
+        for target in targets
+        for place in (project if target.resource is None or made.get(target.address) else (target,))
+    )
 
 
 def _bindings_of_file(setting: Setting) -> Iterator[Binding]:
@@ -347,7 +363,11 @@ class CustomRole:
     """Needed rows of this principal that a role of the project cannot give, because they sit on other objects."""
 
 
-_CUSTOM = frozenset({"deployer", "bootstrapper", "dag_author", "airflow_user", "operator", "doctor"})
+_CUSTOM: Final[Mapping[str, frozenset[str]]] = {
+    "deployer": frozenset({"deployer", "bootstrapper"}),
+    **{name: frozenset({name}) for name in ("bootstrapper", "dag_author", "airflow_user", "operator", "doctor")},
+}
+"""Kinds of people or CI that a custom role can be made for, with the principals of the table that each one is."""
 
 
 def custom_role(spec: Environment, principal: str, foundation: Foundation | None = None) -> CustomRole:
@@ -364,12 +384,21 @@ def custom_role(spec: Environment, principal: str, foundation: Foundation | None
             "agents need is known only as their predefined roles.",
             code="custom-role-principal",
         )
-    bindings = [item for item in required_bindings(spec, foundation) if item.principal == principal]
+    bindings = [item for item in required_bindings(spec, foundation) if item.principal in _CUSTOM[principal]]
     bindings = [item for item in bindings if item.needed or principal == "doctor"]
     on_project = [item for item in bindings if item.target == "project"]
+    by_step = step_permissions(setting_of(spec, foundation), Verb)
     return CustomRole(
         id=f"envctl_{principal}",
         title=f"envctl {principal.replace('_', ' ')}",
-        permissions=tuple(sorted({permission for item in on_project for permission in item.permissions})),
+        permissions=tuple(
+            sorted(
+                {
+                    permission
+                    for item in on_project
+                    for permission in (*item.permissions, *(p for row in item.ids for p in by_step.get(row, ())))
+                }
+            )
+        ),
         leaves_out=tuple(sorted({item.id for item in bindings if item.target != "project"})),
     )

@@ -64,9 +64,9 @@ def members_of(principal: str, setting: Setting) -> tuple[str, ...]:
     match principal:
         case "env_sa" | "dataflow_worker":  # pipelines run as the environment's account, never as Compute's default one
             return (f"serviceAccount:{setting.account_email}",)
-        case "deployer":
+        case "deployer" | "bootstrapper":  # what `up` makes, whoever runs it has to be allowed to make
             return tuple(access.deployers) or (CALLER,)
-        case "bootstrapper" | "doctor":
+        case "doctor":
             return (CALLER,)
         case "dag_author":
             return tuple(access.dag_authors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from envctl.actions.workspace import EngineName
     from envctl.doctor.case import Case
     from envctl.doctor.facts import Facts
+    from envctl.doctor.model import Finding
     from envctl.iam_conditions import Deployment
     from envctl.provider.identity import Caller
     from envctl.provider.transport import Transport
@@ -84,7 +86,7 @@ def diagnose(request: DiagnoseRequest) -> DoctorReport:
     elif causes := causes_of(request.error_text, case if case.has_facts else None):
         findings = ()
     else:  # what is wrong here may be the cause of what nobody knows
-        findings = in_order((unrecognised_text(request.error_text), *examine(case)))
+        findings = in_order(case, (unrecognised_text(request.error_text), *examine(case)))
     if request.baseline is not None:
         findings = accept(findings, load_baseline(request.baseline))
     return DoctorReport(
@@ -94,7 +96,44 @@ def diagnose(request: DiagnoseRequest) -> DoctorReport:
         causes=causes,
         facts=_basis(case, describe(facts, request.facts)) if facts else "",
         roles_date=roles_date(),
+        lines=_lines(request.loaded, findings),
     )
+
+
+_PLACES: Mapping[str, str] = {
+    "kms.": "encryption",
+    "net.": "network",
+    "bucket.": "buckets",
+    "env.image": "imageVersion",
+    "env.reserved": "airflow",
+    "airflow.": "airflow",
+    "env.sa": "serviceAccount",
+    "env.explicit": "serviceAccount",
+    "env.": "serviceAccount",
+    "access.": "access",
+    "caller.": "access",
+    "boot.": "access",
+    "operator.": "access",
+    "author.": "access",
+    "df.": "integrations",
+    "constraint.": "project",
+    "api.": "project",
+}
+"""The block of the environment file that a finding is about, by the beginning of its id, the longest first of its kind."""
+
+
+def _lines(loaded: Loaded, findings: tuple[Finding, ...]) -> dict[str, int]:
+    """The lines of the file that findings are about; a finding whose block the file does not write has none."""
+    written: dict[str, int] = {}
+    for path, span in loaded.origins.items():
+        if span.file == loaded.path and path:
+            written.setdefault(str(path[0]), span.line)
+    found: dict[str, int] = {}
+    for item in findings:
+        block = next((place for start, place in _PLACES.items() if item.id.startswith(start)), "")
+        if block in written:
+            found[item.fingerprint] = written[block]
+    return found
 
 
 def _basis(case: Case, facts: str) -> str:

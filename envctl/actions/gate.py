@@ -115,7 +115,7 @@ def _doctor(workspace: Workspace, loaded: Loaded, operations: tuple[str, ...]) -
     from envctl.actions.doctor import deployment_of
     from envctl.doctor.examine import examine
     from envctl.doctor.intake import case_of
-    from envctl.doctor.model import Status
+    from envctl.doctor.model import FixKind, Status
 
     deployment = deployment_of(workspace.project, workspace.cloud.caller, workspace.engine_name, loaded.spec.project)
     case = case_of(loaded, operations, deployment=deployment)
@@ -123,8 +123,9 @@ def _doctor(workspace: Workspace, loaded: Loaded, operations: tuple[str, ...]) -
         failed = finding.status is Status.FAILED
         heavy = finding.severity is Severity.ERROR
         match finding.status:
-            case Status.FAILED:
-                status = GateStatus.FAILED if heavy else GateStatus.OK
+            case Status.FAILED:  # what `up` itself repairs must not keep it from doing so
+                stops = heavy and not any(fix.kind is FixKind.UP for fix in finding.fixes)
+                status = GateStatus.FAILED if stops else GateStatus.OK
             case Status.UNKNOWN:
                 status = GateStatus.UNKNOWN if heavy else GateStatus.SKIPPED
             case Status.OK:

@@ -6,7 +6,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,12 @@ from envctl.commands.options import (
 )
 from envctl.commands.selection import open_workspace_of
 from envctl.errors import ExitCode, UsageError, gravest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from envctl.actions.doctor import DiagnoseRequest
+    from envctl.doctor.model import DoctorReport
 
 
 class DoctorFormat(StrEnum):
@@ -89,6 +95,10 @@ def doctor(
     baseline: Annotated[
         Path | None, typer.Option("--baseline", metavar="FILE", help="Findings that are accepted.")
     ] = None,
+    fix_script: Annotated[
+        Path | None,
+        typer.Option("--fix-script", metavar="FOLDER", help="Write the repairs as scripts, one per person to run it."),
+    ] = None,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="The least weight that fails.")] = FailOn.ERROR,
     allow_unknown: AllowUnknown = False,
     cloud: Cloud = CloudChoice.GCP,
@@ -143,11 +153,27 @@ def doctor(
         CONSOLE.emit(collect_facts(requests[0]), collect)
         return ExitCode.DONE
     reports = [diagnose(request) for request in requests]
+    if fix_script is not None:
+        _write_scripts(fix_script, requests, reports)
     style = CONSOLE.style()
     writer = Writer(format_.value)
     CONSOLE.emit(write_doctors(reports, writer, style, verbose=CONSOLE.verbose), output)
     severity = Severity(fail_on.value)
     return gravest(exit_code(each, severity, allow_unknown=allow_unknown) for each in reports)
+
+
+def _write_scripts(folder: Path, requests: Sequence[DiagnoseRequest], reports: Sequence[DoctorReport]) -> None:
+    from envctl.report.doctor_scripts import fix_scripts
+
+    if len(requests) != 1 or requests[0].loaded is None:
+        raise UsageError("--fix-script takes one environment")
+    scripts = fix_scripts(reports[0], requests[0].loaded.spec.project)
+    if scripts:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, text in scripts.items():
+        CONSOLE.emit(text, folder / name)
+    if not scripts:
+        CONSOLE.say("No command repairs anything here: there is no script to write.")
 
 
 def _check_member(member: str) -> None:

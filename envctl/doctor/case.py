@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from envctl.doctor.evaluate import Evaluator, policy_reader
 from envctl.doctor.facts import Absent, Answer, Facts, Known, Subject, Unreadable, field_of, texts
 from envctl.doctor.observed import build_world, project_number
 from envctl.doctor.org_policy import constraint_rules, enforced
-from envctl.doctor.policies import AllowPolicy
+from envctl.doctor.policies import AllowPolicy, PolicyBinding
 from envctl.doctor.world import Gap, World
 from envctl.iam_conditions import Deployment, Setting, setting_of
 from envctl.iam_roles import Binding, operation_id, required_bindings
@@ -21,6 +21,7 @@ from envctl.iam_roles import Binding, operation_id, required_bindings
 if TYPE_CHECKING:
     from envctl.spec.model import Environment, Foundation
 
+NEW_BUCKET: Final = "envctl-doctor-new-bucket"
 NO_FACTS = Facts({}, datetime.fromtimestamp(0, UTC), "")
 
 
@@ -129,7 +130,7 @@ class Case:
     @cached_property
     def world(self) -> World:
         """What the evaluator sees."""
-        return build_world(self.facts, self.now, self._buckets(), (self.any_secret,))
+        return build_world(self.facts, self.now, {**self._buckets(), NEW_BUCKET: self.project}, self.imagined)
 
     @cached_property
     def evaluator(self) -> Evaluator:
@@ -150,10 +151,24 @@ class Case:
         return found or Gap(f"the allow policy of {resource}", policy_reader(resource), "not in the facts")
 
     @property
-    def any_secret(self) -> str:
-        """A secret that stands for all those whose names begin with the backend's prefix."""
+    def any_secrets(self) -> tuple[str, ...]:
+        """Secrets that stand for all those whose names begin with the backend's prefix: one per kind that Airflow reads."""
         prefix = self.spec.secrets.prefix if self.spec.secrets else "airflow"
-        return f"//secretmanager.googleapis.com/projects/{self.project}/secrets/{prefix}-variables-envctl-doctor"
+        start = f"//secretmanager.googleapis.com/projects/{self.project}/secrets/{prefix}"
+        return tuple(f"{start}-{kind}-envctl-doctor" for kind in ("variables", "connections"))
+
+    @property
+    def new_bucket(self) -> str:
+        """A bucket that stands for those that the stack makes in its project."""
+        return f"//storage.googleapis.com/projects/_/buckets/{NEW_BUCKET}"
+
+    @property
+    def imagined(self) -> Mapping[str, AllowPolicy]:
+        """Resources that stand for any of their kind, with the policies that new ones have."""
+        members = dict.fromkeys(("Bucket", "Object"), (f"projectOwner:{self.project}", f"projectEditor:{self.project}"))
+        defaults = tuple(PolicyBinding(f"roles/storage.legacy{kind}Owner", who) for kind, who in members.items())
+        # "Access control lists and uniform access": the convenience values of a new bucket (Cloud Storage, 2026-08).
+        return {**{name: AllowPolicy(()) for name in self.any_secrets}, self.new_bucket: AllowPolicy(defaults)}
 
     def _buckets(self) -> Mapping[str, str]:
         names = {bucket.given_name for bucket in self.spec.buckets.values() if bucket.given_name}

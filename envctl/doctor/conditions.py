@@ -8,6 +8,7 @@ the rest of the expression decides it. The library is imported only when a condi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,6 +62,16 @@ def evaluate_condition(expression: str | None, context: RequestContext) -> Truth
     if value is True:
         return Truth.YES
     return Truth.NO if value is False else Truth.UNKNOWN
+
+
+_BEGINNING = re.compile(r"""resource\.name\.startsWith\(\s*(?:"([^"\\]*)"|'([^'\\]*)')\s*\)""")
+
+
+def name_beginnings(expression: str | None) -> tuple[str, ...] | None:
+    """The texts that names are to begin with, where a condition asks nothing else of names; None where it does."""
+    if expression is None or "resource.name" in _BEGINNING.sub("", expression):
+        return None
+    return tuple(double or single for double, single in _BEGINNING.findall(expression))
 
 
 def evaluate_over(expression: str, values: Mapping[str, Any]) -> Truth:

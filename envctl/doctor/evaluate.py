@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
-from envctl.doctor.conditions import Truth, evaluate_condition
+from envctl.doctor.conditions import Truth, evaluate_condition, name_beginnings
 from envctl.doctor.denials import DenialIndex
 from envctl.doctor.facts import READERS, Subject
 from envctl.doctor.policies import AllowPolicy, Condition, PolicyBinding
@@ -157,7 +157,8 @@ class Evaluator:
         found = self._conditions.get(key)
         if found is None:
             found = self._conditions[key] = scope.judge(
-                lambda context: evaluate_condition(condition.expression, context)
+                lambda context: evaluate_condition(condition.expression, context),
+                name_beginnings(condition.expression),
             )
         return found
 
@@ -321,13 +322,21 @@ class Access:
             evidence = (*(str(gap) for gap in self._gaps), *self._incomplete)
             return Verdict(permission, State.UNKNOWN, Reason.UNREADABLE, evidence)
         if holds(self._refused_table, number):
-            text = f"{_first(self._refused, 1 << number)}, which does not hold"
+            grant = _first(self._refused, 1 << number)
+            text = f"{grant}, which does not hold{self._by_id(grant.binding.condition)}"
             return Verdict(permission, State.MISSING, Reason.CONDITION_FALSE, (text,))
         for binding, place in self._deleted:
             if (self._world.roles.role_bits(binding.role) or 0) >> number & 1:
                 text = f"{binding.role} on {place} belongs to a deleted account of the same address; grant it again"
                 return Verdict(permission, State.MISSING, Reason.DELETED_PRINCIPAL, (text,))
         return Verdict(permission, State.MISSING, Reason.NO_BINDING, self._nothing)
+
+    def _by_id(self, condition: Condition | None) -> str:
+        """The classic mistake: the id of a project where names carry its number."""
+        for number, project in self._world.directory.projects.items():
+            if condition is not None and f"projects/{project}/secrets/" in (condition.expression or ""):
+                return f": Secret Manager's names carry the project's number (projects/{number}/secrets/), not its id"
+        return ""
 
 
 def _union(grants: Iterable[Grant]) -> bytes:

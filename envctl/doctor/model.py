@@ -115,6 +115,8 @@ class DoctorReport:
     facts: str = ""
     """Where the facts come from and of when they are; empty when there were none."""
     roles_date: str = ""
+    lines: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The line of the environment file that a finding is about, by fingerprint; where none is named, the first."""
 
     @property
     def summary(self) -> Mapping[str, int]:

@@ -31,7 +31,10 @@ def project_number(facts: Facts, project: str) -> str | None:
 
 
 def build_world(
-    facts: Facts, now: datetime, buckets: Mapping[str, str] | None = None, imagined: Iterable[str] = ()
+    facts: Facts,
+    now: datetime,
+    buckets: Mapping[str, str] | None = None,
+    imagined: Mapping[str, AllowPolicy] | None = None,
 ) -> World:
     """The evaluator's world from facts. A part that could not be read is a gap, never an empty part.
 
@@ -39,7 +42,7 @@ def build_world(
         facts: the answers.
         now: the time of the imagined requests.
         buckets: projects of buckets that the facts do not describe.
-        imagined: resources that stand for any of their kind, and have no policy of their own.
+        imagined: policies of resources that stand for any of their kind.
     """
     numbers: dict[str, str] = {}
     parents: dict[str, str | None] = {}
@@ -61,7 +64,8 @@ def build_world(
         parents.setdefault(_bucket(name), project_resource(project))
     return World(
         # An object that does not exist yet has no policy of its own and will inherit what stands above it.
-        policies={name: AllowPolicy(()) for name in (*absent_resources(facts), *imagined)}
+        policies={name: AllowPolicy(()) for name in absent_resources(facts)}
+        | dict(imagined or {})
         | {name: _allow_policy(facts, name) for name in facts.names(Subject.POLICY)},
         roles=RoleCatalogue(
             {name: _permissions(facts.value(Subject.ROLE, name)) for name in facts.names(Subject.ROLE)}
@@ -111,7 +115,11 @@ def deny_rules(facts: Facts, name: str) -> DenyPolicies | Unreadable:
 
 
 def _permissions(value: Any) -> list[str] | None:
-    return list(texts(field_of(value, "includedPermissions"))) if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping):
+        return None
+    if value.get("deleted") is True or value.get("stage") == "DISABLED":  # bindings of it stay and give nothing
+        return []
+    return list(texts(value.get("includedPermissions")))
 
 
 def _groups(facts: Facts) -> dict[str, Group]:

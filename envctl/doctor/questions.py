@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from envctl.doctor.case import Case
+from envctl.doctor.checks.access_members import OPERATIONS as MEMBER_OPERATIONS
+from envctl.doctor.checks.access_members import named_accounts
 from envctl.doctor.checks.constraints import OPERATIONS as CONSTRAINED
 from envctl.doctor.checks.constraints import needless
 from envctl.doctor.checks.net_dataflow_fw import OPERATIONS as DATAFLOW_OPERATIONS
 from envctl.doctor.checks.net_index import needs_nat
-from envctl.doctor.checks.permissions import bindings_of, wanted_permissions
+from envctl.doctor.checks.permissions import bindings_of, possible_permissions, wanted_permissions
 from envctl.doctor.facts import Facts, Subject, field_of, texts
 from envctl.doctor.observed import absent_resources
 from envctl.doctor.org_policy import custom_undecided, levels_of, undecided
@@ -20,6 +22,8 @@ from envctl.iam_roles import load_table
 from envctl.iam_targets import subnetwork_name
 
 Question = tuple[Subject, str]
+_MOST_ACCOUNTS: Final = 4
+"""Accounts named in the file that are looked up live, one call each; the rest stay unknown."""
 _BUCKETS: Final = "//storage.googleapis.com/projects/_/buckets/"
 
 
@@ -42,6 +46,8 @@ def _objects(case: Case) -> Iterator[Question]:
     """Objects that the file names. One that is not there has no policy to read and no rights to test."""
     setting = case.setting
     yield (Subject.ACCOUNT, setting.account_email)
+    if case.doing(*MEMBER_OPERATIONS):
+        yield from ((Subject.ACCOUNT, email) for email in named_accounts(case)[:_MOST_ACCOUNTS])
     if setting.key_name:
         yield (Subject.KEY, setting.key_name)
     yield from ((Subject.BUCKET, bucket) for bucket in _buckets(case))
@@ -148,7 +154,7 @@ def _constraints(case: Case) -> Iterator[Question]:
 
 def tested_permissions(case: Case) -> Mapping[str, tuple[str, ...]]:
     """What the caller tests about itself, by resource."""
-    wanted = wanted_permissions(case)
+    wanted = possible_permissions(case)
     asked: dict[str, tuple[str, ...]] = {}
     for binding in bindings_of(case):
         if binding.member == case.caller and binding.resource and binding.principal != "doctor":

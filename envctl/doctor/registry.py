@@ -23,6 +23,7 @@ MODULES: Final = (
     "constraints",
     "custom_constraints",
     "env_sa_exists",
+    "access_members",
     "env_agent_exists",
     "env_explicit_sa",
     "env_state",

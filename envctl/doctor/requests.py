@@ -47,17 +47,27 @@ class Scope:
         """Whether the scope is about a permission."""
         return not self.prefixes or permission.startswith(self.prefixes) is not self.others
 
-    def judge(self, evaluate: Callable[[RequestContext], Truth]) -> Truth:
-        """One answer for all requests of the scope."""
+    def judge(self, evaluate: Callable[[RequestContext], Truth], beginnings: tuple[str, ...] | None = None) -> Truth:
+        """One answer for all requests of the scope.
+
+        Args:
+            evaluate: the condition.
+            beginnings: the texts with which the condition compares the beginnings of names, where it does nothing else
+                with names: what the name of the object contradicts holds for nothing inside.
+        """
         blind = RequestContext(None, None, None, self.time)
         if not self.names:
             return evaluate(RequestContext(None, self.type, self.service, self.time))
         answers = {evaluate(RequestContext(name, self.type, self.service, self.time)) for name in self.names}
         if answers == {Truth.YES}:
             return Truth.YES
-        if answers == {Truth.NO} and not self.inside:
+        if answers == {Truth.NO} and (not self.inside or self._contradicts(beginnings)):
             return Truth.NO
         return Truth.NO if evaluate(blind) is Truth.NO else Truth.UNKNOWN
+
+    def _contradicts(self, beginnings: tuple[str, ...] | None) -> bool:
+        known = tuple(name.removesuffix(_SEVERAL) for name in self.names)
+        return beginnings is not None and not any(text.startswith(known) for text in beginnings)
 
 
 def scopes_of(world: World, resource: str) -> tuple[Scope, ...]:

@@ -97,24 +97,25 @@ def sarif_document(report: DoctorReport) -> dict[str, Any]:
                         ],
                     }
                 },
-                "results": [_sarif_result(item, rules.index(item.id), report.environment) for item in shown],
+                "results": [_sarif_result(item, rules.index(item.id), report) for item in shown],
             }
         ],
     }
 
 
-def _sarif_result(item: Finding, rule: int, environment: str) -> dict[str, Any]:
+def _sarif_result(item: Finding, rule: int, report: DoctorReport) -> dict[str, Any]:
+    environment = report.environment
     result: dict[str, Any] = {
         "ruleId": item.id,
         "ruleIndex": rule,
         "level": _LEVELS[item.severity],
         "kind": "informational" if item.coming else "fail" if item.status is Status.FAILED else "review",
-        "message": {"text": sentence(item)},
+        "message": {"text": "\n".join((sentence(item), *(f"Repair: {fix.text}" for fix in item.fixes)))},
         "locations": [
             {
                 "physicalLocation": {
                     "artifactLocation": {"uri": f"environments/{quote(environment)}.yaml", "uriBaseId": "%SRCROOT%"},
-                    "region": {"startLine": 1},
+                    "region": {"startLine": report.lines.get(item.fingerprint, 1)},
                 },
                 "logicalLocations": [{"fullyQualifiedName": item.resource or environment}],
             }
@@ -123,6 +124,8 @@ def _sarif_result(item: Finding, rule: int, environment: str) -> dict[str, Any]:
     }
     if result["kind"] != "fail":
         result["level"] = "none"  # SARIF 3.27.10: only failures have a level
+    if item.fixes:
+        result["properties"] = {"repairs": [{"kind": fix.kind.value, "text": fix.text} for fix in item.fixes]}
     if item.accepted:
         result["suppressions"] = [{"kind": "external"}]
     return result

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from envctl.diagnostics import Severity
-from envctl.doctor.model import FixKind, Status
+from envctl.doctor.model import Fix, FixKind, Status
+from envctl.report.doctor_scripts import joined
 from envctl.report.style import PLAIN, Style, printable
 
 if TYPE_CHECKING:
     from envctl.doctor.model import Cause, DoctorReport, Finding
 
 
+_SEVERAL: Final = 2
 _NAMED: Final = 4
 """Permissions that a line names; the JSON form names all."""
 _FULL_NAME: Final = re.compile(r"//[a-z]+\.googleapis\.com/[^\s;,]+")
@@ -34,7 +37,8 @@ def render_doctor(report: DoctorReport, style: Style = PLAIN, *, verbose: bool =
     lines += _unknown(report, style)
     accepted = [item for item in report.findings if item.accepted]
     if accepted:
-        lines += [f"{len(accepted)} known findings are accepted by the baseline.", ""]
+        known = "1 known finding is" if len(accepted) == 1 else f"{len(accepted)} known findings are"
+        lines += [f"{known} accepted by the baseline.", ""]
     if verbose:
         lines += _quiet(report, style)
     lines += _foot(report)
@@ -51,22 +55,25 @@ def _head(report: DoctorReport, style: Style) -> Iterator[str]:
         return
     counts = report.summary
     errors = len(report.failing(Severity.ERROR))
+    look = counts["failed"] - errors
     if errors:
         word = style(f"{errors} to fix", "bold", "red")
     elif not report.facts:
         word = style("only the file was looked at: nothing to fix in it", "bold", "yellow")
     elif report.unknown:
         word = style("nothing known to fix", "bold", "yellow")
+    elif look:
+        word = style("nothing stops it", "bold", "yellow")
     else:
         word = style("nothing to fix", "bold", "green")
     coming = counts["coming"]
-    look = counts["failed"] - errors
     parts = [
         "the error text is not recognised" if report.unrecognised else "",
         word,
         f"{look} to look at" if look else "",
         f"{coming} that `envctl up` will do" if coming else "",
         f"{counts['unknown']} unknown" if counts["unknown"] else "",
+        f"{accepted} accepted" if (accepted := sum(item.accepted for item in report.findings)) else "",
         f"{counts['ok']} ok",
         f"{counts['skipped']} skipped" if counts["skipped"] else "",
     ]
@@ -83,10 +90,27 @@ def _section(title: str, findings: list[Finding], style: Style, color: str) -> l
     lines = [style(title, "bold"), ""]
     for principal in dict.fromkeys(item.principal for item in findings):
         lines.append(f"  {style(printable(_who(principal)), 'bold')}")
-        for item in findings:
+        for item in _apis_at_once(findings):
             if item.principal == principal:
                 lines += [f"    {line}" for line in _finding(item, style, color)]
     return lines
+
+
+def _apis_at_once(findings: list[Finding]) -> list[Finding]:
+    """The findings, with all APIs that are off as one: one command switches them on."""
+    off = [item for item in findings if item.id.startswith("api.") and item.fixes]
+    if len(off) < _SEVERAL:
+        return findings
+    commands = joined(fix.text for item in off for fix in item.fixes if fix.kind is FixKind.COMMAND)
+    ups = [fix for fix in off[0].fixes if fix.kind is FixKind.UP]
+    names = ", ".join(item.why.partition(" is off")[0] for item in off)
+    whole = replace(
+        off[0],
+        why=f"{len(off)} APIs are off: {names}",
+        evidence=(),
+        fixes=(*ups, *(Fix(FixKind.COMMAND, text) for text in commands)),
+    )
+    return [whole if item is off[0] else item for item in findings if item is off[0] or item not in off]
 
 
 def _who(principal: str) -> str:

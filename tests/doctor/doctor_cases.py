@@ -108,6 +108,10 @@ FOREIGN = {"serviceAccount": {"email": "runner@other-project.iam.gserviceaccount
 STATE = (Subject.ENVIRONMENT, ENVIRONMENT)
 DENIED = {"denyAll": True}
 ENFORCED = {"enforce": True}
+CI = "ci@acme-data.iam.gserviceaccount.com"
+COMPUTE_BUILDS = fact(
+    Subject.CONSTRAINT, "acme-data/constraints/cloudbuild.useComputeServiceAccount", {"spec": {"rules": [ENFORCED]}}
+)
 
 # id -> (fine, failed, not concerned)
 SITUATIONS: Mapping[str, tuple[Situation, Situation, Situation]] = {
@@ -301,12 +305,18 @@ SITUATIONS: Mapping[str, tuple[Situation, Situation, Situation]] = {
         Situation({"serviceAccount": {"email": DEFAULT}}, edit=unbind(PROJECT, f"serviceAccount:{DEFAULT}")),
         Situation(),
     ),
+    "access.members-exist": (
+        Situation({"access": {"deployers": [f"serviceAccount:{CI}"]}}),
+        Situation({"access": {"deployers": [f"serviceAccount:{CI}"]}}, change=fact(Subject.ACCOUNT, CI, Absent())),
+        Situation(),
+    ),
     "build.identity": (
-        Situation({"imageVersion": GEN2, **PACKAGES}, ("packages",), exists=True),
+        Situation({"imageVersion": GEN2, **PACKAGES}, ("packages",), exists=True, change=COMPUTE_BUILDS),
         Situation(
             {"imageVersion": GEN2, **PACKAGES},
             ("packages",),
             exists=True,
+            change=COMPUTE_BUILDS,
             edit=unbind(PROJECT, f"serviceAccount:{DEFAULT}"),
         ),
         Situation(),

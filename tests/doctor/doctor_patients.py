@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from envctl.doctor.case import Case
+from envctl.doctor.checks.permissions import DEPLOYING
 from envctl.doctor.facts import Absent, Answer, Facts, Known, Subject
 from envctl.doctor.intake import make_case
 from envctl.iam_conditions import Deployment, setting_of, snapshot_bucket
@@ -75,7 +76,7 @@ def grants(
             rows.append(
                 (item.resource, item.role, member, numbered(item.condition.expression) if item.condition else None)
             )
-        if item.principal == "deployer" and item.resource and item.member != CALLER and item.needed:
+        if item.principal in DEPLOYING and item.resource and item.member != CALLER and item.needed:
             rows.append((item.resource, item.role, ME, None))
     return rows
 
@@ -141,6 +142,11 @@ def healthy(
             Known({"sizeGb": 3}) if exists else Absent()
         ),
         (Subject.ACCOUNT, setting.account_email): Known({"email": setting.account_email}),
+        **{
+            (Subject.ACCOUNT, member.partition(":")[2]): Known({"email": member.partition(":")[2]})
+            for member in spec.access.deployers
+            if member.startswith("serviceAccount:")
+        },
         (Subject.PERIMETERS, "acme-data"): Known([]),
         (Subject.BOUNDARIES, "acme-data"): Known([]),
         (Subject.QUOTAS, region): Known(

@@ -117,13 +117,13 @@ def test_google_is_not_blamed_for_what_it_writes_later() -> None:
     assert found["gke.base"].status is Status.SKIPPED
 
 
-def test_what_up_will_grant_is_noted_before_and_warned_about_after() -> None:
+def test_what_up_will_grant_is_noted_before_and_an_error_under_a_running_environment() -> None:
     spec = environment()
     rows = [row for row in grants(spec) if row[1] != "roles/composer.worker"]
     before = {f.id: f for f in examine(case(spec, healthy(spec, exists=False, rows=rows), "create"))}["env.worker"]
     after = {f.id: f for f in examine(case(spec, healthy(spec, rows=rows), "update"))}["env.worker"]
     assert (before.status, before.severity.value) == (Status.FAILED, "note")
-    assert (after.status, after.severity.value) == (Status.FAILED, "warning")
+    assert (after.status, after.severity.value) == (Status.FAILED, "error")
     assert [fix.kind for fix in before.fixes] == [FixKind.UP, FixKind.COMMAND]
     assert before.fixes[0].text.startswith("+ roles/composer.worker on project")
     assert before.fixes[1].text == (

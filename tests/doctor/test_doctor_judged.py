@@ -80,17 +80,22 @@ def test_what_policies_do_not_decide_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "status", "coming"),
-    [(None, Status.FAILED, False), ("roles/resourcemanager.projectIamAdmin", Status.FAILED, True)],
+    ("roles", "coming"),
+    [
+        ((), False),
+        (("roles/resourcemanager.projectIamAdmin",), False),  # every preview reads before anything is granted
+        (("roles/composer.viewer",), False),
+        (("roles/resourcemanager.projectIamAdmin", "roles/composer.viewer"), True),
+    ],
 )
-def test_a_declared_right_comes_only_where_the_member_may_write_it(
-    role: str | None, status: Status, coming: bool
+def test_a_declared_right_comes_only_where_the_member_may_write_it_and_not_too_late(
+    roles: tuple[str, ...], coming: bool
 ) -> None:
     spec = environment(access={"deployers": [CI]})
     rows = [row for row in grants(spec) if row[2] != CI]
-    answers = healthy(spec, exists=False, rows=[*rows, (PROJECT, role, CI, None)] if role else rows)
+    answers = healthy(spec, exists=False, rows=[*rows, *((PROJECT, role, CI, None) for role in roles)])
     admin = judged(spec, answers)[ADMIN]
-    assert admin.status is status
+    assert admin.status is Status.FAILED
     assert admin.coming is coming
     assert any(fix.kind is FixKind.COMMAND for fix in admin.fixes)
 

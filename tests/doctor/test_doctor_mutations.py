@@ -8,12 +8,12 @@ from functools import cache
 from typing import Any
 
 import pytest
-from doctor_patients import GEN2, GEN3, KEY, RICH, Answers, case, environment, grants, healthy
+from doctor_patients import GEN2, GEN3, KEY, RICH, Answers, case, environment, grants, healthy, numbered
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envctl.doctor.checks import permissions
-from envctl.doctor.checks.permissions import bindings_of, wanted_permissions
+from envctl.doctor.checks.permissions import PEOPLE, bindings_of, wanted_permissions
 from envctl.doctor.examine import examine
 from envctl.doctor.facts import Known, Subject
 from envctl.doctor.model import Finding, Status
@@ -94,6 +94,38 @@ def test_a_row_taken_away_is_reported_alone_unless_another_grant_covers_it(name:
     for row, lost in each_alone(name).items():
         assert all((role, member) == (row[1], row[2]) for role, member, _ in lost), (row, lost)
         assert bool(lost) is not covered(spec, row, rows), row
+
+
+CHANGES = ("update", "packages", "upgrade")
+
+
+@pytest.mark.parametrize("operation", CHANGES)
+@pytest.mark.parametrize("name", PATIENTS)
+def test_under_a_running_environment_a_lost_row_is_seen_before_every_change(name: str, operation: str) -> None:
+    spec = environment(RICH, **PATIENTS[name])
+    rows = list(dict.fromkeys(grants(spec)))
+    runs = {item.principal for item in case(spec, healthy(spec), "update").bindings} - PEOPLE
+    lasting = {
+        (item.resource, item.role, numbered(item.member))
+        for item in case(spec, healthy(spec), operation).bindings
+        if item.needed and item.principal in runs and item.id not in ONCE
+    }
+    everything = each_alone(name)
+    for row in rows:
+        if row[:3] not in lasting or not everything[row]:
+            continue
+        left = [other for other in rows if other != row]
+        found = examine(case(spec, healthy(spec, rows=left), operation))
+        lost = [
+            item for item in found if item.status is Status.FAILED and item.role == row[1] and item.principal == row[2]
+        ]
+        assert lost, (operation, row)
+        assert all(item.severity.value == "error" for item in lost), (operation, row)
+    assert len(lasting) > 10
+
+
+ONCE = frozenset({"agent.custom-bucket", "env.custom-bucket"})
+"""Rows that no operation but the creation asks for."""
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

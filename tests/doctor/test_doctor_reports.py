@@ -29,7 +29,7 @@ HOSTILE = "\x1b[31mred\x07</td><script>alert(1)</script>|`x`]]>&\u202eevil\n# he
 
 def sick() -> DoctorReport:
     spec = environment(RICH, imageVersion=GEN2)
-    rows = [row for place, row in enumerate(grants(spec)) if place % 4]
+    rows = [row for place, row in enumerate(grants(spec)) if place % 4 and "sharedVpcAgent" not in row[1]]
     patient = case(spec, healthy(spec, rows=rows, exists=False), "create")
     return DoctorReport("prod", ("create",), examine(patient), (), "test, 2026-11-20 10:00 UTC", "2026-08-22")
 

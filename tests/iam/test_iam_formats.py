@@ -36,7 +36,8 @@ def test_json_names_who_grants_what(roles: RoleSet) -> None:
     by_id: dict[str, Any] = {item["id"]: item for item in document["bindings"]}
     assert by_id["env.worker"]["grantedBy"] == "envctl"
     assert by_id["agent.base"]["grantedBy"] == "google"
-    assert by_id["boot.apis"]["grantedBy"] == "you"
+    assert by_id["boot.apis"]["grantedBy"] == "envctl"
+    assert by_id["doctor.logs"]["grantedBy"] == "you"
     assert by_id["env.secret-access"]["condition"]["expression"].startswith("resource.name.startsWith(")
     assert all(item["why"] and item["source"] and item["when"] for item in document["bindings"])
     assert len(document["bindings"]) == len(roles.bindings)
@@ -46,7 +47,8 @@ def test_text_groups_by_member_and_marks_who_grants(roles: RoleSet) -> None:
     text = write_roles(roles, IamFormat.TEXT)
     assert "  + roles/composer.worker on project acme-data" in text
     assert "  g roles/composer.serviceAgent on project acme-data" in text
-    assert "  ! roles/serviceusage.serviceUsageAdmin on project acme-data" in text
+    assert "  + roles/serviceusage.serviceUsageAdmin on project acme-data" in text
+    assert "  ! (roles/iam.securityReviewer, optional) on project acme-data" in text
     assert "\x1b" not in text
 
 

@@ -264,8 +264,9 @@ def test_apis_come_in_an_order_that_ends_with_composer(environment: Build) -> No
 
 def test_a_custom_role_holds_only_what_the_operations_ask_for(environment: Build) -> None:
     role = custom_role(environment(), "deployer")
-    assert "composer.environments.create" in role.permissions
-    assert not any(p.startswith("serviceusage") for p in role.permissions)
+    assert {"composer.environments.create", "serviceusage.services.enable"} <= set(role.permissions)
+    assert {"resourcemanager.projects.setIamPolicy", "iam.serviceAccounts.setIamPolicy"} <= set(role.permissions)
+    assert not any(p.startswith(("secretmanager", "cloudkms", "compute")) for p in role.permissions)
     assert role.leaves_out == ("caller.act-as-env-sa",)
     with pytest.raises(UsageError, match="No custom role"):
         custom_role(environment(), "env_sa")

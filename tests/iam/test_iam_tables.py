@@ -14,6 +14,7 @@ import yaml
 
 from envctl.iam_conditions import FLAGS, PREDICATES
 from envctl.iam_roles import DATA, load_operations, load_table, required_bindings
+from envctl.iam_steps import load_steps
 from envctl.iam_targets import HOST_PROJECT_NUMBER, PROJECT_NUMBER, google_address
 from envctl.spec.model import Environment
 
@@ -127,7 +128,7 @@ def test_every_operation_and_check_of_the_research_is_shipped() -> None:
                 for permission in item["permissions"]
             }
             assert set(check["permissions"]) <= covered, (operation["id"], check)
-    assert shipped.keys() - {item["id"] for item in research("operations")} == {"run-dags"}
+    assert shipped.keys() - {item["id"] for item in research("operations")} == {"run-dags", "keep-alive"}
 
 
 def test_every_precondition_and_signature_is_shipped() -> None:
@@ -140,7 +141,7 @@ def test_every_precondition_and_signature_is_shipped() -> None:
 
 
 def test_code_and_tables_use_the_same_predicates() -> None:
-    used: set[str] = set()
+    used: set[str] = {name for step in load_steps()["steps"] for name in step["when"]}
     for table in ("bindings", "preconditions"):
         used |= {name for row in load_table(table)["rows"] for name in row["when"]}
     used |= {

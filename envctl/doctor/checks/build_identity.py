@@ -1,8 +1,7 @@
 """Package builds of generation 2 run as an account that may push images.
 
-Composer passes the environment's account to Cloud Build where it can. Where it falls back, the project's default build
-account is used, and since 2024 that is the Compute Engine default account, which may hold no rights. Three constraints
-decide which one it is.
+Composer passes the environment's account to Cloud Build. Where a constraint makes Cloud Build fall back to the Compute
+Engine default account or to its legacy account, that account may hold no rights: since 2024 new projects give it none.
 """
 
 from __future__ import annotations
@@ -36,17 +35,19 @@ def _run(case: Case) -> Iterator[Finding]:
         cause = answer if isinstance(answer, Unreadable) else "the policy depends on tags"
         yield _VOICE.unknown(cause, "which account Cloud Build falls back to", resource=case.project)
         return
+    if not compute and not legacy:
+        yield _VOICE.skipped(
+            "No constraint names the account: Composer passes the environment's own to Cloud Build.",
+            resource=case.project,
+        )
+        return
     if case.project_number is None:
         yield _VOICE.unknown(
             "the project number is not in the facts; reading it needs resourcemanager.projects.get", "the build account"
         )
         return
     number = case.project_number
-    email = (
-        f"{number}-compute@developer.gserviceaccount.com"
-        if compute or not legacy
-        else f"{number}@cloudbuild.gserviceaccount.com"
-    )
+    email = f"{number}-compute@developer.gserviceaccount.com" if compute else f"{number}@cloudbuild.gserviceaccount.com"
     member, resource = f"serviceAccount:{email}", project_resource(case.project)
     states = {permission: case.evaluator.decide(member, permission, resource).state for permission in _NEEDED}
     missing = [permission for permission, state in states.items() if state is State.MISSING]
