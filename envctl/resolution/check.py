@@ -15,27 +15,29 @@ from envctl.resolution.findings import (
     Result,
     Verdict,
 )
-from envctl.resolution.graph import Exactly
+from envctl.resolution.graph import Exactly, IndexNode, Node
 from envctl.resolution.image import Basis, ResolverKind
 from envctl.resolution.judgement import Judge, Judgement
 from envctl.resolution.package_map import package_map
 from envctl.resolution.requirements import RequestedList, place, requested
 from envctl.resolution.resolver import Limits
 from envctl.resolution.solution import Impossible, Solved, TooDeep
+from envctl.resolution.specifiers import version_of
 from envctl.resolution.universe import IndexUnavailableError, Universe
 from envctl.resolution.unneeded import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import date
 
     from envctl.resolution.catalogue import ImageChoice
     from envctl.resolution.dependency import Dependency
-    from envctl.resolution.protocol import PackageSource
+    from envctl.resolution.protocol import Candidate, Listing, PackageSource
     from envctl.resolution.requirements import Requested, RequirementsInput
 
 _MOST_ORDERS = 8
 _ABANDONED_YEARS = 6
+_MOST_ASSUMPTIONS = 6
 _SMALL_ROUNDS = 400
 """Bound on each of the small searches behind explanations and fixes."""
 _EXPLAIN_SHARE = 0.4
@@ -178,8 +180,11 @@ class _Check:
             reason = self._universe.unreadable[node].reason
             text = f"What {node.name} {node.version} requires cannot be known without building it: {reason}."
             notices.append(Notice("requirements-unknown", text))
+        notices.extend(self._assumptions(judgement))
         if isinstance(outcome, TooDeep):
-            names = ", ".join(f"{name} ({count} versions tried)" for name, count in outcome.tried[:4])
+            names = ", ".join(
+                f"{name} (given up {count} {'times' if count > 1 else 'time'})" for name, count in outcome.tried[:4]
+            )
             text = (
                 f"No answer after {outcome.rounds} rounds in {outcome.seconds:.1f} s; a build would likely time "
                 f"out. Pin what was tried most: {names or 'more packages of the list'}."
@@ -199,17 +204,34 @@ class _Check:
             )
         return notices
 
+    def _assumptions(self, judgement: Judgement) -> list[Notice]:
+        """For packages of the answer that a build could give other requirements: what was believed."""
+        outcome, assumed = judgement.outcome, self._universe.assumed
+        taking_part: Iterable[Node] = outcome.installs if isinstance(outcome, Solved) else ()
+        if isinstance(outcome, Impossible):
+            chains = (outcome.links.chain(edge.parent) for edge in outcome.causes)
+            taking_part = dict.fromkeys(node for chain in chains for node in chain)
+        found = [
+            Notice(
+                "requirements-assumed",
+                f"{node.name} {node.version} is an sdist: its requirements are taken from {assumed[node]}. "
+                "A build may compute others; `--certify` lets pip build it and decide.",
+            )
+            for node in taking_part
+            if isinstance(node, IndexNode) and node in assumed
+        ]
+        return found[:_MOST_ASSUMPTIONS]
+
     def _abandoned(self) -> list[Notice]:
-        """Packages of the list whose newest release is years old, as far as the index was asked about them."""
+        """Packages of the list whose last release is years old, as far as the index was asked about them."""
         today = self._options.today
         found: list[Notice] = []
         for one in self._packages if today is not None else ():
-            newest = self._universe.newest_known(one.name)
-            uploaded = newest.upload_time if newest else None
-            if newest is None or not uploaded or today is None:
-                continue
-            if today.year - int(uploaded[:4]) >= _ABANDONED_YEARS:
-                text = f"The newest release of {one.name}, {newest.version}, is of {uploaded[:10]}: it looks abandoned."
+            listing = self._universe.known_listing(one.name)
+            last = _last_of(listing, today.year - _ABANDONED_YEARS) if listing and today else None
+            if last is not None and last.upload_time:
+                day = last.upload_time[:10]
+                text = f"The last release of {one.name}, {last.version}, is of {day}: it looks abandoned."
                 found.append(Notice("package-abandoned", text, one.source))
         return found
 
@@ -283,6 +305,23 @@ class _Check:
             if without is not None and without.works and _installed(without) == _installed(judgement):
                 found.append(_placed(one))
         return tuple(found)
+
+
+def _last_of(listing: Listing, year: int) -> Candidate | None:
+    """What was uploaded last when that was not after a year; None where a release is younger or may be.
+
+    The highest version is not it: a pre-release of a major version that never came may stand above years of releases.
+    """
+    last: Candidate | None = None
+    for one in listing.candidates:
+        if not one.upload_time or int(one.upload_time[:4]) > year:
+            return None
+        if last is None or one.upload_time > (last.upload_time or ""):
+            last = one
+    newer = next(iter(listing.excluded), None)
+    if last is not None and newer is not None and version_of(newer.version) > version_of(last.version):
+        return None  # a release that this image cannot use tells no time, and it may be young
+    return last
 
 
 def _is_impossible(judge: Judge, wanted: Sequence[Dependency]) -> bool:
