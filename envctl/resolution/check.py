@@ -27,7 +27,7 @@ from envctl.resolution.universe import IndexUnavailableError, Universe
 from envctl.resolution.unneeded import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from datetime import date
 
     from envctl.resolution.catalogue import ImageChoice
@@ -42,6 +42,9 @@ _SMALL_ROUNDS = 400
 """Bound on each of the small searches behind explanations and fixes."""
 _EXPLAIN_SHARE = 0.4
 """Part of the time bound that explanations may take; the verdict itself gets the rest."""
+_FIX_ROUNDS = 1000
+_FIX_SHARE = 0.6
+"""What the search for ways out may take beyond the time bound, as a part of it."""
 
 
 class CheckOptions(NamedTuple):
@@ -49,6 +52,7 @@ class CheckOptions(NamedTuple):
 
     Attributes:
         explain: whether to look for causes and ways out (the bare verdict is several times faster).
+        drop: whether ways out may delete lines that the image does not satisfy.
         accept: clashes that the user knows and accepts.
         today: the day on which acceptances are judged; None accepts none.
         as_of: the date limit that the source was given, for the report only.
@@ -56,6 +60,7 @@ class CheckOptions(NamedTuple):
     """
 
     explain: bool = True
+    drop: bool = False
     accept: tuple[Acceptance, ...] = ()
     today: date | None = None
     as_of: date | None = None
@@ -127,14 +132,19 @@ class _Check:
             limits = self._options.limits
             judge = self._judge.bounded(_SMALL_ROUNDS, limits.clock() + limits.seconds * _EXPLAIN_SHARE)
             explained = explain(judge, self._packages)
-            finder = FixFinder(judge, self._packages)
+            # ways out have a bound of their own: a slow explanation must not end in a worse edit
+            judge = judge.bounded(_FIX_ROUNDS, limits.clock() + limits.seconds * _FIX_SHARE)
+            finder = FixFinder(judge, self._packages, drop=self._options.drop)
             conflicts = tuple(self._accepted(one) for one in finder.conflicts(explained))
             fix = finder.whole(conflicts)
-            if any(_is_impossible(judge, one.wanted) for one in explained):
+            if any(one.certain for one in explained):
                 # a part of the list has no solution, so the whole has none, however long pip would look for it
                 verdict = Verdict.CONFLICT
             if conflicts and all(one.accepted for one in conflicts):
                 verdict = Verdict.OVERRIDE
+            if finder.untried:
+                text = f"Out of time: not tried were {'; '.join(finder.untried)}."
+                notices.append(Notice("fixes-incomplete", text))
             if judge.unreached is not None:
                 text = (
                     f"The clash is certain, but not every way out could be tried: the index {judge.unreached.host} "
@@ -322,11 +332,6 @@ def _last_of(listing: Listing, year: int) -> Candidate | None:
     if last is not None and newer is not None and version_of(newer.version) > version_of(last.version):
         return None  # a release that this image cannot use tells no time, and it may be young
     return last
-
-
-def _is_impossible(judge: Judge, wanted: Sequence[Dependency]) -> bool:
-    judgement = judge.reach(lambda: judge.judge(wanted))
-    return judgement is not None and isinstance(judgement.outcome, Impossible)
 
 
 def _placed(one: Requested) -> str:

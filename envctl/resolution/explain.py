@@ -34,13 +34,18 @@ _MOST_STEPS = 8
 
 
 class Explained(NamedTuple):
-    """A clash with the packages of the list that make it; `package` is the one they disagree about."""
+    """A clash with the packages of the list that make it; `package` is the one they disagree about.
+
+    `certain` tells that these lines together have no solution at all, rather than one that takes too long to find or
+    that breaks what is preinstalled.
+    """
 
     conflict: Conflict
     lines: tuple[Requested, ...]
     package: PackageName
     demand: Specifiers | None
     hold: Specifiers | None
+    certain: bool = False
 
     @property
     def wanted(self) -> list[Dependency]:
@@ -59,11 +64,17 @@ def explain(judge: Judge, packages: Sequence[Requested]) -> tuple[Explained, ...
             break
         core = minimal_lines(judge, remaining)
         explainer = _Explainer(judge, core)
-        found.append(judge.reach(explainer.explained) or explainer.unexplained())
+        one = judge.reach(explainer.explained) or explainer.unexplained()
+        found.append(one._replace(certain=_impossible(judge, core)))
         if not core:
             break
         remaining = [one for one in remaining if one not in core]
     return tuple(found)
+
+
+def _impossible(judge: Judge, core: Sequence[Requested]) -> bool:
+    judgement = judge.reach(lambda: judge.judge([one.dependency for one in core]))
+    return judgement is not None and isinstance(judgement.outcome, Impossible)
 
 
 class _Explainer:
