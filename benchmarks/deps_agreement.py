@@ -54,6 +54,9 @@ def make_world(image: Image, seed: int, count: int) -> World:
         if name != AIRFLOW and "+" not in one.version and one.requires is not None
     )
     touched = chance.sample(preinstalled, min(12, len(preinstalled)))
+    # what the image itself violates is always among what lists lead to
+    at_odds = {text.partition(":")[0] for text in image.left_out}
+    touched = sorted({*touched, *(one for one in at_odds if one in preinstalled)})
     universe: dict[str, dict[str, RequirementMetadata]] = {}
     for name in touched:
         package = image.packages[PackageName(name)]
@@ -91,7 +94,8 @@ def trim(image: Image, seed: int, size: int) -> Image:
         one = image.packages[name]
         texts = [text for text in one.requires or () if parse_requirement(text)[0].name in kept]
         packages[name] = one._replace(requires=tuple(texts))
-    return image._replace(packages=packages)
+    left_out = tuple(text for text in image.left_out if text.partition(":")[0] in kept)
+    return image._replace(packages=packages, left_out=left_out)
 
 
 def _closure(image: Image, root: PackageName) -> set[PackageName]:

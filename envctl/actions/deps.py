@@ -51,6 +51,7 @@ class CheckRequest(NamedTuple):
         bundles: DAG bundles by name, checked alone and together with the files or the environment's list.
         nearest: let the list most like the image answer for an unknown one.
         certify: ask the image's real pip as well.
+        drop: let ways out delete lines that the image does not satisfy.
         other_images: look for another image where the list works when no edit does.
         index: which index.
     """
@@ -63,6 +64,7 @@ class CheckRequest(NamedTuple):
     bundles: tuple[tuple[str, Path], ...] = ()
     nearest: bool = False
     certify: bool = False
+    drop: bool = False
     other_images: bool = False
     index: IndexChoice = _USUAL_INDEX  # type: ignore[override]  (nobody looks things up in it as in a tuple)
 
@@ -283,7 +285,7 @@ def _check(
 
 
 def _options(request: CheckRequest, subject: _Subject) -> CheckOptions:
-    return CheckOptions(accept=subject.accept, today=request.today, as_of=request.index.as_of)
+    return CheckOptions(drop=request.drop, accept=subject.accept, today=request.today, as_of=request.index.as_of)
 
 
 @contextmanager

@@ -130,6 +130,7 @@ def fix(
     offline: Offline = False,
     nearest: Nearest = False,
     write: Annotated[bool, Option("--write", help="Edit the files; comments and order stay.")] = False,
+    drop: Annotated[bool, Option("--drop", help="Let the edit delete lines that the image does not satisfy.")] = False,
 ) -> int:
     """Show the smallest edit that makes the list work, as a diff; `--write` makes it."""
     import difflib
@@ -137,7 +138,8 @@ def fix(
     from envctl.actions.deps import fix_dependencies
     from envctl.report.deps_text import doubt_notes, render_details, render_report
 
-    done = fix_dependencies(_request(environments, files, image, None, as_of, index_url, offline, nearest), write=write)
+    request = _request(environments, files, image, None, as_of, index_url, offline, nearest)
+    done = fix_dependencies(request._replace(drop=drop), write=write)
     if not done.edited:
         CONSOLE.emit(render_report(done.report, CONSOLE.style()))
         CONSOLE.emit(render_details(done.report, CONSOLE.style()))

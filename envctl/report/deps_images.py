@@ -51,7 +51,7 @@ def render_image(choice: ImageChoice, style: Style = PLAIN) -> str:
         lines.append(f"  supported until {end}")
     if choice.note:
         lines.append(f"  {printable(choice.note)}")
-    lines += [f"  not counted against lists: {one}" for one in image.left_out]
+    lines += [f"  not satisfied by the image itself: {one}" for one in image.left_out]
     lines.append("")
     lines += [f"{one.spelling}=={one.version}" for one in image.packages.values()]
     return "\n".join(lines) + "\n"

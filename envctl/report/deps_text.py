@@ -178,15 +178,16 @@ def _fixes(fixes: Sequence[Fix], style: Style) -> list[str]:
         if fix.kind is FixKind.OTHER_IMAGE:
             lines.append(f"  {word}  take {fix.image}: the list works there as it is")
             continue
-        if fix.kind is FixKind.OPERATOR and number and fixes[number - 1].kind is FixKind.OPERATOR:
+        if fix.kind is FixKind.OPERATOR:
+            if not number or fixes[number - 1].kind is not FixKind.OPERATOR:
+                lines += wrapped(printable(f"No edit found. {fix.why}"), "  ")
+                lines.append("  `envctl deps fix` prints a ready PythonVirtualenvOperator and KubernetesPodOperator.")
             continue
         if len(fix.edit) > 2:
             lines.append(f"  {word}  {len(fix.edit)} edits: {edit_text(fix.edit[0])}, ...")
         else:
             lines.append(f"  {word}  {', '.join(edit_text(one) for one in fix.edit)}")
         lines += wrapped(printable(fix.why), "       ")
-        if fix.kind is FixKind.OPERATOR:
-            lines.append("       `envctl deps fix` prints a ready operator.")
     if not fixes:
         lines.append("  No edit of these lines was found that works.")
     return lines

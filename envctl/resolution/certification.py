@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from envctl.errors import OutsideError
 from envctl.resolution.certify import PipAnswer, PipTooSlowError, ask_pip, build_environment
-from envctl.resolution.findings import Notice, Result, Verdict
+from envctl.resolution.findings import Change, Conflict, Install, Notice, Result, Verdict
 from envctl.resolution.image import ResolverKind
+from envctl.resolution.protocol import PackageName
 from envctl.resolution.requirements import requested
 from envctl.resolution.resolver import airflow_pin
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from envctl.resolution.catalogue import ImageChoice
+    from envctl.resolution.image import Image
     from envctl.resolution.requirements import RequirementsInput
 
 CERTIFY_SECONDS = 120.0
@@ -36,7 +38,7 @@ def certified(
     progress: Callable[[str], None] | None = None,
     seconds: float = CERTIFY_SECONDS,
 ) -> Result:
-    """The result with a notice that says whether the image's pip agrees. Strict images only.
+    """The result as the image's pip decides it, with a notice that says whether envctl agreed. Strict images only.
 
     Args:
         result: what envctl says.
@@ -58,6 +60,9 @@ def certified(
     if image.record.resolver is not ResolverKind.STRICT:
         text = f"pip {image.record.pip} of this image cannot plan without installing; nothing was certified."
         return _with(result, Notice("certify-impossible", text))
+    if result.as_of is not None:
+        text = f"pip {image.record.pip} of this image cannot ask as of {result.as_of}; nothing was certified."
+        return _with(result, Notice("certify-impossible", text))
     python = find_python(image.record.target.python_minor)
     if progress is not None:
         progress(f"Asking pip {image.record.pip} about {result.subject}, for at most {seconds:.0f} s.")
@@ -78,7 +83,7 @@ def certified(
     said = _compare(result, answer, image.record.pip)
     if choice.name != image.name:
         said = said._replace(text=f"{said.text} It was asked on the packages of {image.name}.")
-    return _with(result, said)
+    return _with(_decided(result, answer, image), said)
 
 
 def find_python(minor: str) -> Path:
@@ -124,17 +129,44 @@ def fetch_pip(version: str, folder: Path, index_url: str | None, seconds: float 
 
 def _compare(result: Result, answer: PipAnswer, pip: str) -> Notice:
     if result.verdict is Verdict.UNKNOWN:
-        said = f"pip {pip} says that the list {_said(answer)}"
-        return Notice("certify-unjudged", f"{said}; envctl itself has no verdict to compare with.")
+        return Notice("certify-decided", f"pip {pip} says that the list {_said(answer)}; envctl itself had no verdict.")
     works = result.verdict in (Verdict.OK, Verdict.OVERRIDE)
     if answer.works != works:
-        return Notice("certify-disagrees", f"pip {pip} says that the list {_said(answer)}.")
+        text = f"pip {pip} says that the list {_said(answer)}. That counts; envctl had said {result.verdict}."
+        return Notice("certify-disagrees", text)
     planned = {(one.name, one.version) for one in result.installs}
     planned |= {(one.name, one.after) for one in result.changes}
     if works and planned != set(answer.installs):
         listed = ", ".join(f"{name} {version}" for name, version in sorted(set(answer.installs) ^ planned)[:6])
-        return Notice("certify-disagrees", f"pip {pip} agrees on the verdict and differs about {listed}.")
+        return Notice(
+            "certify-disagrees", f"pip {pip} agrees on the verdict and differs about {listed}; its list counts."
+        )
     return Notice("certified", f"pip {pip} says the same.")
+
+
+def _decided(result: Result, answer: PipAnswer, image: Image) -> Result:
+    """The result with the verdict and the packages of pip's answer; causes stay only where both say that it fails."""
+    if not answer.works:
+        if result.verdict in (Verdict.CONFLICT, Verdict.TIMEOUT_RISK):
+            return result
+        reason = f"pip says that the list {_said(answer)}."
+        conflicts = (Conflict("", reason, ()),)
+        return result._replace(
+            verdict=Verdict.CONFLICT, conflicts=conflicts, fix=None, installs=(), changes=(), unneeded=()
+        )
+    reasons = {(one.name, one.after): one.because for one in result.changes}
+    installs: list[Install] = []
+    changes: list[Change] = []
+    for name, version in answer.installs:
+        present = image.packages.get(PackageName(name))
+        if present is None:
+            installs.append(Install(name, version))
+        else:
+            changes.append(Change(name, present.version, version, reasons.get((name, version), ())))
+    verdict = Verdict.OVERRIDE if changes else Verdict.OK
+    return result._replace(
+        verdict=verdict, installs=tuple(installs), changes=tuple(changes), conflicts=(), fix=None, order_matters=False
+    )
 
 
 def _said(answer: PipAnswer) -> str:

@@ -59,8 +59,9 @@ def build_environment(image: Image, folder: Path, python: Path | None = None) ->
         raise OutsideError("No environment could be made", detail=answer.stderr.strip())
     packages = site_packages(folder)
     extras = image.load_extras()
+    violated = image.violated()
     for name, package in image.packages.items():
-        lines = list(package.requires or ())
+        lines = [*(package.requires or ()), *(str(one) for one in violated.get(name, ()))]
         write_distribution(packages, package.spelling, package.version, lines, extras.get(name, {}))
     return folder
 
@@ -154,9 +155,15 @@ def _check(pip: Path, environment: Path, planned: list[dict[str, Any]], end: flo
             (folder / "METADATA").write_text("\n".join(lines) + "\n\n", encoding="utf-8")
         objections = _objections(pip, after, end)
         before: set[str] = set(_objections(pip, environment, end)) if objections else set()
-        return tuple(line for line in objections if line not in before)
+        old = {_objection(line) for line in before}
+        return tuple(line for line in objections if _objection(line) not in old)
     finally:
         shutil.rmtree(after, ignore_errors=True)
+
+
+def _objection(line: str) -> str:
+    """The requirement that is not met, whatever is found in its place."""
+    return line.partition(", but you have ")[0].partition(", which is not installed")[0]
 
 
 def _objections(pip: Path, environment: Path, end: float) -> list[str]:

@@ -15,31 +15,36 @@ from envctl.resolution.findings import (
     Result,
     Verdict,
 )
-from envctl.resolution.graph import Exactly
+from envctl.resolution.graph import Exactly, IndexNode, Node
 from envctl.resolution.image import Basis, ResolverKind
 from envctl.resolution.judgement import Judge, Judgement
 from envctl.resolution.package_map import package_map
 from envctl.resolution.requirements import RequestedList, place, requested
 from envctl.resolution.resolver import Limits
 from envctl.resolution.solution import Impossible, Solved, TooDeep
+from envctl.resolution.specifiers import version_of
 from envctl.resolution.universe import IndexUnavailableError, Universe
 from envctl.resolution.unneeded import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from datetime import date
 
     from envctl.resolution.catalogue import ImageChoice
     from envctl.resolution.dependency import Dependency
-    from envctl.resolution.protocol import PackageSource
+    from envctl.resolution.protocol import Candidate, Listing, PackageSource
     from envctl.resolution.requirements import Requested, RequirementsInput
 
 _MOST_ORDERS = 8
 _ABANDONED_YEARS = 6
+_MOST_ASSUMPTIONS = 6
 _SMALL_ROUNDS = 400
 """Bound on each of the small searches behind explanations and fixes."""
 _EXPLAIN_SHARE = 0.4
 """Part of the time bound that explanations may take; the verdict itself gets the rest."""
+_FIX_ROUNDS = 1000
+_FIX_SHARE = 0.6
+"""What the search for ways out may take beyond the time bound, as a part of it."""
 
 
 class CheckOptions(NamedTuple):
@@ -47,6 +52,7 @@ class CheckOptions(NamedTuple):
 
     Attributes:
         explain: whether to look for causes and ways out (the bare verdict is several times faster).
+        drop: whether ways out may delete lines that the image does not satisfy.
         accept: clashes that the user knows and accepts.
         today: the day on which acceptances are judged; None accepts none.
         as_of: the date limit that the source was given, for the report only.
@@ -54,6 +60,7 @@ class CheckOptions(NamedTuple):
     """
 
     explain: bool = True
+    drop: bool = False
     accept: tuple[Acceptance, ...] = ()
     today: date | None = None
     as_of: date | None = None
@@ -125,14 +132,19 @@ class _Check:
             limits = self._options.limits
             judge = self._judge.bounded(_SMALL_ROUNDS, limits.clock() + limits.seconds * _EXPLAIN_SHARE)
             explained = explain(judge, self._packages)
-            finder = FixFinder(judge, self._packages)
+            # ways out have a bound of their own: a slow explanation must not end in a worse edit
+            judge = judge.bounded(_FIX_ROUNDS, limits.clock() + limits.seconds * _FIX_SHARE)
+            finder = FixFinder(judge, self._packages, drop=self._options.drop)
             conflicts = tuple(self._accepted(one) for one in finder.conflicts(explained))
             fix = finder.whole(conflicts)
-            if any(_is_impossible(judge, one.wanted) for one in explained):
+            if any(one.certain for one in explained):
                 # a part of the list has no solution, so the whole has none, however long pip would look for it
                 verdict = Verdict.CONFLICT
             if conflicts and all(one.accepted for one in conflicts):
                 verdict = Verdict.OVERRIDE
+            if finder.untried:
+                text = f"Out of time: not tried were {'; '.join(finder.untried)}."
+                notices.append(Notice("fixes-incomplete", text))
             if judge.unreached is not None:
                 text = (
                     f"The clash is certain, but not every way out could be tried: the index {judge.unreached.host} "
@@ -178,8 +190,11 @@ class _Check:
             reason = self._universe.unreadable[node].reason
             text = f"What {node.name} {node.version} requires cannot be known without building it: {reason}."
             notices.append(Notice("requirements-unknown", text))
+        notices.extend(self._assumptions(judgement))
         if isinstance(outcome, TooDeep):
-            names = ", ".join(f"{name} ({count} versions tried)" for name, count in outcome.tried[:4])
+            names = ", ".join(
+                f"{name} (given up {count} {'times' if count > 1 else 'time'})" for name, count in outcome.tried[:4]
+            )
             text = (
                 f"No answer after {outcome.rounds} rounds in {outcome.seconds:.1f} s; a build would likely time "
                 f"out. Pin what was tried most: {names or 'more packages of the list'}."
@@ -199,17 +214,34 @@ class _Check:
             )
         return notices
 
+    def _assumptions(self, judgement: Judgement) -> list[Notice]:
+        """For packages of the answer that a build could give other requirements: what was believed."""
+        outcome, assumed = judgement.outcome, self._universe.assumed
+        taking_part: Iterable[Node] = outcome.installs if isinstance(outcome, Solved) else ()
+        if isinstance(outcome, Impossible):
+            chains = (outcome.links.chain(edge.parent) for edge in outcome.causes)
+            taking_part = dict.fromkeys(node for chain in chains for node in chain)
+        found = [
+            Notice(
+                "requirements-assumed",
+                f"{node.name} {node.version} is an sdist: its requirements are taken from {assumed[node]}. "
+                "A build may compute others; `--certify` lets pip build it and decide.",
+            )
+            for node in taking_part
+            if isinstance(node, IndexNode) and node in assumed
+        ]
+        return found[:_MOST_ASSUMPTIONS]
+
     def _abandoned(self) -> list[Notice]:
-        """Packages of the list whose newest release is years old, as far as the index was asked about them."""
+        """Packages of the list whose last release is years old, as far as the index was asked about them."""
         today = self._options.today
         found: list[Notice] = []
         for one in self._packages if today is not None else ():
-            newest = self._universe.newest_known(one.name)
-            uploaded = newest.upload_time if newest else None
-            if newest is None or not uploaded or today is None:
-                continue
-            if today.year - int(uploaded[:4]) >= _ABANDONED_YEARS:
-                text = f"The newest release of {one.name}, {newest.version}, is of {uploaded[:10]}: it looks abandoned."
+            listing = self._universe.known_listing(one.name)
+            last = _last_of(listing, today.year - _ABANDONED_YEARS) if listing and today else None
+            if last is not None and last.upload_time:
+                day = last.upload_time[:10]
+                text = f"The last release of {one.name}, {last.version}, is of {day}: it looks abandoned."
                 found.append(Notice("package-abandoned", text, one.source))
         return found
 
@@ -285,9 +317,21 @@ class _Check:
         return tuple(found)
 
 
-def _is_impossible(judge: Judge, wanted: Sequence[Dependency]) -> bool:
-    judgement = judge.reach(lambda: judge.judge(wanted))
-    return judgement is not None and isinstance(judgement.outcome, Impossible)
+def _last_of(listing: Listing, year: int) -> Candidate | None:
+    """What was uploaded last when that was not after a year; None where a release is younger or may be.
+
+    The highest version is not it: a pre-release of a major version that never came may stand above years of releases.
+    """
+    last: Candidate | None = None
+    for one in listing.candidates:
+        if not one.upload_time or int(one.upload_time[:4]) > year:
+            return None
+        if last is None or one.upload_time > (last.upload_time or ""):
+            last = one
+    newer = next(iter(listing.excluded), None)
+    if last is not None and newer is not None and version_of(newer.version) > version_of(last.version):
+        return None  # a release that this image cannot use tells no time, and it may be young
+    return last
 
 
 def _placed(one: Requested) -> str:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.resolution.cores import demanding, minimal, minimal_lines, name_of, satisfied_by
 from envctl.resolution.findings import Cause, Conflict
-from envctl.resolution.graph import Exactly, InstalledNode, Node, PythonWanted
+from envctl.resolution.graph import Exactly, InstalledNode, Node, PythonWanted, Requirement
 from envctl.resolution.image import ResolverKind
 from envctl.resolution.image_paths import ImagePaths
 from envctl.resolution.protocol import ExclusionReason, Listing, PackageName
 from envctl.resolution.requirements import place
+from envctl.resolution.resolver import airflow_pin
 from envctl.resolution.solution import Edge, Impossible, Links, Solved
 from envctl.resolution.specifiers import specifiers
 
@@ -33,13 +34,18 @@ _MOST_STEPS = 8
 
 
 class Explained(NamedTuple):
-    """A clash with the packages of the list that make it; `package` is the one they disagree about."""
+    """A clash with the packages of the list that make it; `package` is the one they disagree about.
+
+    `certain` tells that these lines together have no solution at all, rather than one that takes too long to find or
+    that breaks what is preinstalled.
+    """
 
     conflict: Conflict
     lines: tuple[Requested, ...]
     package: PackageName
     demand: Specifiers | None
     hold: Specifiers | None
+    certain: bool = False
 
     @property
     def wanted(self) -> list[Dependency]:
@@ -58,11 +64,17 @@ def explain(judge: Judge, packages: Sequence[Requested]) -> tuple[Explained, ...
             break
         core = minimal_lines(judge, remaining)
         explainer = _Explainer(judge, core)
-        found.append(judge.reach(explainer.explained) or explainer.unexplained())
+        one = judge.reach(explainer.explained) or explainer.unexplained()
+        found.append(one._replace(certain=_impossible(judge, core)))
         if not core:
             break
         remaining = [one for one in remaining if one not in core]
     return tuple(found)
+
+
+def _impossible(judge: Judge, core: Sequence[Requested]) -> bool:
+    judgement = judge.reach(lambda: judge.judge([one.dependency for one in core]))
+    return judgement is not None and isinstance(judgement.outcome, Impossible)
 
 
 class _Explainer:
@@ -72,6 +84,7 @@ class _Explainer:
         self._packages = judge.universe.image.packages
         self._paths = ImagePaths(self._packages)
         self._core = {one.name: one for one in core}
+        self._pin = airflow_pin(judge.universe.image)
         self._wanted = [one.dependency for one in core]
 
     def explained(self) -> Explained:
@@ -256,6 +269,7 @@ class _Explainer:
             summary = self._nothing_fits(name, disagreeing[0], causes[0])
             return self._answer(name, causes, _clauses(disagreeing[0]), None, summary)
         parts = [self._said(one, cause) for one, cause in zip(disagreeing, causes, strict=True)]
+        parts = [parts[0], *(f"the {one[4:]}" if one.startswith("The ") else one for one in parts[1:])]
         summary = "; ".join(parts[:3]) + f": no version of {name} satisfies {'both' if len(parts) == 2 else 'all'}."
         return self._answer(name, causes, _clauses(disagreeing[0]), _clauses(disagreeing[-1]), summary)
 
@@ -295,13 +309,12 @@ class _Explainer:
     def _cause(self, edge: Edge, links: Links) -> Cause:
         text = str(edge.requirement)
         if edge.parent is None:
-            requested = self._core.get(name_of(edge.requirement))
+            requested = self._asked_by(edge.requirement)
             if requested is None:
                 return Cause(text, "image", preinstalled=True)
             return Cause(text, "list", source=self._line(requested))
         chain = links.chain(edge.parent)
-        root = links.root(edge.parent)
-        requested = self._core.get(name_of(root)) if root is not None else None
+        requested = self._asked_by(links.root(edge.parent))
         parent = edge.parent
         return Cause(
             text,
@@ -314,7 +327,7 @@ class _Explainer:
     def _package_cause(self, broken: Broken, node: Node | None, links: Links) -> Cause:
         chain = tuple(f"{one.name}=={one.version}" for one in links.chain(node))
         root = links.root(node)
-        requested = self._core.get(name_of(root)) if root is not None else self._core.get(broken.package)
+        requested = self._asked_by(root) if root is not None else self._core.get(broken.package)
         return Cause(
             str(broken.dependency),
             f"{broken.package} {broken.version}",
@@ -324,6 +337,13 @@ class _Explainer:
 
     def _image_cause(self, package: PackageName, version: str, dependency: Dependency) -> Cause:
         return Cause(str(dependency), f"{package} {version}", self._paths.to(package), preinstalled=True)
+
+    def _asked_by(self, root: Requirement | None) -> Requested | None:
+        """The line of the list that a requirement without a parent is; None for the pin that Composer itself adds."""
+        requested = None if root is None else self._core.get(name_of(root))
+        if requested is not None and str(root) == str(self._pin) and requested.text != str(self._pin):
+            return None
+        return requested
 
     def _line(self, requested: Requested) -> str | None:
         """The place of the line that excludes what the image holds; else of the first."""

@@ -35,6 +35,8 @@ class FixKind(StrEnum):
     NEWEST_FIT = "newest-fit"
     EDIT = "edit"
     PIN = "pin"
+    CAP = "cap"
+    LOWER_DEMAND = "lower-demand"
     OTHER_IMAGE = "other-image"
     OPERATOR = "operator"
 

@@ -119,7 +119,7 @@ class Image(NamedTuple):
         record: the facts about it.
         packages: by normalised name.
         left_out: requirements between preinstalled packages that the list itself does not satisfy, as
-            `package: requirement`. They are no fault of the user and no part of any verdict.
+            `package: requirement`. No list is held to them unless it leads to the package: pip meets them then.
         load_extras: reads what the extras of the preinstalled packages require, by package and extra.
     """
 
@@ -132,6 +132,15 @@ class Image(NamedTuple):
     def name(self) -> str:
         """The image version."""
         return self.record.name
+
+    def violated(self) -> dict[PackageName, tuple[Dependency, ...]]:
+        """The requirements of `left_out` by the package that has them."""
+        found: dict[PackageName, tuple[Dependency, ...]] = {}
+        for text in self.left_out:
+            by, _, requirement = text.partition(": ")
+            name = PackageName(by)
+            found[name] = (*found.get(name, ()), parse_requirement(requirement)[0])
+        return found
 
     def extras_of(self, name: PackageName) -> tuple[tuple[str, tuple[Dependency, ...]], ...]:
         """What the extras of a preinstalled package require; reads the extras file the first time."""

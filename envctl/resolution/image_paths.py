@@ -33,6 +33,10 @@ class ImagePaths:
             at = self._previous.get(at)
         return tuple(f"{one}=={self._packages[one].version}" for one in reversed(path) if one in self._packages)
 
+    def lead_to(self, package: PackageName) -> bool:
+        """Whether Airflow needs the package."""
+        return package in self._previous
+
     @cached_property
     def _previous(self) -> Mapping[PackageName, PackageName | None]:
         previous: dict[PackageName, PackageName | None] = {AIRFLOW: None}

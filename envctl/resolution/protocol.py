@@ -111,11 +111,15 @@ class UnknownPackage(NamedTuple):
 
 
 class RequirementMetadata(NamedTuple):
-    """What a distribution declares: `Requires-Dist`, `Requires-Python`, `Provides-Extra`, unparsed."""
+    """What a distribution declares: `Requires-Dist`, `Requires-Python`, `Provides-Extra`, unparsed.
+
+    `assumed` is empty where this holds for every build; else it names what was believed, without a full stop.
+    """
 
     requires_dist: tuple[str, ...] = ()
     requires_python: str | None = None
     provides_extra: tuple[str, ...] = ()
+    assumed: str = ""
 
 
 class UnknownRequirements(NamedTuple):

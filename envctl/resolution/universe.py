@@ -8,6 +8,7 @@ image satisfies.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.image_versions import version_numbers
@@ -25,6 +26,7 @@ from envctl.resolution.graph import (
     Requirement,
     Wanted,
 )
+from envctl.resolution.image_paths import ImagePaths
 from envctl.resolution.protocol import (
     Candidate,
     IndexFailure,
@@ -36,7 +38,7 @@ from envctl.resolution.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from envctl.resolution.image import Image
     from envctl.resolution.protocol import PackageSource, RequirementMetadata
@@ -77,6 +79,7 @@ class Universe:
         self.python = PythonNode(PackageName("python"), image.record.python)
         self.unknown: dict[PackageName, UnknownPackage] = {}
         self.unreadable: dict[IndexNode, UnknownRequirements] = {}
+        self.assumed: dict[IndexNode, str] = {}
         self.late_dates: set[PackageName] = set()
         self._installed: dict[PackageName, InstalledNode] = {}
         self._nodes: dict[tuple[PackageName, str], IndexNode] = {}
@@ -122,10 +125,10 @@ class Universe:
             known = self._listings[name] = answer
         return known
 
-    def newest_known(self, name: PackageName) -> Candidate | None:
-        """The newest candidate of a package whose listing was asked for already; asks nothing."""
+    def known_listing(self, name: PackageName) -> Listing | None:
+        """The listing of a package when it was asked for already; asks nothing."""
         listing = self._listings.get(name)
-        return listing.candidates[0] if isinstance(listing, Listing) and listing.candidates else None
+        return listing if isinstance(listing, Listing) else None
 
     def applicable(self, name: PackageName, sets: frozenset[Specifiers]) -> Applicable:
         """The index's candidates that pip would consider, newest first.
@@ -165,7 +168,7 @@ class Universe:
         if node in self._declared:
             return self._declared[node]
         if isinstance(node, InstalledNode):
-            answer: Declared | None = Declared(self.image.packages[node.name].dependencies())
+            answer: Declared | None = Declared((*self._satisfied(node.name), *self._violated.get(node.name, ())))
         else:
             answer = self._read(node)
         self._declared[node] = answer
@@ -217,6 +220,8 @@ class Universe:
         if isinstance(answer, UnknownRequirements):
             self.unreadable[node] = answer
             return None if answer.invalid or self._skip_unread else Declared()
+        if answer.assumed:
+            self.assumed[node] = answer.assumed
         return declared(answer, self.target)
 
     def _with_declared_extras(self, node: BaseNode) -> Declared | None:
@@ -225,12 +230,27 @@ class Universe:
             return known
         return Declared(known.base, self.image.extras_of(node.name))
 
-    def _remember_satisfied(self, declared_by_image: Declared) -> None:
-        """An image satisfies its own requirements: those that it does not are not in its file."""
-        for dependency in declared_by_image.base:
+    def _satisfied(self, name: PackageName) -> tuple[Dependency, ...]:
+        """What a preinstalled package requires and the image satisfies, which its file keeps apart from the rest."""
+        dependencies = self.image.packages[name].dependencies()
+        for dependency in dependencies:
             present = self.image.packages.get(dependency.name)
             if present is not None:
                 dependency.specifiers.remember(present.version)
+        return dependencies
+
+    @cached_property
+    def _violated(self) -> Mapping[PackageName, tuple[Dependency, ...]]:
+        """Requirements that the image itself does not satisfy: pip meets them as soon as a list leads to the package.
+
+        Those of packages that Airflow itself needs are left aside: with them no list at all would build, so there
+        the image's list is wrong and not the requirement.
+        """
+        if not self.image.left_out:
+            return {}
+        paths = ImagePaths(self.image.packages)
+        violated = self.image.violated()
+        return {name: many for name, many in violated.items() if not paths.lead_to(name)}
 
     def _requirements_of(self, node: Node) -> Iterator[Requirement]:
         if isinstance(node, PythonNode):
@@ -248,8 +268,6 @@ class Universe:
         known = self.declared(node)
         if known is None:
             return
-        if isinstance(node, InstalledNode):
-            self._remember_satisfied(known)
         if isinstance(node, IndexNode) and known.requires_python is not None:
             yield PythonWanted(known.requires_python)
         for dependency in known.base:

@@ -19,6 +19,9 @@ from envctl.resolution.requirements_file import load_requirements
 CASES = Path(__file__).parent.parent / "cases" / "resolution"
 COMPLETE = [record.name for record in load_index(SHIPPED) if record.complete]
 
+WITHOUT_BEAM = {"composer-2.7.1-airflow-2.7.3", "composer-2.8.3-airflow-2.6.3"}
+"""Images beside whose packages none of the recorded releases of apache-beam fits, nor their own: they violate what it requires."""
+
 
 @pytest.fixture(scope="module")
 def universe():
@@ -45,14 +48,18 @@ def test_the_list_never_works_and_the_old_pins_are_named_with_a_fix(image, unive
     result = check_list("article", given, Catalogue().choose(image), MemorySource(universe), CheckOptions())
     assert result.verdict is Verdict.CONFLICT
     text = " ".join(render_result(result).split())
-    for line, place in (
-        ("google-cloud-core==1.3.0", 4),
-        ("apache-beam==2.19.0", 5),
-        ("google-resumable-media==0.5.0", 8),
-    ):
-        assert f"`{line}` ({CASES / 'article.txt'}:{place})" in text
+    edited = ["google-cloud-core==1.3.0", "google-resumable-media==0.5.0"]
+    if image in WITHOUT_BEAM:
+        assert "No edit found. No release of apache-beam was found that fits" in text
+    else:
+        edited.append("apache-beam==2.19.0")
+    for line in edited:
+        assert f"replace `{line}` with `{line.partition('==')[0]}" in text
+    for place in (4, 5, 8):
+        assert f"({CASES / 'article.txt'}:{place})" in text
     named = {line for conflict in result.conflicts for line in conflict.lines}
     assert {"apache-beam[gcp]==2.19.0", "google-cloud-core==1.3.0", "google-resumable-media==0.5.0"} <= named
     assert [one.code for one in result.diagnostics] == ["requirement-duplicate"]
-    assert result.fix is not None
-    assert result.fix.verified
+    assert (result.fix is None) == ("No edit found." in text)
+    assert result.fix is not None or image in WITHOUT_BEAM or len(result.conflicts) == 4
+    assert result.fix is None or result.fix.verified

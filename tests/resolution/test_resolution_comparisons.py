@@ -112,7 +112,7 @@ def test_the_fix_edits_the_file_and_the_edited_file_works(project):
     assert "1.3.0" in (project / "bad.txt").read_text()
     done = fix_dependencies(request(project, "bad.txt"), write=True)
     assert done.written
-    assert (project / "bad.txt").read_text() == "# ours\npandas\nsoda-core==3.5.6\n"
+    assert (project / "bad.txt").read_text() == "# ours\npandas\ngoogle-cloud-core==2.4.3  # old\nsoda-core==3.5.6\n"
     assert check_dependencies(request(project, "bad.txt")).results[0].verdict is Verdict.OVERRIDE
 
 
@@ -320,13 +320,13 @@ def test_the_markdown_form():
 | good.txt | composer-2.99.0-airflow-2.10.5 | exact | ok | 0 | 1 |
 
 **core** (bad.txt): The list asks for core==1.0 (bad.txt:2); that brings core 1.0 into the image, but user 1.0 of the image requires core&gt;=2.
-- remove `core==1.0` (bad.txt:2): Without it the image keeps core 2.0.
+- replace `core==1.0` with `core==2.0` (bad.txt:2): The image holds core 2.0.
 """)
 
 
 def test_the_github_form():
     assert write_report(report_of_formats(), DepsFormat.GITHUB) == snapshot(
-        "::error file=bad.txt,line=2,col=1,title=package-conflict%3A Packages clash with the image::composer-2.99.0-airflow-2.10.5: The list asks for core==1.0 (bad.txt:2); that brings core 1.0 into the image, but user 1.0 of the image requires core>=2.%0Ahint: remove `core==1.0` (bad.txt:2): Without it the image keeps core 2.0.\n"
+        "::error file=bad.txt,line=2,col=1,title=package-conflict%3A Packages clash with the image::composer-2.99.0-airflow-2.10.5: The list asks for core==1.0 (bad.txt:2); that brings core 1.0 into the image, but user 1.0 of the image requires core>=2.%0Ahint: replace `core==1.0` with `core==2.0` (bad.txt:2): The image holds core 2.0.\n"
     )
 
 
@@ -388,10 +388,10 @@ def test_the_json_form():
                             "lines": ["core==1.0"],
                             "fixes": [
                                 {
-                                    "kind": "drop-pin",
-                                    "edit": [{"remove": "core==1.0", "source": "bad.txt:2"}],
+                                    "kind": "newest-fit",
+                                    "edit": [{"remove": "core==1.0", "add": "core==2.0", "source": "bad.txt:2"}],
                                     "verified": True,
-                                    "why": "Without it the image keeps core 2.0.",
+                                    "why": "The image holds core 2.0.",
                                 }
                             ],
                             "accepted": None,
@@ -399,7 +399,7 @@ def test_the_json_form():
                     ],
                     "fix": {
                         "kind": "edit",
-                        "edit": [{"remove": "core==1.0", "source": "bad.txt:2"}],
+                        "edit": [{"remove": "core==1.0", "add": "core==2.0", "source": "bad.txt:2"}],
                         "verified": True,
                         "why": "The whole list fits with these edits.",
                     },

@@ -78,15 +78,33 @@ def test_a_certified_result_says_where_pip_disagrees():
     assert _compare(result, PipAnswer(False, message="ERROR: no"), "23.2.1").code == "certify-disagrees"
 
 
-def test_pip_has_nothing_to_agree_with_where_envctl_has_no_verdict():
+def test_pips_answer_is_said_where_envctl_has_no_verdict():
     from envctl.resolution.certification import _compare
 
     result = Result("x", "image", Verdict.UNKNOWN, None)
     fails = _compare(result, PipAnswer(False, message="ERROR: no"), "23.2.1")
-    assert fails.code == "certify-unjudged"
-    assert fails.text == "pip 23.2.1 says that the list fails: ERROR: no; envctl itself has no verdict to compare with."
-    works = _compare(result, PipAnswer(True), "23.2.1")
-    assert works.code == "certify-unjudged"
+    assert fails.code == "certify-decided"
+    assert fails.text == "pip 23.2.1 says that the list fails: ERROR: no; envctl itself had no verdict."
+    assert _compare(result, PipAnswer(True), "23.2.1").code == "certify-decided"
+
+
+def test_pips_answer_counts():
+    from envctl.resolution.certification import _decided
+    from envctl.resolution.findings import Change, Conflict, Install
+
+    image = image_of({"yaml": ["5.0"]})
+    clash = (Conflict("yaml", "why", ()),)
+    unknown = Result("x", "image", Verdict.UNKNOWN, None)
+    works = _decided(unknown, PipAnswer(True, (("new", "1.0"), ("yaml", "5.4"))), image)
+    assert works.verdict is Verdict.OVERRIDE
+    assert works.installs == (Install("new", "1.0"),)
+    assert works.changes == (Change("yaml", "5.0", "5.4"),)
+    assert _decided(unknown._replace(conflicts=clash), PipAnswer(True), image).verdict is Verdict.OK
+    fails = _decided(unknown._replace(installs=(Install("new", "1.0"),)), PipAnswer(False, message="ERROR: no"), image)
+    assert (fails.verdict, fails.installs) == (Verdict.CONFLICT, ())
+    assert "ERROR: no" in fails.conflicts[0].summary
+    both = unknown._replace(verdict=Verdict.CONFLICT, conflicts=clash)
+    assert _decided(both, PipAnswer(False, message="ERROR: no"), image) == both
 
 
 def test_a_pip_without_time_leaves_the_result_uncertified_and_says_so():

@@ -223,7 +223,7 @@ def test_static_pyproject_counts_when_pkg_info_is_old(
     assert read(open_source(index), target) == RequirementMetadata(
         (
             "a>=1",
-            "b  ; (python_version < '3.9') and extra == \"x\"",
+            "b ; (python_version < '3.9') and extra == \"x\"",
             'c ; extra == "x"',
             'd @ https://host/d;v=1.whl ; extra == "x"',
         ),
@@ -247,12 +247,124 @@ def test_static_pyproject_counts_when_pkg_info_is_old(
 def test_an_sdist_that_would_have_to_be_built_is_unknown_not_invalid(
     index: FakeIndex, open_source: OpenSource, target: Target, fields: dict[str, Any]
 ) -> None:
-    index.add_sdist("demo", "1.0", ["a"], **fields)
+    index.add_sdist("demo", "1.0", **fields)
     for offline in (False, True):
         found = read(open_source(index, offline=offline), target)
         assert isinstance(found, UnknownRequirements)
         assert not found.invalid
         assert "only its build would tell" in found.reason
+
+
+OLD = {"metadata_version": "2.1"}
+EGG = "demo-1.0/src/demo.egg-info"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected", "provides", "where"),
+    [
+        (
+            {
+                f"{EGG}/requires.txt": b"a>=1\nb; python_version < '3.9'\n\n"
+                b"[:sys_platform == 'win32']\nw\n\n[x]\nc[y]\n\n[x:python_version < '3']\nd\n"
+            },
+            (
+                "a>=1",
+                "b ; (python_version < '3.9')",
+                "w ; (sys_platform == 'win32')",
+                'c[y] ; extra == "x"',
+                "d ; (python_version < '3') and extra == \"x\"",
+            ),
+            ("x",),
+            "requires.txt",
+        ),
+        ({f"{EGG}/PKG-INFO": b"Name: demo\n"}, (), (), "holds no requires.txt"),
+        (
+            {
+                "demo-1.0/other.egg-info/requires.txt": b"wrong\n",
+                "demo-1.0/Demo.egg-info/requires.txt": b"right\n",
+            },
+            ("right",),
+            (),
+            "Demo.egg-info",
+        ),
+        (
+            {
+                "demo-1.0/setup.py": b"from setuptools import setup\nsetup()\n",
+                "demo-1.0/setup.cfg": b"[options]\ninstall_requires =\n  a>=1\n  # why\n  b\n[options.extras_require]\nx = c;d\n",
+            },
+            ("a>=1", "b", 'c ; extra == "x"', 'd ; extra == "x"'),
+            ("x",),
+            "setup.cfg",
+        ),
+        (
+            {
+                "demo-1.0/setup.py": b"import setuptools\nNEEDS = ['a>=1', 'b']\n"
+                b"setuptools.setup(name=f(), install_requires=NEEDS, extras_require={'x': ['c'], ':os_name==\"nt\"': ['d']})\n"
+            },
+            ("a>=1", "b", 'c ; extra == "x"', 'd ; (os_name=="nt")'),
+            ("x",),
+            "setup.py",
+        ),
+        ({"demo-1.0/setup.py": b"from setuptools import setup\nsetup(name='demo')\n"}, (), (), "setup.py"),
+    ],
+)
+def test_what_the_files_of_an_old_sdist_show_is_assumed_and_said(
+    index: FakeIndex,
+    open_source: OpenSource,
+    target: Target,
+    more: dict[str, bytes],
+    expected: tuple[str, ...],
+    provides: tuple[str, ...],
+    where: str,
+) -> None:
+    index.add_sdist("demo", "1.0", more=more, **OLD)
+    for offline in (False, True):
+        found = read(open_source(index, offline=offline), target)
+        assert (found.requires_dist, found.provides_extra) == (expected, provides)
+        assert where in found.assumed
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"from setuptools import setup\nNEEDS = ['a']\nNEEDS.append('b')\nsetup(install_requires=NEEDS)\n",
+        b"from setuptools import setup\nNEEDS = ['a']\nif True:\n    NEEDS += ['b']\nsetup(install_requires=NEEDS)\n",
+        b"from setuptools import setup\nsetup(install_requires=open('r.txt').readlines())\n",
+        b"from setuptools import setup\nsetup(**more)\n",
+        b"from setuptools import setup\nif a:\n    setup(install_requires=['a'])\nelse:\n    setup()\n",
+        b"from setuptools import setup\nsetup(install_requires=['a', B])\n",
+        b"print 'two'\nsetup(install_requires=['a'])\n",
+        b"from setuptools import setup\nsetup(install_requires=['a'], extras_require=dict(x=['b']))\n",
+        b"(" * 5000,
+        b"\x00",
+    ],
+)
+def test_what_setup_py_computes_is_not_believed(
+    index: FakeIndex, open_source: OpenSource, target: Target, code: bytes
+) -> None:
+    index.add_sdist("demo", "1.0", more={"demo-1.0/setup.py": code}, **OLD)
+    assert isinstance(read(open_source(index), target), UnknownRequirements)
+
+
+def test_requirements_that_only_another_file_holds_are_not_believed_to_be_none(
+    index: FakeIndex, open_source: OpenSource, target: Target
+) -> None:
+    cfg = b"[options]\ninstall_requires = file: requirements.txt\n"
+    index.add_sdist("demo", "1.0", more={"demo-1.0/setup.py": b"setup()\n", "demo-1.0/setup.cfg": cfg}, **OLD)
+    assert isinstance(read(open_source(index), target), UnknownRequirements)
+
+
+def test_the_pkg_info_of_another_backend_or_one_with_requirements_is_assumed(
+    index: FakeIndex, open_source: OpenSource, target: Target
+) -> None:
+    index.add_sdist("demo", "1.0", ["a"], **OLD)
+    index.add_sdist("demo", "2.0", pyproject="[build-system]\nbuild-backend='poetry.core.masonry.api'", **OLD)
+    source = open_source(index)
+    listing = source.listing(package_name("demo"), target)
+    assert isinstance(listing, Listing)
+    found = [source.metadata(one) for one in listing.candidates]
+    assert [one.requires_dist for one in found if isinstance(one, RequirementMetadata)] == [(), ("a",)]
+    assert all("PKG-INFO" in one.assumed for one in found if isinstance(one, RequirementMetadata))
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from envctl.resolution.index.page import ListedFile
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
+_LOOKED = 2
+"""Which reading of sdists found no requirements; raised when a later one reads more of them."""
 
 
 class CachedPage(NamedTuple):
@@ -125,12 +127,14 @@ class DiskCache:
                 return None
             reason = fields.get("no_static_metadata")
             if isinstance(reason, str):
-                return NoStaticMetadata(reason)
+                # written before more of an sdist was read: it may say something after all
+                return NoStaticMetadata(reason) if fields.get("looked") == _LOOKED else None
             requires_python = fields["requires_python"]
             return RequirementMetadata(
                 requires_dist=tuple(map(str, cast("list[object]", fields["requires_dist"]))),
                 requires_python=requires_python if isinstance(requires_python, str) else None,
                 provides_extra=tuple(map(str, cast("list[object]", fields["provides_extra"]))),
+                assumed=str(fields.get("assumed", "")),
             )
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
@@ -140,10 +144,13 @@ class DiskCache:
         fields: dict[str, object] = {"filename": file.filename}
         if isinstance(metadata, NoStaticMetadata):
             fields["no_static_metadata"] = metadata.reason
+            fields["looked"] = _LOOKED
         else:
             fields["requires_dist"] = metadata.requires_dist
             fields["requires_python"] = metadata.requires_python
             fields["provides_extra"] = metadata.provides_extra
+            if metadata.assumed:
+                fields["assumed"] = metadata.assumed
         self._write(self._metadata_path(name, file), json.dumps(fields))
 
     def _page_path(self, index_url: str, name: str) -> str:

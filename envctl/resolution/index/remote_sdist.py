@@ -1,4 +1,4 @@
-"""The static requirements of an sdist over HTTP: from its start where that decides, else from all of it."""
+"""The requirements of an sdist over HTTP: from its start where that decides, else from all of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LARGE_BYTES = 32 << 20
 
 
 def read_remote_sdist(transport: Transport, file: ListedFile, name: PackageName, version: str) -> RequirementMetadata:
-    """What an sdist declares for every build.
+    """What an sdist declares for every build, else what its files show.
 
     Raises:
         NotStaticError: only a build would tell, or the sdist is too large to look through.
@@ -38,6 +38,9 @@ def read_remote_sdist(transport: Transport, file: ListedFile, name: PackageName,
             if found is not None:
                 return found
             if int(place[3]) > _LARGE_BYTES:
+                found = read_sdist_start(response.body, file.filename, name, version, alone=True)
+                if found is not None:
+                    return found
                 raise NotStaticError("it is a large sdist whose beginning does not tell its requirements")
     with TemporaryFile() as stream:
         download(transport, file, stream)

@@ -1,7 +1,8 @@
 """What an sdist declares without running any of it.
 
-Only what holds for every build is taken: `PKG-INFO` of metadata version 2.2 or later whose requirement fields
-are not dynamic (PEP 643), else `pyproject.toml` whose `[project]` table leaves them static (PEP 621).
+What holds for every build comes first: `PKG-INFO` of metadata version 2.2 or later whose requirement fields are not
+dynamic (PEP 643), else `pyproject.toml` whose `[project]` table leaves them static (PEP 621). Else what its files
+show is assumed, and said to be (`setuptools_files`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from io import BytesIO
 from typing import IO, TYPE_CHECKING, cast
 
 from envctl.resolution.index.core_metadata import BadMetadataError, check_identity, parse_core_metadata
+from envctl.resolution.index.setuptools_files import assumed_requirements, is_setup_file, marked
 from envctl.resolution.index.zip_metadata import MAX_METADATA_BYTES, BrokenWheelError
 from envctl.resolution.protocol import RequirementMetadata
 
@@ -50,7 +52,7 @@ class NotStaticError(Exception):
 
 
 def read_sdist_metadata(stream: IO[bytes], filename: str, name: PackageName, version: str) -> RequirementMetadata:
-    """The static requirements of an sdist.
+    """The requirements of an sdist, static where it has such, else assumed from its files.
 
     Raises:
         NotStaticError: only a build would tell.
@@ -58,7 +60,7 @@ def read_sdist_metadata(stream: IO[bytes], filename: str, name: PackageName, ver
     """
     texts: dict[str, bytes] = {}
     try:
-        for wanted, content in _top_files(stream, filename):
+        for wanted, content in _files(stream, filename):
             texts.setdefault(wanted, content)
             found = _decided(texts, name, version)
             if found is not None:
@@ -67,33 +69,36 @@ def read_sdist_metadata(stream: IO[bytes], filename: str, name: PackageName, ver
         raise BrokenWheelError(str(error)) from error
     except _DAMAGE as error:
         raise BrokenWheelError("it is truncated or no archive") from error
-    if "pyproject.toml" in texts:
-        found = _from_pyproject(texts["pyproject.toml"])
-        if found is not None:
-            return found
-    raise NotStaticError("it is an sdist whose requirements only its build would tell")
+    found = _from_pyproject(texts["pyproject.toml"]) if "pyproject.toml" in texts else None
+    found = found or assumed_requirements(texts, name)
+    if found is None:
+        raise NotStaticError("it is an sdist whose requirements only its build would tell")
+    return found
 
 
-def read_sdist_start(content: bytes, filename: str, name: PackageName, version: str) -> RequirementMetadata | None:
+def read_sdist_start(
+    content: bytes, filename: str, name: PackageName, version: str, *, alone: bool = False
+) -> RequirementMetadata | None:
     """The same from the first bytes of an sdist; None when they do not decide.
 
-    Writers put `PKG-INFO` first or nearly so, and some sdists have hundreds of megabytes.
+    Writers put `PKG-INFO` first or nearly so, and some sdists have hundreds of megabytes. `alone` tells that nothing
+    more will be read: a PKG-INFO that names requirements is then believed.
 
     Raises:
-        NotStaticError: only a build would tell.
         BrokenWheelError: another package's.
     """
     texts: dict[str, bytes] = {}
     try:
         with suppress(*_DAMAGE):
-            for wanted, text in _top_files(BytesIO(content), filename):
+            for wanted, text in _files(BytesIO(content), filename):
                 texts.setdefault(wanted, text)
                 found = _decided(texts, name, version)
                 if found is not None:
                     return found
     except BadMetadataError as error:
         raise BrokenWheelError(str(error)) from error
-    return None
+    found = assumed_requirements(texts, name) if alone and "PKG-INFO" in texts else None
+    return found if found is not None and found.requires_dist else None
 
 
 def _decided(texts: dict[str, bytes], name: PackageName, version: str) -> RequirementMetadata | None:
@@ -103,8 +108,6 @@ def _decided(texts: dict[str, bytes], name: PackageName, version: str) -> Requir
     found = _from_pkg_info(texts["PKG-INFO"], name, version)
     if found is None and "pyproject.toml" in texts:
         found = _from_pyproject(texts["pyproject.toml"])
-        if found is None:
-            raise NotStaticError("it is an sdist whose requirements only its build would tell")
     return found
 
 
@@ -139,7 +142,7 @@ def _from_pyproject(content: bytes) -> RequirementMetadata | None:
     for extra, entries in cast("dict[str, object]", optional).items():
         if not _is_text_list(entries):
             return None
-        requires.extend(_with_extra(entry, extra) for entry in cast("list[str]", entries))
+        requires.extend(marked(entry, extra) for entry in cast("list[str]", entries))
     return RequirementMetadata(
         requires_dist=tuple(requires),
         requires_python=requires_python if isinstance(requires_python, str) else None,
@@ -147,25 +150,16 @@ def _from_pyproject(content: bytes) -> RequirementMetadata | None:
     )
 
 
-def _with_extra(requirement: str, extra: str) -> str:
-    """`a>=1; python_version<"3.9"` of extra `x` as build backends write it into Requires-Dist."""
-    head, semicolon, marker = requirement.partition(";")
-    if "@" in head and semicolon:
-        head, semicolon, marker = requirement.rpartition(" ;")
-    own = f'extra == "{extra}"'
-    return f"{head} ; ({marker.strip()}) and {own}" if semicolon else f"{requirement} ; {own}"
-
-
 def _is_text_list(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(entry, str) for entry in cast("list[object]", value))
 
 
-def _top_files(stream: IO[bytes], filename: str) -> Iterator[tuple[str, bytes]]:
-    """`PKG-INFO` and `pyproject.toml` of the one folder at the top, in archive order."""
-    return _top_files_of_zip(stream) if filename.endswith(".zip") else _top_files_of_tar(stream)
+def _files(stream: IO[bytes], filename: str) -> Iterator[tuple[str, bytes]]:
+    """The files that say something about requirements, by their path below the folder at the top, in archive order."""
+    return _files_of_zip(stream) if filename.endswith(".zip") else _files_of_tar(stream)
 
 
-def _top_files_of_tar(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+def _files_of_tar(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
     seen = unpacked = 0
     with tarfile.open(fileobj=stream, mode="r|*") as archive:
         for member in archive:
@@ -181,7 +175,7 @@ def _top_files_of_tar(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
                 yield wanted, extracted.read()
 
 
-def _top_files_of_zip(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+def _files_of_zip(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(stream) as archive:
         for member in archive.infolist():
             wanted = _wanted(member.filename)
@@ -192,4 +186,4 @@ def _top_files_of_zip(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
 
 def _wanted(path: str) -> str | None:
     parts = path.removeprefix("./").split("/")
-    return parts[1] if len(parts) == 2 and parts[1] in _WANTED else None
+    return parts[1] if len(parts) == 2 and parts[1] in _WANTED else is_setup_file(path)
