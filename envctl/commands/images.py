@@ -1,4 +1,4 @@
-"""images list, show, diff, add: the catalogue of preinstalled packages."""
+"""images list, show, diff, add, update, lock: the catalogue of preinstalled packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from envctl.commands.console import CONSOLE
 from envctl.commands.deps import Nearest
 from envctl.commands.options import Output, TableFormat
-from envctl.errors import EnvctlError
+from envctl.errors import EnvctlError, ExitCode
 
 Format = Annotated[TableFormat, typer.Option("--format", help="How to write it.")]
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image version or an alias of one.")]
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(help="The catalogue of images and their preinstalled packages.", no_args_is_help=True)
     group.command("list")(list_)
-    for verb in (show, diff, add):
+    for verb in (show, diff, add, update, lock):
         group.command()(verb)
     app.add_typer(group, name="images")
 
@@ -88,6 +88,50 @@ def add(
     CONSOLE.say(whole if record.complete else f"Added a part of {record.name}, {record.packages} packages.")
     if record.doubt:
         CONSOLE.warn(record.doubt if record.complete else f"{record.doubt} No verdict for it will be `ok`.")
+
+
+def update(
+    places: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from", metavar="URL|FILE", help="A page to read instead of Google's; may be given several times."
+        ),
+    ] = None,
+    user: Annotated[bool, typer.Option("--user", help="For all your projects, not only this one.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Take what packages require from the cache alone.")
+    ] = False,
+    format_: Format = TableFormat.TEXT,
+    output: Output = None,
+) -> None:
+    """Add every image of Google's pages, and their ends of support."""
+    from envctl.actions.images import UpdateImagesRequest, update_images
+    from envctl.dependencies import open_source
+    from envctl.report.images_update import images_update_document, render_images_update
+
+    request = UpdateImagesRequest(tuple(places or ()), _root(), datetime.now(UTC).date(), user, offline)
+    with open_source(offline=offline) as source:
+        done = update_images(request, source)
+    if format_ is TableFormat.JSON:
+        CONSOLE.emit_json(images_update_document(done), output)
+    else:
+        CONSOLE.emit(render_images_update(done, CONSOLE.style()), output)
+
+
+def lock(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 where the lock differs.")] = False,
+) -> None:
+    """Pin the catalogue in images.lock, so that every machine gives the same verdicts."""
+    from envctl.actions.images import lock_images
+
+    done = lock_images(_root(), write=not check)
+    for sign, names in (("+", done.added), ("-", done.removed), ("~", done.changed)):
+        for name in names:
+            CONSOLE.emit(f"{sign} {name}")
+    verb = "pins" if not check else "agrees with" if done.same else "differs from"
+    CONSOLE.say(f"{done.path.name} {verb} {len(done.lock.images)} images, {done.lock.digest}.")
+    if check and not done.same:
+        raise typer.Exit(ExitCode.NEGATIVE)
 
 
 def _root() -> Path:

@@ -46,11 +46,26 @@ def text_lines(text: str) -> list[PageLine]:
 
 
 def html_lines(text: str) -> list[PageLine]:
-    """The lines of a page of HTML; a table row of exactly a name and a version comes as `name==version`."""
+    """The lines of a page of HTML.
+
+    A table row of exactly a name and a version comes as `name==version`, one of a name and two versions as one line.
+    """
     page = _Page()
     page.feed(text)
     page.close()
     return page.finished()
+
+
+def unclosed_block(text: str) -> int | None:
+    """The line in which a preformatted block begins that the text does not end; None where every one ends."""
+    opened: int | None = None
+    if re.search(r"<pre\b", text) is None:
+        for number, line in enumerate(text.splitlines(), 1):
+            if _FENCE.match(line):
+                opened = number if opened is None else None
+        return opened
+    last = max(text.rfind("<pre>"), text.rfind("<pre "))
+    return None if "</pre" in text[last:] else text.count("\n", 0, last) + 1
 
 
 def image_sections(lines: Iterable[PageLine]) -> Iterator[tuple[str, list[PageLine]]]:
@@ -133,8 +148,8 @@ class _Page(HTMLParser):
 
     def _end_row(self) -> None:
         cells, self._row = self._row, []
-        if (pin := _pin_of_row(cells)) is not None:
-            self._lines.append(pin)
+        if (row := _pin_of_row(cells) or _comparison_of_row(cells)) is not None:
+            self._lines.append(row)
         else:
             self._lines.extend(line for cell in cells for line in cell)
 
@@ -146,4 +161,14 @@ def _pin_of_row(cells: Sequence[Sequence[PageLine]]) -> PageLine | None:
     name, version = (cell[0].text.strip() for cell in cells)
     if _CELL_NAME.fullmatch(name) and _CELL_VERSION.fullmatch(version):
         return PageLine(cells[0][0].number, f"{name}=={version}")
+    return None
+
+
+def _comparison_of_row(cells: Sequence[Sequence[PageLine]]) -> PageLine | None:
+    """The line that a row of a table of differences is in Markdown: package, version before, version now."""
+    if len(cells) != 3 or any(len(cell) != 1 for cell in cells):
+        return None
+    texts = [cell[0].text.strip() for cell in cells]
+    if all(text == "---" or text[:1].isdigit() for text in texts[1:]):
+        return PageLine(cells[0][0].number, " ".join(texts))
     return None

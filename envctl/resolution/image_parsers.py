@@ -66,13 +66,22 @@ def parse_image_list(text: str, file: SourceSpan, image: str = "") -> ParsedList
     return parsed
 
 
+def parse_page_lines(lines: Sequence[PageLine], file: SourceSpan) -> ParsedList:
+    """The list of one section of a page; empty where the section holds none.
+
+    Raises:
+        InvalidInputError: a line of the list cannot be read, or a package has two versions.
+    """
+    return _parse_lines(lines, file, prose=True)
+
+
 def _section(sections: Sequence[tuple[str, list[PageLine]]], image: str, file: SourceSpan) -> ParsedList:
     """The list of one image of a page.
 
     Raises:
         InvalidInputError: the page holds none of that image, or two that differ.
     """
-    found = [_parse_lines(lines, file, prose=True) for name, lines in sections if name == image]
+    found = [parse_page_lines(lines, file) for name, lines in sections if name == image]
     found = [one for one in found if one.pins]
     if not found:
         names = list(dict.fromkeys(name for name, _ in sections))
