@@ -11,6 +11,7 @@ from envctl.image_versions import project_folder, read_versions_beside, user_fol
 from envctl.resolution.catalogue import Catalogue, ImageChoice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
 
     import httpx
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from envctl.resolution.image_adding import AddedImage
     from envctl.resolution.image_changes import ImageChanges
     from envctl.resolution.images.lock import ImagesLock
+    from envctl.resolution.images.registry.reading import LayerProgress, RegistryImage
     from envctl.resolution.images.updating import ImagesUpdate
     from envctl.resolution.protocol import PackageSource
 
@@ -191,6 +193,91 @@ def lock_images(root: Path, *, write: bool = True) -> LockedImages:
         tuple(name for name in before if name not in lock.images),
         tuple(name for name, digest in lock.images.items() if before.get(name, digest) != digest),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadImageRequest:
+    """Which image of a registry to add under an image version's name.
+
+    `reference` is empty for the one that Google publishes of that version. `root` is the project whose folder gets the
+    image; None adds it for the user.
+    """
+
+    name: str
+    reference: str
+    root: Path | None
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class ReadImage:
+    """An image that was read from a registry and added; `read` says what of it was taken."""
+
+    added: AddedImage
+    read: RegistryImage
+
+
+def add_registry_image(
+    request: ReadImageRequest,
+    *,
+    progress: Callable[[LayerProgress], None] | None = None,
+    transport: httpx.BaseTransport | None = None,
+) -> ReadImage:
+    """Reads an image's packages and what they require out of its layers, and adds it.
+
+    Raises:
+        InvalidInputError: the image holds another Airflow than the name says.
+        OutsideError: the registry refuses, does not answer or sends something else than it says; the image cannot be
+            read, or no Airflow is in it.
+        UsageError: the name or the reference is none.
+    """
+    import os
+
+    from envctl.diagnostics import SourceSpan
+    from envctl.resolution.image_adding import add_image as add
+    from envctl.resolution.image_adding import check_image_name
+    from envctl.resolution.image_parsers import ParsedList
+    from envctl.resolution.images.registry.reading import read_registry_image
+    from envctl.resolution.images.registry.reference import parse_reference, worker_image
+    from envctl.resolution.index.cache import default_cache_directory
+
+    check_image_name(request.name)
+    reference = parse_reference(request.reference) if request.reference else worker_image(request.name)
+    cache = Path(default_cache_directory(os.environ)) / "image-layers-v1"
+    read = read_registry_image(reference, cache, google_token=_google_token, progress=progress, transport=transport)
+    here = SourceSpan(Path(reference.repository.rpartition("/")[2]), 1)
+    packages = read.installation.packages
+    parsed = ParsedList(
+        tuple((one.name, one.version) for one in packages),
+        tuple((one.name, one.metadata) for one in packages),
+        tuple(read.installation.unreadable),
+        tuple(here for _ in packages),
+    )
+    python = read.installation.python
+    added = add(
+        request.name,
+        parsed,
+        _folder(request.root),
+        None,
+        python=python if python.count(".") == 2 else None,
+        today=request.today,
+        origin=f"registry {reference._replace(digest=read.digest)}",
+    )
+    return ReadImage(added, read)
+
+
+def _google_token() -> str | None:
+    """An access token of whoever runs envctl; None where nobody is logged in."""
+    import google.auth
+    from google.auth.exceptions import GoogleAuthError
+    from google.auth.transport.requests import Request
+
+    try:
+        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+        credentials.refresh(Request())
+    except GoogleAuthError:
+        return None
+    return str(credentials.token)
 
 
 def _folder(root: Path | None) -> Path:

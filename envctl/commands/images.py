@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from envctl.commands.console import CONSOLE
 from envctl.commands.deps import Nearest
 from envctl.commands.options import Output, TableFormat
-from envctl.errors import EnvctlError, ExitCode
+from envctl.errors import EnvctlError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from envctl.resolution.image_adding import AddedImage
+    from envctl.resolution.images.registry.reading import LayerProgress
+
+_SAID_EVERY = 50_000_000
+"""Bytes between two words about a large layer."""
 
 Format = Annotated[TableFormat, typer.Option("--format", help="How to write it.")]
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image version or an alias of one.")]
@@ -65,29 +72,70 @@ def diff(before: Image, after: Image, format_: Format = TableFormat.TEXT, output
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The image version.")],
     file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="pip freeze, pip list --format json, pipdeptree --json, or Google's page."),
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="pip freeze, list or inspect, pipdeptree, or Google's page; with --from-registry, the image to read.",
+        ),
+    ] = None,
+    from_registry: Annotated[
+        bool,
+        typer.Option("--from-registry", help="Read the packages out of the image itself; Google's, if none is named."),
+    ] = False,
     python: Annotated[str | None, typer.Option("--python", help="The image's full Python version, if known.")] = None,
     user: Annotated[bool, typer.Option("--user", help="For all your projects, not only this one.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the index for what packages require.")] = False,
 ) -> None:
-    """Add an image from a list of its packages."""
+    """Add an image from a list of its packages, or from the image itself."""
     from contextlib import ExitStack
 
-    from envctl.actions.images import AddImageRequest, add_image
+    from envctl.actions.images import AddImageRequest, ReadImageRequest, add_image, add_registry_image
     from envctl.dependencies import open_source
 
-    root = None if user else _root()
-    request = AddImageRequest(name, file, root, datetime.now(UTC).date(), python)
+    root, today = None if user else _root(), datetime.now(UTC).date()
+    if from_registry:
+        if python or offline:
+            raise UsageError(
+                "`--from-registry` reads Python from the image itself", detail="It needs the network, too."
+            )
+        read = add_registry_image(ReadImageRequest(name, file or "", root, today), progress=_Bytes())
+        CONSOLE.say(f"Read {read.read.reference}, {read.read.digest}.")
+        _say_added(read.added)
+        return
+    if file is None:
+        raise UsageError(
+            "Name the list, or add `--from-registry`", detail=f"{name} alone says nothing of its packages."
+        )
     with ExitStack() as stack:
         source = None if offline else stack.enter_context(open_source())
-        added = add_image(request, source)
+        added = add_image(AddImageRequest(name, Path(file), root, today, python), source)
+    _say_added(added)
+
+
+def _say_added(added: AddedImage) -> None:
     record = added.record
     whole = f"Added {record.name}, {record.packages} packages."
     CONSOLE.say(whole if record.complete else f"Added a part of {record.name}, {record.packages} packages.")
+    stated, assumed = "as stated", "assumed"
+    CONSOLE.say(
+        f"Python {record.python} ({stated if record.python_stated else assumed}), "
+        f"pip {record.pip} ({stated if record.pip_stated else assumed})."
+    )
     if record.doubt:
         CONSOLE.warn(record.doubt if record.complete else f"{record.doubt} No verdict for it will be `ok`.")
+
+
+class _Bytes:
+    """Says how much of an image is here: at every layer, and now and then within a large one."""
+
+    def __init__(self) -> None:
+        self._layer = 0
+        self._said = 0
+
+    def __call__(self, now: LayerProgress) -> None:
+        if now.layer != self._layer or now.done - self._said >= _SAID_EVERY:
+            self._layer, self._said = now.layer, now.done
+            CONSOLE.say(f"layer {now.layer} of {now.layers}, {now.done / 1e6:,.1f} of {now.size / 1e6:,.1f} MB")
 
 
 def update(

@@ -82,16 +82,17 @@ def add_image(
 
 
 def made_image(
-    name: str, parsed: ParsedList, metadata: PackageMetadata, *, python: str | None = None, today: date, origin: str
+    name: str,
+    parsed: ParsedList,
+    metadata: PackageMetadata,
+    *,
+    python: str | None = None,
+    today: date,
+    origin: str,
 ) -> MadeImage:
     """The image that a list makes, as `add_image` writes it; raises what that raises."""
+    check_image_name(name)
     airflow = image_order(name)[1]
-    if not is_image_name(name) or is_alias(name):
-        raise UsageError(
-            "This is no image version",
-            detail=f"`{name}` does not look like `composer-3-airflow-2.10.5-build.4`.",
-            code="image-version-unknown",
-        )
     versions = {package_name(spelling): version for spelling, version in parsed.pins}
     _refuse_other_airflow(name, airflow, parsed)
     likely = interpreter_of(name)
@@ -119,6 +120,16 @@ def made_image(
         reasons = own_violations(image)
         reasons += (f"What {_listed(unknown)} require is not known and left out of the verdict.",) if unknown else ()
     return MadeImage(image._replace(record=image.record._replace(doubt=" ".join(reasons))), extras, unknown)
+
+
+def check_image_name(name: str) -> None:
+    """Raises UsageError for what is no full image version."""
+    if not is_image_name(name) or is_alias(name):
+        raise UsageError(
+            "This is no image version",
+            detail=f"`{name}` does not look like `composer-3-airflow-2.10.5-build.4`.",
+            code="image-version-unknown",
+        )
 
 
 def store_images(made: Sequence[MadeImage], folder: Path) -> None:

@@ -12,6 +12,7 @@ from envctl.diagnostics import Diagnostic, Hint, SourceSpan
 from envctl.errors import InvalidInputError
 from envctl.resolution.image_page import PageLine, html_lines, image_sections, text_lines
 from envctl.resolution.names import package_name
+from envctl.resolution.protocol import RequirementMetadata
 from envctl.resolution.specifiers import version_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class ParsedList(NamedTuple):
     """
 
     pins: tuple[tuple[str, str], ...]
-    requires: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    requires: tuple[tuple[str, RequirementMetadata], ...] = ()
     without_version: tuple[str, ...] = ()
     spans: tuple[SourceSpan, ...] = ()
 
@@ -210,7 +211,7 @@ def _parse_json(text: str, file: SourceSpan) -> ParsedList:
     except ValueError as error:
         raise InvalidInputError((_not_a_list(f"the JSON is damaged: {error}", file),)) from error
     pins: dict[str, str] = {}
-    requires: dict[str, tuple[str, ...]] = {}
+    requires: dict[str, RequirementMetadata] = {}
     problems: list[Diagnostic] = []
     waiting: list[tuple[str, Any]] = [
         (f"entry {number}", entry) for number, entry in enumerate(document if isinstance(document, list) else [], 1)
@@ -229,7 +230,7 @@ def _parse_json(text: str, file: SourceSpan) -> ParsedList:
         dependencies: Any = entry.get("dependencies")
         if isinstance(dependencies, list):
             known = [one for one in dependencies if isinstance(one, dict)]
-            requires.setdefault(name, tuple(_required(one) for one in known))
+            requires.setdefault(name, RequirementMetadata(tuple(_required(one) for one in known)))
             waiting.extend(("", one) for one in known if "dependencies" in one)
     if pins and problems:
         raise InvalidInputError(tuple(problems))

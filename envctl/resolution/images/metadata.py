@@ -41,11 +41,11 @@ class PackageMetadata:
 
     def of_list(self, parsed: ParsedList, target: Target) -> Callable[[PackageName, str], RequirementMetadata | None]:
         """The requirements of a list's packages; None for those that nobody knows."""
-        given = {package_name(name): texts for name, texts in parsed.requires}
+        given = {package_name(name): metadata for name, metadata in parsed.requires}
 
         def declared(name: PackageName, version: str) -> RequirementMetadata | None:
             if name in given:
-                return RequirementMetadata(given[name])
+                return given[name]
             return self._of(name, version, target)
 
         return declared
