@@ -236,10 +236,10 @@ def add_registry_image(
     from envctl.diagnostics import SourceSpan
     from envctl.resolution.image_adding import add_image as add
     from envctl.resolution.image_adding import check_image_name
-    from envctl.resolution.image_parsers import ParsedList
     from envctl.resolution.images.registry.reading import read_registry_image
     from envctl.resolution.images.registry.reference import parse_reference, worker_image
     from envctl.resolution.index.cache import default_cache_directory
+    from envctl.resolution.parsed_list import ParsedList
 
     check_image_name(request.name)
     reference = parse_reference(request.reference) if request.reference else worker_image(request.name)

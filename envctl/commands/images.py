@@ -1,4 +1,4 @@
-"""images list, show, diff, add, update, lock: the catalogue of preinstalled packages."""
+"""images list, show, diff, add, capture, update, lock: the catalogue of preinstalled packages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from envctl.commands.console import CONSOLE
 from envctl.commands.deps import Nearest
-from envctl.commands.options import Output, TableFormat
+from envctl.commands.options import Cloud, CloudChoice, EnvironmentName, Output, TableFormat, Yes
 from envctl.errors import EnvctlError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(help="The catalogue of images and their preinstalled packages.", no_args_is_help=True)
     group.command("list")(list_)
-    for verb in (show, diff, add, update, lock):
+    for verb in (show, diff, add, capture, update, lock):
         group.command()(verb)
     app.add_typer(group, name="images")
 
@@ -110,6 +110,21 @@ def add(
         source = None if offline else stack.enter_context(open_source())
         added = add_image(AddImageRequest(name, Path(file), root, today, python), source)
     _say_added(added)
+
+
+def capture(environment: EnvironmentName, cloud: Cloud = CloudChoice.GCP, yes: Yes = False) -> None:
+    """Add the image of a running environment, as a DAG in it sees its packages."""
+    from envctl.actions.capture import capture_image, capture_subject
+    from envctl.commands.selection import open_workspace_of
+
+    workspace = open_workspace_of(cloud, None)
+    subject = capture_subject(workspace, environment)
+    if not yes:
+        CONSOLE.confirm(
+            f"A DAG of one task is uploaded to gs://{subject.bucket}, run once in {subject.environment} "
+            f"({subject.image}), and removed."
+        )
+    _say_added(capture_image(workspace, subject, today=datetime.now(UTC).date(), say=CONSOLE.say))
 
 
 def _say_added(added: AddedImage) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from envctl.resolution.image_parsers import ParsedList
+    from envctl.resolution.parsed_list import ParsedList
 
 
 _FEWEST = 200
@@ -58,6 +58,7 @@ def add_image(
     python: str | None = None,
     today: date,
     origin: str,
+    partial: str = "",
 ) -> AddedImage:
     """Writes an image into a folder of the catalogue: as a whole list, or as a part with the reason in its record.
 
@@ -71,12 +72,14 @@ def add_image(
         python: full version; that of Google's table of versions when None.
         today: day of the addition.
         origin: what the list was read from, for the record.
+        partial: why the list is a part whatever it holds, as a sentence; empty where nothing says so.
 
     Raises:
         UsageError: the name is no full image version.
         InvalidInputError: the list is that of another Airflow.
     """
-    made = made_image(name, parsed, PackageMetadata(source), python=python, today=today, origin=origin)
+    metadata = PackageMetadata(source)
+    made = made_image(name, parsed, metadata, python=python, today=today, origin=origin, partial=partial)
     store_images([made], folder)
     return AddedImage(made.image.record, made.without_requirements)
 
@@ -89,6 +92,7 @@ def made_image(
     python: str | None = None,
     today: date,
     origin: str,
+    partial: str = "",
 ) -> MadeImage:
     """The image that a list makes, as `add_image` writes it; raises what that raises."""
     check_image_name(name)
@@ -96,14 +100,15 @@ def made_image(
     versions = {package_name(spelling): version for spelling, version in parsed.pins}
     _refuse_other_airflow(name, airflow, parsed)
     likely = interpreter_of(name)
-    interpreter = python or likely.python
+    stated = python or parsed.python
+    interpreter = stated or likely.python
     record = ImageRecord(
         name=name,
         airflow=".".join(map(str, airflow)),
         python=interpreter,
-        python_stated=python is not None or likely.stated,
-        pip=versions.get(PackageName("pip"), default_pip(interpreter)),
-        pip_stated="pip" in versions,
+        python_stated=bool(stated) or likely.stated,
+        pip=versions.get(PackageName("pip"), parsed.pip or default_pip(interpreter)),
+        pip_stated="pip" in versions or bool(parsed.pip),
         complete=True,
         packages=len(versions),
         source=origin,
@@ -113,7 +118,7 @@ def made_image(
     declared = metadata.of_list(parsed, record.target)
     image, extras = assemble_image(record, parsed.pins, declared)
     unknown = tuple(sorted(key for key, one in image.packages.items() if one.requires is None))
-    reasons = _why_part(image, parsed, unknown)
+    reasons = _why_part(image, parsed, unknown) + ((partial,) if partial else ())
     if reasons:
         image, extras = assemble_image(record._replace(complete=False), parsed.pins, declared)
     else:

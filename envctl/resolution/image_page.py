@@ -21,6 +21,9 @@ _HEADING = re.compile(r"(?:#{1,6}\s*)?(?:Packages in\s+)?(composer-[A-Za-z0-9.-]
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 _CELL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CELL_VERSION = re.compile(r"\d[A-Za-z0-9.!+_-]*")
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_BREAK = re.compile(r"<br\s*/?>|[\s,;]+")
+_CELL_PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*===?[0-9][A-Za-z0-9.!+_-]*")
 _BLOCKS = frozenset({"br", "p", "li", "div", "tr", "td", "th", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "table"})
 
 
@@ -33,16 +36,46 @@ class PageLine(NamedTuple):
 
 
 def text_lines(text: str) -> list[PageLine]:
-    """The lines of plain text or Markdown; the marks of fenced blocks are left out."""
+    """The lines of plain text or Markdown; the marks of fenced blocks are left out.
+
+    A row of a Markdown table that begins with an image version comes cell by cell, and a list on the one line of such a
+    cell pin by pin.
+    """
     lines: list[PageLine] = []
     block, opened = 0, False
     for number, line in enumerate(text.splitlines(), 1):
         if _FENCE.match(line):
             opened = not opened
             block += opened
+        elif not opened and (cells := _image_row(line)):
+            block += 1
+            lines.extend(PageLine(number, *cell) for cell in _row_lines(cells, block))
         else:
             lines.append(PageLine(number, line, block if opened else 0))
     return lines
+
+
+def _image_row(line: str) -> list[str]:
+    """The cells of a row of a Markdown table whose first one is an image version; none of any other line."""
+    if not line.lstrip().startswith("|"):
+        return []
+    cells = [
+        _LINK.sub(r"\1", cell).replace("*", "").replace("`", "").strip() for cell in line.strip().strip("|").split("|")
+    ]
+    return cells if is_image_name(cells[0]) and not is_alias(cells[0]) else []
+
+
+def _row_lines(cells: Sequence[str], block: int) -> Iterator[tuple[str, int]]:
+    """Text and block of each line that a row stands for; what in a list is no pin is kept, so that it is told."""
+    for cell in cells:
+        words = [word for word in _BREAK.split(cell) if word]
+        if sum("==" in word for word in words) < 2:
+            yield cell, 0
+            continue
+        listed = False
+        for word in words:
+            listed = listed or _CELL_PIN.fullmatch(word) is not None
+            yield word, block if listed else 0
 
 
 def html_lines(text: str) -> list[PageLine]:

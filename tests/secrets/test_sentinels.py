@@ -332,6 +332,7 @@ LINES: dict[str, list[list[str]]] = {
     "images add": [["image.txt", "--name", "composer-2.99.0-airflow-2.10.5"]],
     "images update": [["--from", "list.txt", "--offline"]],
     "images lock": [["--check"]],
+    "images capture": [["dev", "--yes"]],
     "doctor": [["dev", "--allow-unknown"], ["--error", f"it said password={CORES['argument']}"], ["dev", "--offline"]],
     "iam": [["dev"], ["wrong"]],
     "explain": [["literal-secret"]],

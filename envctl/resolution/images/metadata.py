@@ -21,7 +21,7 @@ from envctl.resolution.protocol import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from envctl.resolution.image_parsers import ParsedList
+    from envctl.resolution.parsed_list import ParsedList
 
 _Key = tuple[PackageName, str]
 

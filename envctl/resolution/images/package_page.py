@@ -17,9 +17,10 @@ from envctl.diagnostics import Diagnostic, Hint, SourceSpan
 from envctl.errors import InvalidInputError
 from envctl.image_versions import is_image_name
 from envctl.resolution.image_page import PageLine, html_lines, image_sections, text_lines, unclosed_block
-from envctl.resolution.image_parsers import ParsedList, parse_page_lines
+from envctl.resolution.image_parsers import parse_page_lines
 from envctl.resolution.images.page_text import page_file
 from envctl.resolution.names import package_name
+from envctl.resolution.parsed_list import ParsedList
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
