@@ -6,10 +6,14 @@ reads it, so it is read without any parser's library.
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from envctl.private_files import STATE_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -23,6 +27,8 @@ _NAME = (
     r"composer-(?P<composer>latest|\d+(?:\.\d+){0,2})-airflow-(?P<airflow>latest|\d+(?:[.-]\d+){0,2})"
     r"(?:-build\.(?P<build>\d+))?"
 )
+VERSIONS_FILE = "versions.tsv"
+"""The table of a folder of images."""
 LATEST = "latest"
 """The newest image of all."""
 
@@ -72,10 +78,95 @@ class ImageVersions(NamedTuple):
     releases: Mapping[str, ImageRelease]
 
 
-@cache
+_also: tuple[Path, ...] = ()
+
+
+def read_versions_beside(*folders: Path) -> None:
+    """From here on the table holds what `envctl images update` found too, in these folders; later ones win."""
+    global _also  # noqa: PLW0603  one command answers for one project
+    _also = tuple(path for folder in folders if (path := folder / VERSIONS_FILE).is_file())
+
+
 def image_versions() -> ImageVersions:
-    """The shipped table."""
+    """The shipped table, with what the pages that were read since say."""
+    return _merged(tuple((path, path.stat().st_mtime_ns) for path in _also))
+
+
+@cache
+def _merged(beside: tuple[tuple[Path, int], ...]) -> ImageVersions:
+    versions = _shipped()
+    for path, _ in beside:
+        versions = with_newer(versions, parse_versions(path.read_text(encoding="utf-8")))
+    return versions
+
+
+@cache
+def _shipped() -> ImageVersions:
     return parse_versions(_TABLE.read_text(encoding="utf-8"))
+
+
+def with_newer(versions: ImageVersions, newer: ImageVersions) -> ImageVersions:
+    """A table with the rows of another, whose cells count where they say something."""
+    releases = dict(versions.releases)
+    for name, row in newer.releases.items():
+        known = releases.get(name)
+        releases[name] = row if known is None else _with_cells(known, row)
+    return ImageVersions(max(versions.as_of, newer.as_of), releases)
+
+
+def _with_cells(known: ImageRelease, row: ImageRelease) -> ImageRelease:
+    released = row if row.dated else known
+    ends = row if row.ends and not (row.computed and known.ends and not known.computed) else known
+    return ImageRelease(
+        row.name,
+        released.released,
+        released.dated,
+        ends.ends,
+        ends.computed,
+        row.airflow,
+        max(row.python, known.python, key=len),
+        known.withdrawn or row.withdrawn,
+    )
+
+
+def versions_text(versions: ImageVersions, source: str) -> str:
+    """A table as `parse_versions` reads it.
+
+    Args:
+        versions: the rows.
+        source: where they are from, for the second line.
+    """
+    columns = ("image", "release_date", "support_end", "support_end_basis", "airflow", "python", "note")
+    rows = [
+        (
+            one.name,
+            one.released,
+            one.ends,
+            (_COMPUTED if one.computed else "version list page") if one.ends else "",
+            one.airflow,
+            one.python,
+            "rolled back" if one.withdrawn else "",
+        )
+        for one in versions.releases.values()
+    ]
+    head = f"# Image versions as of {versions.as_of}.\n# Source: {source}\n"
+    return head + "".join("\t".join(row) + "\n" for row in (columns, *rows))
+
+
+def user_folder() -> Path:
+    """Where images that a user added are kept."""
+    # the common case without platformdirs, whose import would be a tenth of a check from the cache
+    base = os.environ.get("XDG_DATA_HOME")
+    if base or sys.platform == "linux":
+        return (Path(base) if base else Path.home() / ".local" / "share") / "envctl" / "images"
+    import platformdirs
+
+    return platformdirs.user_data_path("envctl") / "images"
+
+
+def project_folder(root: Path) -> Path:
+    """Where images that were added to a project are kept."""
+    return root / STATE_FOLDER / "images"
 
 
 def parse_versions(text: str) -> ImageVersions:

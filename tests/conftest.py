@@ -46,6 +46,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="no package index answers"))
         if item.get_closest_marker("pulumi") and not pulumi_is_there():
             item.add_marker(pytest.mark.skip(reason="the Pulumi CLI is not there and Go is not, to build it"))
+        if item.get_closest_marker("registry") and not registry_is_there():
+            item.add_marker(pytest.mark.skip(reason="the registry program is not there and Go is not, to build it"))
         if item.get_closest_marker("browser") and chromium_path() is None:
             item.add_marker(pytest.mark.skip(reason="no Chromium is found"))
 
@@ -82,6 +84,15 @@ def pulumi_is_there() -> bool:
     """Whether the CLI was built or found. Where Go is, it must have been: the tests run then, and fail."""
     built = ROOT / ".cache" / "pulumi" / "bin" / "pulumi"
     return built.exists() or shutil.which("pulumi") is not None or shutil.which("go") is not None
+
+
+REGISTRY = ROOT / ".cache" / "registry" / "bin" / "registry"
+
+
+@cache
+def registry_is_there() -> bool:
+    """Whether the registry program was built. Where Go is, it must have been: the tests run then, and fail."""
+    return REGISTRY.exists() or shutil.which("go") is not None
 
 
 @cache

@@ -62,7 +62,7 @@ def test_the_links_of_the_documents_lead_somewhere():
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-@pytest.mark.parametrize("name", ["demo", "check", ".ci/run", ".ci/venv", ".ci/pulumi-cli"])
+@pytest.mark.parametrize("name", ["demo", "check", ".ci/run", ".ci/venv", ".ci/pulumi-cli", ".ci/registry"])
 def test_scripts_can_be_run(name):
     assert (ROOT / name).stat().st_mode & 0o111
     subprocess.run(["bash", "-n", name], cwd=ROOT, check=True)

@@ -176,7 +176,7 @@ def _command(kind: str, name: str, value: Any) -> list[str]:
 
 def _run(transport: Transport, environment: str, command: list[str], waiter: Waiter) -> None:
     """Runs one Airflow command and waits for its end. Raises `OutsideError` when it failed."""
-    ended = _ended(transport, environment, command, waiter)
+    ended = airflow_command(transport, environment, command, waiter)
     if ended.code and not (command[1] == "delete" and _is_gone(ended.lines)):
         shown = f"airflow {' '.join(command[:3])}"
         detail = "\n".join([*ended.lines[-10:], ended.error]).strip()
@@ -185,12 +185,12 @@ def _run(transport: Transport, environment: str, command: list[str], waiter: Wai
 
 def _ask(transport: Transport, environment: str, command: list[str], waiter: Waiter) -> list[str] | None:
     """What one Airflow command prints; None when it says that there is nothing of the name."""
-    ended = _ended(transport, environment, command, waiter)
+    ended = airflow_command(transport, environment, command, waiter)
     return None if ended.code else ended.lines
 
 
 @dataclass(frozen=True, slots=True)
-class _Ended:
+class CommandEnd:
     """What a command printed, and how it ended."""
 
     lines: list[str]
@@ -198,8 +198,12 @@ class _Ended:
     error: str
 
 
-def _ended(transport: Transport, environment: str, command: list[str], waiter: Waiter) -> _Ended:
-    """Runs one Airflow command to its end."""
+def airflow_command(transport: Transport, environment: str, command: list[str], waiter: Waiter) -> CommandEnd:
+    """Runs one Airflow command (name, subcommand, parameters) to its end, whatever that is.
+
+    Raises:
+        OutsideError: the API refused it.
+    """
     name, subcommand, *parameters = command
     shown = f"airflow {name} {subcommand} {parameters[0]}"
     body = {"command": name, "subcommand": subcommand, "parameters": parameters}
@@ -220,7 +224,7 @@ def _ended(transport: Transport, environment: str, command: list[str], waiter: W
             next_line = int(line.get("lineNumber", next_line)) + 1
         if told.get("outputEnd"):
             ended: dict[str, Any] = told.get("exitInfo", {})
-            return _Ended(lines, int(ended.get("exitCode") or 0), str(ended.get("error", "")))
+            return CommandEnd(lines, int(ended.get("exitCode") or 0), str(ended.get("error", "")))
         waiter.cancel.wait(waiter.seconds)
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from envctl.errors import UsageError
+from envctl.errors import RefusedError, UsageError
 from envctl.image_versions import (
     end_of,
     image_order,
@@ -14,17 +14,24 @@ from envctl.image_versions import (
     is_alias,
     is_image_name,
     newest_image,
+    project_folder,
+    read_versions_beside,
     release_beside,
+    user_folder,
     version_numbers,
 )
 from envctl.resolution.image import Basis, Image, ImageRecord, resolver_of_pip
 from envctl.resolution.image_files import has_image, load_image, load_index
 from envctl.resolution.image_target import interpreter_of
-from envctl.resolution.protocol import Target
+from envctl.resolution.protocol import PackageName, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from envctl.resolution.images.lock import ImagesLock
+
+LOCK_FILE = "images.lock"
+"""The file of a project that pins what answers for it; `envctl.resolution.images.lock` reads it."""
 SHIPPED = Path(__file__).parent.parent / "data" / "images"
 
 
@@ -49,19 +56,36 @@ class ImageChoice(NamedTuple):
 class Catalogue:
     """Image lists from several folders; the first folder that has an image wins, a whole list before a part."""
 
-    def __init__(self, folders: Sequence[Path] = (SHIPPED,)) -> None:
+    def __init__(self, folders: Sequence[Path] = (SHIPPED,), lock: ImagesLock | None = None) -> None:
+        """Takes the folders, and what of them may answer where that is pinned."""
         self._folders = tuple(folders)
+        self._lock = lock
 
     @staticmethod
-    def of_project(root: Path) -> Catalogue:
-        """The shipped lists, those of the project's `.envctl/images`, and those of the user."""
-        return Catalogue((root / ".envctl" / "images", user_folder(), SHIPPED))
+    def of_project(root: Path, *, locked: bool = True) -> Catalogue:
+        """The shipped lists, those of the project's `.envctl/images`, and those of the user.
+
+        With `locked`, only what the project's `images.lock` pins, where it has one.
+
+        Raises:
+            InvalidInputError: the lock is damaged.
+        """
+        own, user = project_folder(root), user_folder()
+        read_versions_beside(user, own)
+        lock = None
+        if locked and (root / LOCK_FILE).is_file():
+            from envctl.resolution.images.lock import load_lock
+
+            lock = load_lock(root)
+        return Catalogue((own, user, SHIPPED), lock)
 
     def records(self) -> tuple[ImageRecord, ...]:
         """Everything known, oldest first; images that are known by their pair come as records of the pair."""
         found: dict[str, ImageRecord] = {}
         for folder in self._folders:
             for record in load_index(folder):
+                if self._lock is not None and record.name not in self._lock.images:
+                    continue
                 known = found.get(record.name)
                 if known is None or (record.complete and not known.complete):
                     found[record.name] = record
@@ -89,7 +113,7 @@ class Catalogue:
                 code="image-version-unknown",
             )
         records = self.records()
-        name, meaning = _meaning(asked, records)
+        name, meaning = _meaning(asked, records, self._lock)
         own = self._load(name)
         if own is not None and own.record.complete:
             return ImageChoice(asked, name, own, Basis.EXACT, _said(meaning, own.record.doubt))
@@ -98,8 +122,8 @@ class Catalogue:
             text = f"Its list is that of {pair.name}, which was released together with it."
             return ImageChoice(asked, name, self._load(pair.name), Basis.PAIRED, _said(meaning, text, pair.doubt))
         best = nearest_record(name, records)
-        beside = self._load(best.name) if best is not None else None
-        if nearest and beside is not None:
+        beside = self._load(best.name) if nearest and best is not None else None
+        if beside is not None:
             text = _why_nearest(name, beside, own)
             return ImageChoice(asked, name, beside, Basis.NEAREST, _said(meaning, text, beside.record.doubt))
         way_out = _way_out(name, best)
@@ -109,7 +133,21 @@ class Catalogue:
                 asked, name, own, Basis.PARTIAL, _said(meaning, text, own.record.doubt, _none_near(nearest), way_out)
             )
         text = "Its preinstalled packages are not in the catalogue."
+        if self._unpinned(name):
+            text = f"Its list is known, and {LOCK_FILE} does not pin it: `envctl images lock` takes it in."
         return ImageChoice(asked, name, None, None, _said(meaning, text, _none_near(nearest), way_out))
+
+    def record(self, name: str) -> ImageRecord | None:
+        """What is known of that very image; None when nothing is."""
+        own = self._load(name)
+        return None if own is None else own.record
+
+    def pins(self, name: str) -> dict[PackageName, str] | None:
+        """The versions of an image whose own list is known whole; None of any other."""
+        own = self._load(name)
+        if own is None or not own.record.complete:
+            return None
+        return {key: one.version for key, one in own.packages.items()}
 
     def target(self, asked: str) -> Target:
         """The machine that an image version or alias runs packages on, also where its list is not known.
@@ -123,10 +161,37 @@ class Catalogue:
         wanted = interpreter_of(choice.name)
         return Target(wanted.python, wanted.pip)
 
+    def images(self) -> Iterator[Image]:
+        """Every image of the catalogue, loaded, oldest first."""
+        for record in self.records():
+            image = self._load(record.name)
+            if image is not None:
+                yield image
+
+    def _pinned(self, name: str, digest: str) -> Image:
+        """The list of a digest, in whatever folder it is.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        from envctl.resolution.images.lock import image_digest
+
+        held = [load_image(folder, name) for folder in self._folders if has_image(folder, name)]
+        image = next((one for one in held if image_digest(one) == digest), None)
+        if image is None:
+            raise _other_list(name, held=bool(held))
+        return image
+
+    def _unpinned(self, name: str) -> bool:
+        return self._lock is not None and Catalogue(self._folders).record(name) is not None
+
     def _load(self, name: str) -> Image | None:
         """The list of that very image, a complete one before a part; None when no folder has it."""
         if "/" in name or "\\" in name or "\0" in name or len(name) > 200:
             return None
+        pinned = None if self._lock is None else self._lock.images.get(name, "")
+        if pinned is not None:
+            return self._pinned(name, pinned) if pinned else None
         part: Image | None = None
         for folder in self._folders:
             if has_image(folder, name):
@@ -137,18 +202,17 @@ class Catalogue:
         return part
 
 
-def user_folder() -> Path:
-    """Where images that a user added are kept."""
-    import os
-    import sys
-
-    # the common case without platformdirs, whose import would be a tenth of a check from the cache
-    base = os.environ.get("XDG_DATA_HOME")
-    if base or sys.platform == "linux":
-        return (Path(base) if base else Path.home() / ".local" / "share") / "envctl" / "images"
-    import platformdirs
-
-    return platformdirs.user_data_path("envctl") / "images"
+def _other_list(name: str, *, held: bool) -> RefusedError:
+    what = "another list of it is here" if held else "no list of it is here"
+    return RefusedError(
+        f"The list that {LOCK_FILE} pins is not here",
+        detail=f"{name}: {what}.",
+        hints=(
+            "`envctl images update` takes lists of Google's page; commit a list from elsewhere (.envctl/images).",
+            "Where the list that is here is the right one, pin it:\n    envctl images lock",
+        ),
+        code="images-lock-differs",
+    )
 
 
 def nearest_record(name: str, records: Sequence[ImageRecord]) -> ImageRecord | None:
@@ -182,13 +246,15 @@ def _day(name: str) -> date:
     return date.fromisoformat(beside.released) if beside is not None and beside.released else date.min
 
 
-def _meaning(asked: str, records: Sequence[ImageRecord]) -> tuple[str, str]:
+def _meaning(asked: str, records: Sequence[ImageRecord], lock: ImagesLock | None = None) -> tuple[str, str]:
     """The image that the text stands for today, and what to say about that; the text itself when it is no alias."""
     if not is_alias(asked):
         return asked, ""
     versions = image_versions()
     names = {*versions.releases, *(one.name for one in records), *(pair for one in records for pair in one.pairs)}
-    newest = newest_image(asked, names)
+    newest = newest_image(asked, names if lock is None else names & lock.versions)
+    if lock is not None and newest is not None:
+        return newest, f"`{asked}` is taken as {newest}, the newest image it covers of those that {LOCK_FILE} pins."
     if newest is None:
         return asked, f"No image that `{asked}` could stand for is known as of {versions.as_of}."
     text = (

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.diagnostics import Diagnostic
 from envctl.errors import InvalidInputError, UsageError
 from envctl.image_versions import image_order, is_alias, is_image_name, version_numbers
-from envctl.resolution.catalogue import SHIPPED
 from envctl.resolution.dependency import parse_requirement
 from envctl.resolution.image import AIRFLOW, Image, ImageRecord
 from envctl.resolution.image_assembly import assemble_image, own_violations
-from envctl.resolution.image_files import load_image, load_index, write_image, write_index
+from envctl.resolution.image_files import load_index, write_image, write_index
 from envctl.resolution.image_target import default_pip, interpreter_of
+from envctl.resolution.images.metadata import PackageMetadata
 from envctl.resolution.names import package_name
-from envctl.resolution.protocol import (
-    Listing,
-    PackageName,
-    PackageSource,
-    RequirementMetadata,
-    Target,
-)
+from envctl.resolution.protocol import PackageName, PackageSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
-    from envctl.resolution.image_parsers import ParsedList
+    from envctl.resolution.parsed_list import ParsedList
 
 
 _FEWEST = 200
@@ -47,6 +41,14 @@ class AddedImage:
     without_requirements: tuple[str, ...]
 
 
+class MadeImage(NamedTuple):
+    """An image from a list, what its packages' extras require, and those whose requirements nobody knows."""
+
+    image: Image
+    extras: Mapping[str, Mapping[str, list[str]]]
+    without_requirements: tuple[str, ...]
+
+
 def add_image(
     name: str,
     parsed: ParsedList,
@@ -56,6 +58,7 @@ def add_image(
     python: str | None = None,
     today: date,
     origin: str,
+    partial: str = "",
 ) -> AddedImage:
     """Writes an image into a folder of the catalogue: as a whole list, or as a part with the reason in its record.
 
@@ -69,49 +72,78 @@ def add_image(
         python: full version; that of Google's table of versions when None.
         today: day of the addition.
         origin: what the list was read from, for the record.
+        partial: why the list is a part whatever it holds, as a sentence; empty where nothing says so.
 
     Raises:
         UsageError: the name is no full image version.
         InvalidInputError: the list is that of another Airflow.
     """
+    metadata = PackageMetadata(source)
+    made = made_image(name, parsed, metadata, python=python, today=today, origin=origin, partial=partial)
+    store_images([made], folder)
+    return AddedImage(made.image.record, made.without_requirements)
+
+
+def made_image(
+    name: str,
+    parsed: ParsedList,
+    metadata: PackageMetadata,
+    *,
+    python: str | None = None,
+    today: date,
+    origin: str,
+    partial: str = "",
+) -> MadeImage:
+    """The image that a list makes, as `add_image` writes it; raises what that raises."""
+    check_image_name(name)
     airflow = image_order(name)[1]
-    if not is_image_name(name) or is_alias(name):
-        raise UsageError(
-            "This is no image version",
-            detail=f"`{name}` does not look like `composer-3-airflow-2.10.5-build.4`.",
-            code="image-version-unknown",
-        )
     versions = {package_name(spelling): version for spelling, version in parsed.pins}
     _refuse_other_airflow(name, airflow, parsed)
     likely = interpreter_of(name)
-    interpreter = python or likely.python
+    stated = python or parsed.python
+    interpreter = stated or likely.python
     record = ImageRecord(
         name=name,
         airflow=".".join(map(str, airflow)),
         python=interpreter,
-        python_stated=python is not None or likely.stated,
-        pip=versions.get(PackageName("pip"), default_pip(interpreter)),
-        pip_stated="pip" in versions,
+        python_stated=bool(stated) or likely.stated,
+        pip=versions.get(PackageName("pip"), parsed.pip or default_pip(interpreter)),
+        pip_stated="pip" in versions or bool(parsed.pip),
         complete=True,
         packages=len(versions),
         source=origin,
         date=today.isoformat(),
         added=True,
     )
-    metadata = _Metadata(parsed, source, record.target)
-    image, extras = assemble_image(record, parsed.pins, metadata.of)
+    declared = metadata.of_list(parsed, record.target)
+    image, extras = assemble_image(record, parsed.pins, declared)
     unknown = tuple(sorted(key for key, one in image.packages.items() if one.requires is None))
-    reasons = _why_part(image, parsed, unknown)
+    reasons = _why_part(image, parsed, unknown) + ((partial,) if partial else ())
     if reasons:
-        image, extras = assemble_image(record._replace(complete=False), parsed.pins, metadata.of)
+        image, extras = assemble_image(record._replace(complete=False), parsed.pins, declared)
     else:
         reasons = own_violations(image)
         reasons += (f"What {_listed(unknown)} require is not known and left out of the verdict.",) if unknown else ()
-    image = image._replace(record=image.record._replace(doubt=" ".join(reasons)))
-    write_image(image, extras, folder)
-    others = [one for one in load_index(folder) if one.name != name]
-    write_index(sorted([*others, image.record], key=lambda one: image_order(one.name)), folder)
-    return AddedImage(image.record, unknown)
+    return MadeImage(image._replace(record=image.record._replace(doubt=" ".join(reasons))), extras, unknown)
+
+
+def check_image_name(name: str) -> None:
+    """Raises UsageError for what is no full image version."""
+    if not is_image_name(name) or is_alias(name):
+        raise UsageError(
+            "This is no image version",
+            detail=f"`{name}` does not look like `composer-3-airflow-2.10.5-build.4`.",
+            code="image-version-unknown",
+        )
+
+
+def store_images(made: Sequence[MadeImage], folder: Path) -> None:
+    """Writes images into a folder of the catalogue, in place of those of their names."""
+    for one in made:
+        write_image(one.image, one.extras, folder)
+    names = {one.image.name for one in made}
+    others = [one for one in load_index(folder) if one.name not in names]
+    write_index(sorted([*others, *(one.image.record for one in made)], key=lambda one: image_order(one.name)), folder)
 
 
 def _refuse_other_airflow(name: str, airflow: tuple[int, ...], parsed: ParsedList) -> None:
@@ -161,49 +193,3 @@ def _missing(image: Image) -> list[str]:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:5])
     return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
-
-
-class _Metadata:
-    """What a package of the list requires, from the first place that knows."""
-
-    def __init__(self, parsed: ParsedList, source: PackageSource | None, target: Target) -> None:
-        self._given = {package_name(name): texts for name, texts in parsed.requires}
-        self._source = source
-        self._target = target
-        self._shipped: Mapping[tuple[PackageName, str], RequirementMetadata] | None = None
-
-    def of(self, name: PackageName, version: str) -> RequirementMetadata | None:
-        """The requirements; None when nobody knows."""
-        given = self._given.get(name)
-        if given is not None:
-            return RequirementMetadata(given)
-        if self._shipped is None:
-            self._shipped = _shipped_metadata(self._target)
-        known = self._shipped.get((name, version))
-        if known is not None or self._source is None:
-            return known
-        listing = self._source.listing(name, self._target)
-        if not isinstance(listing, Listing):
-            return None
-        public = version.partition("+")[0]
-        candidate = next((one for one in listing.candidates if one.version in (version, public)), None)
-        answer = None if candidate is None else self._source.metadata(candidate)
-        return answer if isinstance(answer, RequirementMetadata) else None
-
-
-def _shipped_metadata(target: Target) -> Mapping[tuple[PackageName, str], RequirementMetadata]:
-    """Requirements of every shipped package, from images with the same minor version of Python."""
-    known: dict[tuple[PackageName, str], RequirementMetadata] = {}
-    for record in load_index(SHIPPED):
-        if record.target.python_minor != target.python_minor:
-            continue
-        image: Image = load_image(SHIPPED, record.name)
-        extras = image.load_extras()
-        for name, package in image.packages.items():
-            if package.requires is None or (name, package.version) in known:
-                continue
-            texts = list(package.requires)
-            for extra, many in extras.get(name, {}).items():
-                texts.extend(f'{text} ; extra == "{extra}"' for text in many)
-            known[name, package.version] = RequirementMetadata(tuple(texts), None, tuple(extras.get(name, {})))
-    return known

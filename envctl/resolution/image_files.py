@@ -80,9 +80,9 @@ def write_image(image: Image, extras: Mapping[str, Mapping[str, list[str]]], fol
     packages = document.pop("packages")
     head = json.dumps(document, ensure_ascii=False)[:-1]
     lines = ",\n".join(f"{_compact(name)}:{_compact(value)}" for name, value in packages.items())
-    _write(_path(folder, image.name), f'{head}, "packages": {{\n{lines}\n}}}}\n')
+    write_folder_file(_path(folder, image.name), f'{head}, "packages": {{\n{lines}\n}}}}\n')
     rows = ",\n".join(f"{_compact(name)}:{_compact(value)}" for name, value in sorted(extras.items()) if value)
-    _write(_extras_path(folder, image.name), f"{{\n{rows}\n}}\n")
+    write_folder_file(_extras_path(folder, image.name), f"{{\n{rows}\n}}\n")
 
 
 def load_image(folder: Path, name: str) -> Image:
@@ -122,15 +122,16 @@ def has_image(folder: Path, name: str) -> bool:
 def write_index(records: list[ImageRecord], folder: Path) -> None:
     """Writes the index: one record per line."""
     rows = ",\n".join(json.dumps(record_document(one), ensure_ascii=False) for one in records)
-    _write(folder / "index.json", f'{{"format": "{FORMAT}", "images": [\n{rows}\n]}}\n')
+    write_folder_file(folder / "index.json", f'{{"format": "{FORMAT}", "images": [\n{rows}\n]}}\n')
 
 
-def _write(path: Path, text: str) -> None:
-    """Writes a list; one of a project lies with its states, and is as private as these."""
+def write_folder_file(path: Path, text: str) -> None:
+    """Writes a file of a folder of images; one of a project lies with its states, and is as private as these."""
     if STATE_FOLDER in path.parts:
         private_folder(path.parent)
         write_private(path, text.encode())
     else:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 

@@ -21,6 +21,9 @@ _HEADING = re.compile(r"(?:#{1,6}\s*)?(?:Packages in\s+)?(composer-[A-Za-z0-9.-]
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 _CELL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CELL_VERSION = re.compile(r"\d[A-Za-z0-9.!+_-]*")
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_BREAK = re.compile(r"<br\s*/?>|[\s,;]+")
+_CELL_PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*===?[0-9][A-Za-z0-9.!+_-]*")
 _BLOCKS = frozenset({"br", "p", "li", "div", "tr", "td", "th", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "table"})
 
 
@@ -33,24 +36,69 @@ class PageLine(NamedTuple):
 
 
 def text_lines(text: str) -> list[PageLine]:
-    """The lines of plain text or Markdown; the marks of fenced blocks are left out."""
+    """The lines of plain text or Markdown; the marks of fenced blocks are left out.
+
+    A row of a Markdown table that begins with an image version comes cell by cell, and a list on the one line of such a
+    cell pin by pin.
+    """
     lines: list[PageLine] = []
     block, opened = 0, False
     for number, line in enumerate(text.splitlines(), 1):
         if _FENCE.match(line):
             opened = not opened
             block += opened
+        elif not opened and (cells := _image_row(line)):
+            block += 1
+            lines.extend(PageLine(number, *cell) for cell in _row_lines(cells, block))
         else:
             lines.append(PageLine(number, line, block if opened else 0))
     return lines
 
 
+def _image_row(line: str) -> list[str]:
+    """The cells of a row of a Markdown table whose first one is an image version; none of any other line."""
+    if not line.lstrip().startswith("|"):
+        return []
+    cells = [
+        _LINK.sub(r"\1", cell).replace("*", "").replace("`", "").strip() for cell in line.strip().strip("|").split("|")
+    ]
+    return cells if is_image_name(cells[0]) and not is_alias(cells[0]) else []
+
+
+def _row_lines(cells: Sequence[str], block: int) -> Iterator[tuple[str, int]]:
+    """Text and block of each line that a row stands for; what in a list is no pin is kept, so that it is told."""
+    for cell in cells:
+        words = [word for word in _BREAK.split(cell) if word]
+        if sum("==" in word for word in words) < 2:
+            yield cell, 0
+            continue
+        listed = False
+        for word in words:
+            listed = listed or _CELL_PIN.fullmatch(word) is not None
+            yield word, block if listed else 0
+
+
 def html_lines(text: str) -> list[PageLine]:
-    """The lines of a page of HTML; a table row of exactly a name and a version comes as `name==version`."""
+    """The lines of a page of HTML.
+
+    A table row of exactly a name and a version comes as `name==version`, one of a name and two versions as one line.
+    """
     page = _Page()
     page.feed(text)
     page.close()
     return page.finished()
+
+
+def unclosed_block(text: str) -> int | None:
+    """The line in which a preformatted block begins that the text does not end; None where every one ends."""
+    opened: int | None = None
+    if re.search(r"<pre\b", text) is None:
+        for number, line in enumerate(text.splitlines(), 1):
+            if _FENCE.match(line):
+                opened = number if opened is None else None
+        return opened
+    last = max(text.rfind("<pre>"), text.rfind("<pre "))
+    return None if "</pre" in text[last:] else text.count("\n", 0, last) + 1
 
 
 def image_sections(lines: Iterable[PageLine]) -> Iterator[tuple[str, list[PageLine]]]:
@@ -133,8 +181,8 @@ class _Page(HTMLParser):
 
     def _end_row(self) -> None:
         cells, self._row = self._row, []
-        if (pin := _pin_of_row(cells)) is not None:
-            self._lines.append(pin)
+        if (row := _pin_of_row(cells) or _comparison_of_row(cells)) is not None:
+            self._lines.append(row)
         else:
             self._lines.extend(line for cell in cells for line in cell)
 
@@ -146,4 +194,14 @@ def _pin_of_row(cells: Sequence[Sequence[PageLine]]) -> PageLine | None:
     name, version = (cell[0].text.strip() for cell in cells)
     if _CELL_NAME.fullmatch(name) and _CELL_VERSION.fullmatch(version):
         return PageLine(cells[0][0].number, f"{name}=={version}")
+    return None
+
+
+def _comparison_of_row(cells: Sequence[Sequence[PageLine]]) -> PageLine | None:
+    """The line that a row of a table of differences is in Markdown: package, version before, version now."""
+    if len(cells) != 3 or any(len(cell) != 1 for cell in cells):
+        return None
+    texts = [cell[0].text.strip() for cell in cells]
+    if all(text == "---" or text[:1].isdigit() for text in texts[1:]):
+        return PageLine(cells[0][0].number, " ".join(texts))
     return None

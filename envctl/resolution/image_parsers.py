@@ -1,18 +1,17 @@
-"""Lists of preinstalled packages as people have them: `pip freeze`, `pip list`, `pipdeptree`, Google's pages."""
+"""Lists of preinstalled packages as people have them: what pip and pipdeptree print, Google's pages."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from packaging.version import InvalidVersion
+from typing import TYPE_CHECKING, Any
 
 from envctl.diagnostics import Diagnostic, Hint, SourceSpan
 from envctl.errors import InvalidInputError
 from envctl.resolution.image_page import PageLine, html_lines, image_sections, text_lines
-from envctl.resolution.names import package_name
-from envctl.resolution.specifiers import version_of
+from envctl.resolution.image_reports import parse_inspection, parse_tree
+from envctl.resolution.parsed_list import ParsedList, distinct, is_version, line_problem
+from envctl.resolution.protocol import RequirementMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,28 +23,12 @@ _TABLE_HEAD = re.compile(r"\s*Package\s+Version\b.*")
 _TABLE_ROW = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s+(\d[A-Za-z0-9.!+_-]*)(?:\s+\S.*)?")
 
 
-class ParsedList(NamedTuple):
-    """Names and versions in the order of the source; requirements of each where the source has them.
-
-    Attributes:
-        pins: names as spelled, with versions.
-        requires: what each requires, for sources that say so.
-        without_version: packages that the source names without a version, such as those installed from a file.
-        spans: where each pin stands, in the order of `pins`.
-    """
-
-    pins: tuple[tuple[str, str], ...]
-    requires: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    without_version: tuple[str, ...] = ()
-    spans: tuple[SourceSpan, ...] = ()
-
-
 def parse_image_list(text: str, file: SourceSpan, image: str = "") -> ParsedList:
     """The packages of a list in any of the known forms; the form is recognised by the text.
 
     Args:
-        text: `pip freeze`, `pip list` as columns or JSON, `pipdeptree --json` or `--json-tree`, or one of Google's
-            pages as HTML or Markdown.
+        text: `pip freeze`, `pip list` as columns or JSON, `pip inspect`, pipdeptree as text, `--json` or `--json-tree`,
+            or one of Google's pages as HTML or Markdown.
         file: where the text comes from, for diagnostics.
         image: whose list to take from a text that holds those of several images.
 
@@ -57,6 +40,8 @@ def parse_image_list(text: str, file: SourceSpan, image: str = "") -> ParsedList
     if stripped.startswith(("[", "{")):
         parsed = _parse_json(stripped, file)
     else:
+        if (tree := parse_tree(text, file)) is not None:
+            return tree
         html = stripped.startswith("<") or "<table" in stripped or "<pre" in stripped
         lines = html_lines(text) if html else text_lines(text.removeprefix("\ufeff"))
         sections = list(image_sections(lines))
@@ -66,13 +51,22 @@ def parse_image_list(text: str, file: SourceSpan, image: str = "") -> ParsedList
     return parsed
 
 
+def parse_page_lines(lines: Sequence[PageLine], file: SourceSpan) -> ParsedList:
+    """The list of one section of a page; empty where the section holds none.
+
+    Raises:
+        InvalidInputError: a line of the list cannot be read, or a package has two versions.
+    """
+    return _parse_lines(lines, file, prose=True)
+
+
 def _section(sections: Sequence[tuple[str, list[PageLine]]], image: str, file: SourceSpan) -> ParsedList:
     """The list of one image of a page.
 
     Raises:
         InvalidInputError: the page holds none of that image, or two that differ.
     """
-    found = [_parse_lines(lines, file, prose=True) for name, lines in sections if name == image]
+    found = [parse_page_lines(lines, file) for name, lines in sections if name == image]
     found = [one for one in found if one.pins]
     if not found:
         names = list(dict.fromkeys(name for name, _ in sections))
@@ -111,27 +105,19 @@ def _parse_lines(lines: Sequence[PageLine], file: SourceSpan, *, prose: bool) ->
     if pins and unread:
         raise InvalidInputError(tuple(_unread(line, file) for line in unread))
     spans = tuple(_span(line, file) for line in pins)
-    return ParsedList(_distinct(tuple(pins.values()), spans), (), tuple(without), spans)
+    return ParsedList(distinct(tuple(pins.values()), spans), (), tuple(without), spans)
 
 
 def _pin_of(text: str) -> tuple[str, str] | None:
     """Name and version of `name==version`, also where a browser put blanks between the tokens."""
     bare = text.partition(";")[0].partition(" #")[0].partition(" --hash")[0].rstrip("\\ ")
     match = _PIN.fullmatch("".join(bare.split()))
-    return (match[1], match[2]) if match and _is_version(match[2]) else None
+    return (match[1], match[2]) if match and is_version(match[2]) else None
 
 
 def _row_of(text: str) -> tuple[str, str] | None:
     match = _TABLE_ROW.fullmatch(text)
-    return (match[1], match[2]) if match and _is_version(match[2]) else None
-
-
-def _is_version(text: str) -> bool:
-    try:
-        version_of(text)
-    except InvalidVersion:
-        return False
-    return True
+    return (match[1], match[2]) if match and is_version(match[2]) else None
 
 
 def _of_the_list(unread: Iterable[PageLine], pins: Sequence[PageLine]) -> list[PageLine]:
@@ -142,43 +128,13 @@ def _of_the_list(unread: Iterable[PageLine], pins: Sequence[PageLine]) -> list[P
     return [line for line in unread if first < line.number < last or line.block in blocks or "==" in line.text]
 
 
-def _distinct(pins: tuple[tuple[str, str], ...], spans: Sequence[SourceSpan]) -> tuple[tuple[str, str], ...]:
-    """The pins as they are.
-
-    Raises:
-        InvalidInputError: a package has two versions.
-    """
-    first: dict[str, tuple[str, SourceSpan]] = {}
-    twice: list[Diagnostic] = []
-    for (name, version), span in zip(pins, spans, strict=True):
-        known, place = first.setdefault(package_name(name), (version, span))
-        if known != version:
-            detail = (
-                f"{name} has the version {version} here and {known} in line {place.line}: which one is in the image?"
-            )
-            twice.append(_line_problem(detail, span))
-    if twice:
-        raise InvalidInputError(tuple(twice))
-    return pins
-
-
 def _span(line: PageLine, file: SourceSpan) -> SourceSpan:
     column = len(line.text) - len(line.text.lstrip()) + 1
     return SourceSpan(file.file, line.number, column, len(line.text.rstrip()) + 1, line.text)
 
 
 def _unread(line: PageLine, file: SourceSpan) -> Diagnostic:
-    return _line_problem(f"`{line.text.strip()[:80]}` is no `name==version`.", _span(line, file))
-
-
-def _line_problem(detail: str, span: SourceSpan) -> Diagnostic:
-    return Diagnostic(
-        "image-list-line",
-        "A line of the list cannot be taken",
-        detail,
-        span,
-        (Hint("mend the line; take it out only where it is no package of the image"),),
-    )
+    return line_problem(f"`{line.text.strip()[:80]}` is no `name==version`.", _span(line, file))
 
 
 def _other_image(detail: str, span: SourceSpan) -> Diagnostic:
@@ -191,7 +147,7 @@ def _not_a_list(reason: str, file: SourceSpan) -> Diagnostic:
         "This is no list of preinstalled packages",
         f"{file.file}: {reason}.",
         file,
-        (Hint("use `pip freeze`, `pip list --format json`, `pipdeptree --json`, or the HTML of Google's page"),),
+        (Hint("use `pip freeze`, `pip inspect`, `pip list --format json`, `pipdeptree`, or one of Google's pages"),),
     )
 
 
@@ -200,8 +156,10 @@ def _parse_json(text: str, file: SourceSpan) -> ParsedList:
         document: Any = json.loads(text)
     except ValueError as error:
         raise InvalidInputError((_not_a_list(f"the JSON is damaged: {error}", file),)) from error
+    if isinstance(document, dict) and "installed" in document:
+        return parse_inspection(document, file)
     pins: dict[str, str] = {}
-    requires: dict[str, tuple[str, ...]] = {}
+    requires: dict[str, RequirementMetadata] = {}
     problems: list[Diagnostic] = []
     waiting: list[tuple[str, Any]] = [
         (f"entry {number}", entry) for number, entry in enumerate(document if isinstance(document, list) else [], 1)
@@ -211,16 +169,16 @@ def _parse_json(text: str, file: SourceSpan) -> ParsedList:
         package: Any = entry.get("package", entry) if isinstance(entry, dict) else {}
         name: Any = package.get("package_name") or package.get("name") or package.get("key")
         version: Any = package.get("installed_version") or package.get("version")
-        if not (isinstance(name, str) and isinstance(version, str) and _is_version(version)):
+        if not (isinstance(name, str) and isinstance(version, str) and is_version(version)):
             if place:  # a dependency that is not installed has no version, and is not in the image
-                problems.append(_line_problem(f"{file.file}, {place}: `{json.dumps(entry)[:80]}` is no package.", file))
+                problems.append(line_problem(f"{file.file}, {place}: `{json.dumps(entry)[:80]}` is no package.", file))
             continue
         if pins.setdefault(name, version) != version:
-            problems.append(_line_problem(f"{file.file}: {name} has the versions {pins[name]} and {version}.", file))
+            problems.append(line_problem(f"{file.file}: {name} has the versions {pins[name]} and {version}.", file))
         dependencies: Any = entry.get("dependencies")
         if isinstance(dependencies, list):
             known = [one for one in dependencies if isinstance(one, dict)]
-            requires.setdefault(name, tuple(_required(one) for one in known))
+            requires.setdefault(name, RequirementMetadata(tuple(_required(one) for one in known)))
             waiting.extend(("", one) for one in known if "dependencies" in one)
     if pins and problems:
         raise InvalidInputError(tuple(problems))

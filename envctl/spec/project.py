@@ -10,6 +10,7 @@ from pathlib import Path
 from envctl import __version__
 from envctl.diagnostics import Diagnostic, SourceSpan, sort_diagnostics
 from envctl.errors import InvalidInputError, UsageError
+from envctl.image_versions import project_folder, read_versions_beside, user_folder
 from envctl.masking import learn_address
 from envctl.spec.codes import problem
 from envctl.spec.source import load_source
@@ -111,6 +112,7 @@ def load_project(root: Path) -> Project:
         diagnostics.append(refusal)
     if settings is None or diagnostics:
         raise InvalidInputError(sort_diagnostics(diagnostics), "envctl.yaml has problems")
+    read_versions_beside(user_folder(), project_folder(root))
     files, doubled = _environment_files(root / ENVIRONMENTS)
     return Project(
         root=root,

@@ -141,7 +141,6 @@ def generations() -> Generations:
     return Generations(table["only"], table["never"], immutable)
 
 
-@cache
 def images() -> Images:
     """The image versions of living generations that are known to exist."""
     table = image_versions()

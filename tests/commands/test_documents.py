@@ -22,6 +22,8 @@ from envctl.plan.wire import dump_plan
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
 NAMES = ("plan", "plans", "status", "history", "drift", "state-list", "deps-explain", "deps-upgrade")
+IMAGES = ("images", "image-packages", "image-changes", "images-update")
+NAMES += IMAGES
 SCHEMAS = {name: json.loads((FOLDER / f"{name}-v1.json").read_text("utf-8")) for name in NAMES}
 DEPS = json.loads((FOLDER / "deps-v1.json").read_text("utf-8"))
 REGISTRY = Registry().with_resources(
@@ -155,6 +157,21 @@ def enums(node):
 )
 def test_closed_sets_are_those_of_the_code(name, closed):
     assert set(closed) in [set(values) for values in enums(SCHEMAS[name])]
+
+
+def test_images(printed, project, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(project / "data"))
+    rows = check("images", printed("images", "list"))["images"]
+    assert {row["name"] for row in rows} >= {IMAGE}
+    assert check("image-packages", printed("images", "show", IMAGE))["basis"] == "exact"
+    assert check("image-changes", printed("images", "diff", IMAGE, "composer-2.13.1-airflow-2.10.5"))["moved"]
+    lines = [f"{name}=={version}" for name, version in printed("images", "show", IMAGE)["packages"].items()]
+    name = "composer-3-airflow-2.10.5-build.99"
+    page = f"### November 20, 2026\n\n#### {name}\n\n```\n" + "\n".join(lines) + "\n```\n"
+    (project / "page.md").write_text(page + f"\nNo difference with {IMAGE}\n", "utf-8")
+    done = check("images-update", printed("images", "update", "--offline", "--from", str(project / "page.md")))
+    assert [one["image"] for one in done["added"]] == [name]
+    assert done["contradictions"] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

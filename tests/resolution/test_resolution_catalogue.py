@@ -125,7 +125,7 @@ def test_what_is_no_list_is_a_diagnostic(text):
 
 def test_requirements_of_a_tree_are_kept():
     parsed = parse_image_list(TREE, SourceSpan(Path("list"), 1))
-    assert dict(parsed.requires)["pandas"] == ("numpy>=1.22",)
+    assert dict(parsed.requires)["pandas"].requires_dist == ("numpy>=1.22",)
 
 
 def test_an_added_image_is_found_again(tmp_path):

@@ -7,13 +7,15 @@ up; every other command ends with exit code 2 and says that it was not run.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from envctl.sandbox.failures import invalid, not_found
 from envctl.sandbox.routing import Route
 from envctl.sandbox.services.composer import environment_name, require_state
-from envctl.sandbox.services.storage_versions import read_object
+from envctl.sandbox.services.composer_images import installed_packages
+from envctl.sandbox.services.storage_versions import read_object, write_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +42,22 @@ def empty_state() -> Json:
     """An Airflow database without anything of the user's."""
     pool = {"slots": 128, "description": "Default pool", "include_deferred": False}
     return {"variables": {}, "connections": {}, "pools": {"default_pool": pool}}
+
+
+def trigger_capture(cloud: Cloud, environment: Mapping[str, Any], name: str) -> Outcome:
+    """What `dags trigger` does for the one DAG that the emulator knows: it writes what the DAG's run would write."""
+    bucket: str = environment["storageConfig"]["bucket"]
+    dag = read_object(cloud, bucket, f"dags/{name}.py")
+    if dag is None:
+        return Outcome((f"airflow.exceptions.DagNotFound: Dag id {name} not found in DagModel",), 1)
+    result = re.search(rb"^\"\"\"Written by `envctl images capture`.* Result: (data/[a-z0-9_]+\.json)\"\"\"", dag)
+    if result is None:
+        return Outcome(("The sandbox runs no Airflow; not run: airflow dags trigger",), 2)
+    written = installed_packages(environment["config"]["softwareConfig"])
+    if written is None:
+        return Outcome(("The sandbox knows no package of this image; not run: airflow dags trigger",), 2)
+    write_object(cloud, bucket, result[1].decode(), json.dumps(written).encode(), "application/json", {})
+    return Outcome((f"Created <DagRun {name}>",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +142,10 @@ class AirflowCommands:
                 0,
                 {**state, "variables": variables},
             )
+        if (command, subcommand) == ("dags", "trigger") and parameters:
+            return trigger_capture(self.cloud, environment, parameters[0])
+        if (command, subcommand) == ("dags", "delete") and parameters:
+            return Outcome((f"Removed 1 record(s) of {parameters[0]}",))
         handler = _COMMANDS.get((command, subcommand))
         if handler is None:
             return Outcome((f"The sandbox runs no Airflow; not run: airflow {command} {subcommand}".rstrip(),), 2)

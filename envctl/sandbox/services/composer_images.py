@@ -108,3 +108,34 @@ def problems(*texts: str) -> Exception:
 def version_key(identifier: str) -> tuple[int, ...]:
     """A key that orders images of one line by age."""
     return tuple(int(part) for part in re.findall(r"\d+", identifier))
+
+
+def installed_packages(software: Mapping[str, Any]) -> Json | None:
+    """What a run inside an environment sees: the image's packages as far as known, and the custom ones that are pinned.
+
+    None where no list of the image is shipped.
+    """
+    try:
+        document = json.loads(read_table(f"images/{software['imageVersion']}.json"))
+        extras = json.loads(read_table(f"images/{software['imageVersion']}.extras.json"))
+    except FileNotFoundError:
+        return None
+    packages = {
+        name: {
+            "name": spelling,
+            "version": version,
+            "requires": [
+                *(requires or ()),
+                *(f'{text} ; extra == "{extra}"' for extra, many in extras.get(name, {}).items() for text in many),
+            ],
+            "requires_python": None,
+            "extras": list(extras.get(name, {})),
+        }
+        for name, (spelling, version, requires) in document["packages"].items()
+    }
+    for name, wanted in software.get("pypiPackages", {}).items():
+        pin = re.search(r"==([0-9][A-Za-z0-9.!+]*)$", wanted)
+        if pin is not None:
+            one: Json = {"name": name, "version": pin[1], "requires": [], "requires_python": None, "extras": []}
+            packages[re.sub(r"[-_.]+", "-", name).lower()] = one
+    return {"python": document["python"], "packages": list(packages.values())}
