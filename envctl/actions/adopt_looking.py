@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from envctl.actions.program import Program, given_secrets
 from envctl.errors import OutsideError
+from envctl.google.pauses import RealSleeper
 from envctl.ownership.looking import ReadingOnce, differences, look
 from envctl.plan.hiding import learn_literals
 from envctl.provider.protocol import CallContext, Live, ProviderError
-from envctl.provider.session import RealSleeper
 from envctl.provider.spec import Settings
 from envctl.provider.translator import SandboxProvider
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from envctl.errors import OutsideError
-from envctl.provider.transport import Answer, Transport
+from envctl.google.refusals import accept
+from envctl.google.transport import Answer, Transport
 from envctl.stacks.identities import is_service_agent
 from envctl.stacks.reading import Document
 
 _DONE = 200
-_REFUSED = 400
 _DEPLOYER = "roles/composer.admin"
 _OPERATOR = frozenset({"roles/composer.user", "roles/logging.viewer", "roles/monitoring.viewer"})
 _USER = "roles/composer.user"
@@ -221,9 +221,9 @@ def _listed(transport: Transport, service: str, path: str, key: str) -> list[Map
 
 
 def _answer(answer: Answer, what: str) -> Mapping[str, Any]:
-    if answer.status < _REFUSED:
-        return answer.body or {}
-    message = ((answer.body or {}).get("error") or {}).get("message", "")
-    raise OutsideError(
-        "The cloud did not say what is there", detail=f"{what}: {answer.status}: {message}", code="import-unreadable"
+    return accept(
+        answer,
+        lambda refusal: OutsideError(
+            "The cloud did not say what is there", detail=f"{what}: {refusal.described}", code="import-unreadable"
+        ),
     )

@@ -12,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from envctl.diagnostics import SourceSpan
+from envctl.google.transport import Transport
 from envctl.operations.composer_api import (
     SERVICE,
     Waiter,
@@ -23,7 +24,6 @@ from envctl.operations.composer_api import (
 from envctl.plan.impact import impact_of
 from envctl.plan.model import Action, OperationStep, PropertyAction, PropertyChange, StepMoment
 from envctl.plan.property_diff import diff_properties
-from envctl.provider.transport import Transport
 
 STEP_ID = "packages"
 _TYPE = "gcp:composer/environment:Environment"

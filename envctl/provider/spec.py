@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from envctl.google.operations import OperationStyle, Polling
 from envctl.plan.values import Opaque
 from envctl.provider.protocol import CheckFailure, ProviderError
 from envctl.provider.schema import ResourceSchema
-from envctl.provider.session import OperationStyle, Polling, Session
+from envctl.provider.session import Session
 from envctl.provider.values import basename
 
 _BUSY = re.compile(r"\b(?:[Oo]peration|CREATING|UPDATING|DELETING|PROVISIONING|RECONCILING|STOPPING)\b")

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from envctl.google.pauses import RealSleeper, Sleeper
+from envctl.google.transport import Transport
 from envctl.plan.values import Opaque
 from envctl.provider.checking import check_inputs
 from envctl.provider.diffing import Comparison, Difference
@@ -37,9 +39,8 @@ from envctl.provider.protocol import (
 )
 from envctl.provider.registry import find_spec
 from envctl.provider.schema import load_schema
-from envctl.provider.session import RealSleeper, Session, Sleeper
+from envctl.provider.session import Session
 from envctl.provider.spec import Change, Run, Settings
-from envctl.provider.transport import Transport
 from envctl.provider.turns import Turns
 from envctl.provider.values import get_path, has_unknown, merge, set_path
 

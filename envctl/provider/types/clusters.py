@@ -10,9 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from envctl.google.operations import OperationStyle, Polling
 from envctl.provider.protocol import CheckFailure, ProviderError
 from envctl.provider.schema import load_schema
-from envctl.provider.session import OperationStyle, Polling, suppress_missing
+from envctl.provider.session import suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.types.links import same_link
 from envctl.provider.types.network import full_name

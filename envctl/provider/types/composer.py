@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from envctl.google.operations import OperationStyle, Polling
 from envctl.provider.behaviours import FieldPatch
 from envctl.provider.mapping import UNWRITTEN
 from envctl.provider.protocol import CheckFailure, ProviderError
-from envctl.provider.session import OperationStyle, Polling
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.types.composer_rules import (
     check_environment,

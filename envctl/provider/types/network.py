@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from envctl.google.operations import OperationStyle
 from envctl.plan.values import Opaque
 from envctl.provider.behaviours import MergePatched, top_keys
 from envctl.provider.iam_member import PolicyMember
 from envctl.provider.protocol import ProviderError
-from envctl.provider.session import OperationStyle, suppress_missing
+from envctl.provider.session import suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.types.links import relative, same_link
 

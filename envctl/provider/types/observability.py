@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from envctl.google.operations import OperationStyle
 from envctl.provider.behaviours import MaskPatched, top_keys
-from envctl.provider.session import OperationStyle, suppress_missing
+from envctl.provider.session import suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from envctl.google.operations import OperationStyle
 from envctl.provider.behaviours import MaskPatched
 from envctl.provider.iam_member import PolicyMember
 from envctl.provider.protocol import ProviderError
-from envctl.provider.session import OperationStyle, suppress_missing
+from envctl.provider.session import suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.values import basename
 
