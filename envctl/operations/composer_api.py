@@ -38,15 +38,9 @@ class Waiter:
     cancel: threading.Event = field(default_factory=threading.Event)
 
 
-def update_environment(transport: Transport, name: str, mask: str, body: Mapping[str, Any], failure: str) -> str:
-    """Starts one update and gives its operation's name; `failure` is the summary when the API refuses.
-
-    Raises:
-        OutsideError: the API refused, or did not answer.
-    """
-    answer = transport.call("PATCH", SERVICE, name, {"updateMask": mask}, body)
-    refused(answer, failure)
-    return str(answer.body["name"])
+def ask_update(transport: Transport, name: str, mask: str, body: Mapping[str, Any]) -> Answer:
+    """What the API answers to one update of an environment: an operation, or a refusal."""
+    return transport.call("PATCH", SERVICE, name, {"updateMask": mask}, body)
 
 
 def wait_for(transport: Transport, operation: str, waiter: Waiter, failure: str) -> None:

@@ -164,6 +164,7 @@ class Cloud:
             self.operations.settle()
             self.faults.raise_failure(match.route.method)
             value = match.route.handler(self._call(match, request))
+            self.faults.raise_failure(match.route.method, "after")
         except ApiError as error:
             return self._refused(service, request, error)
         if isinstance(value, Response):
@@ -212,9 +213,11 @@ class Cloud:
 
     def _refused(self, service: Service | None, request: Request, error: ApiError) -> Response:
         envelope = service.envelope if service else Envelope.ESF
+        if error.page is not None:
+            return Response(error.http, {"Content-Type": "text/html", **error.headers}, error.page.encode())
         listed = request.parameter("prettyPrint") == "false"
         body = error_body(error, envelope, listed=listed)
-        return Response(error.http, _headers(service), json.dumps(body).encode())
+        return Response(error.http, {**_headers(service), **error.headers}, json.dumps(body).encode())
 
     @property
     def requests(self) -> list[Json]:

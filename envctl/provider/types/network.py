@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,12 +40,26 @@ class Compute(MergePatched):
         sent = {"name": run.fill("{name}"), **self.linked(run, body)}
         if self.region_in_body:
             sent["region"] = run.fill("projects/{project}/global/regions/{region|base}")
-        run.finish(run.call("POST", run.spec.collection, None, sent))
+        run.made(run.spec.collection, None, sent)
         return self.settled(run)
 
     def update(self, run: Run, change: Change, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """One merge patch with what differs."""
         return MergePatched.update(self, run, change, self.linked(run, body))
+
+    def locate(self, run: Run) -> tuple[str, Mapping[str, Any]] | None:
+        """The resource; waits while an operation still makes it, for until then it is not to be seen."""
+        found = self.read(run)
+        if found is None:
+            made = run.fill(run.spec.path)
+            listed = run.session.find(run.spec.service, f"{run.fill(run.spec.operations)}/operations") or {}
+            for operation in listed.get("items", ()):
+                ours = str(operation.get("targetLink", "")).endswith(f"/{made}")
+                if ours and operation.get("operationType") == "insert" and operation.get("status") != "DONE":
+                    with suppress(ProviderError):  # a failed insert leaves nothing
+                        run.finish(operation)
+            found = self.read(run)
+        return None if found is None else (self.id_of(run, found), found)
 
     def linked(self, run: Run, body: Mapping[str, Any]) -> dict[str, Any]:
         """The body with relative names."""

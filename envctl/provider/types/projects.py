@@ -111,7 +111,7 @@ class CustomRole(MaskPatched):
         before = run.session.find(run.spec.service, run.fill(run.spec.path))
         if before is None:
             sent = {"role": dict(body), "roleId": run.inputs["roleId"]}
-            run.call("POST", "projects/{project|base}/roles", None, sent)
+            run.made("projects/{project|base}/roles", None, sent)
         elif before.get("deleted"):
             run.call("POST", f"{run.spec.path}:undelete", None, {})
             mask = ",".join(sorted(body))
