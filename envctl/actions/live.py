@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from envctl.errors import OutsideError
+from envctl.google.names import environment_name
 from envctl.google.refusals import read_refusal, rpc_refusal
 from envctl.ownership.live_bucket import used_bucket
 from envctl.plan.model import Action, Change
@@ -57,8 +58,8 @@ def read_environment(workspace: Workspace, loaded: Loaded) -> LiveEnvironment | 
     spec = loaded.spec
     if not isinstance(spec, Environment):
         return None
-    parent = f"projects/{spec.project}/locations/{spec.region}"
-    name = f"{parent}/environments/{spec.name or loaded.name}"
+    name = environment_name(spec.project, spec.region, spec.name or loaded.name)
+    parent = name.partition("/environments/")[0]
     found = _get(workspace, name)
     if not found:
         return LiveEnvironment("absent")

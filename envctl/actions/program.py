@@ -16,6 +16,7 @@ from envctl.actions.clouds import Cloud, custom_endpoints
 from envctl.diagnostics import SourceSpan
 from envctl.engine.urns import name_of
 from envctl.errors import OutsideError
+from envctl.google.names import environment_name
 from envctl.google.refusals import read_refusal
 from envctl.masking import learn
 from envctl.ownership.members import found_before
@@ -66,7 +67,7 @@ class Program:
     def environment_name(self) -> str:
         """Full name of the Composer environment."""
         spec = self.loaded.spec
-        return f"projects/{spec.project}/locations/{spec.region}/environments/{spec.name or self.loaded.name}"
+        return environment_name(spec.project, spec.region, spec.name or self.loaded.name)
 
     def source_of(self, urn: str, path: str) -> SourceSpan | None:
         """The place in the file that a resource, or a property of it, comes from."""

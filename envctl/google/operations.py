@@ -10,8 +10,8 @@ from typing import Any, assert_never
 
 from envctl.google.pauses import Sleeper
 from envctl.google.refusals import Refusal, read_refusal, rpc_refusal
-from envctl.google.repeating import Repeating
-from envctl.google.transport import NoAnswerError
+from envctl.google.repeating import once
+from envctl.google.transport import NoAnswerError, Transport
 
 Note = Callable[[str, str, float], None]
 """Operation name, state, elapsed seconds."""
@@ -89,7 +89,7 @@ class Waiter:
         cancel: when set, the wait ends and the operation goes on.
     """
 
-    transport: Repeating
+    transport: Transport
     sleeper: Sleeper
     note: Note
     cancel: threading.Event
@@ -139,6 +139,8 @@ class Waiter:
                 operation, dark, unseen = seen, 0.0, 0
                 ended = is_done(style, operation)
             else:
+                wanted = seen.retry_after or 0.0 if isinstance(seen, Refusal) else 0.0
+                delay = max(delay, min(wanted, _OUTAGE))
                 dark += delay
                 unseen = unseen + 1 if isinstance(seen, Refusal) and seen.code == 404 else 0
                 if _is_lost(seen, dark, unseen):
@@ -153,7 +155,7 @@ class Waiter:
 
     def _poll(self, service: str, path: str) -> Mapping[str, Any] | Refusal | NoAnswerError:
         try:
-            answer = self.transport.call("GET", service, path)
+            answer = once(self.transport).call("GET", service, path)
         except NoAnswerError as error:
             return error
         return read_refusal(answer) or answer.body or {}

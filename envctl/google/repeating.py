@@ -184,6 +184,11 @@ class Repeating:
                 return failure
 
 
+def once(transport: Transport) -> Transport:
+    """The transport without repetition, for who repeats in a way of their own."""
+    return transport.transport if isinstance(transport, Repeating) else transport
+
+
 @dataclass(slots=True)
 class _Trying:
     """How long one call has been tried."""

@@ -12,7 +12,6 @@ from envctl.google import operations
 from envctl.google.operations import Note, OperationStyle, Polling
 from envctl.google.pauses import Sleeper
 from envctl.google.refusals import read_refusal
-from envctl.google.repeating import Repeating
 from envctl.google.transport import Answer, Transport
 
 SERVICE = "composer/v1beta1"
@@ -50,8 +49,7 @@ def wait_for(transport: Transport, operation: str, waiter: Waiter, failure: str)
         OutsideError: the operation failed, with the API's message.
         DetachedError: the wait was given up, or the operation cannot be followed; it goes on.
     """
-    way = Repeating.over(transport, waiter.sleeper, waiter.cancel)
-    waiting = operations.Waiter(way, waiter.sleeper, waiter.note, waiter.cancel)
+    waiting = operations.Waiter(transport, waiter.sleeper, waiter.note, waiter.cancel)
     try:
         waiting.wait(OperationStyle.GOOGLE, SERVICE, {"name": operation}, pace=_PACE)
     except operations.OperationFailed as failed:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from envctl.google.refusals import SWITCHED_OFF, read_refusal
-from envctl.google.repeating import Repeating
+from envctl.google.repeating import once
 from envctl.google.transport import Answer, Query, Transport
 from envctl.plan.values import Opaque
 from envctl.provider.protocol import CallContext, Live, Locator, Provider, ProviderError
@@ -59,7 +59,7 @@ class ReadingOnce:
     """
 
     def __init__(self, transport: Transport) -> None:
-        self._transport = transport.transport if isinstance(transport, Repeating) else transport
+        self._transport = once(transport)
         self._answers: dict[str, Answer] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()

@@ -38,6 +38,8 @@ class Session:
     context: CallContext
     clock: Callable[[], float] = field(default=time.time)
     turns: Turns = field(default_factory=Turns)
+    created: bool = False
+    """Whether the cloud said yes to a create: what fails from then on leaves something behind."""
 
     def send(
         self, method: str, service: str, path: str, query: Mapping[str, str] | None = None, body: Any = None
@@ -60,8 +62,11 @@ class Session:
         """
         made = self.repeating().create(service, path, query, body, look)
         if isinstance(made, Found):
+            self.created = True
             return made
-        return accept(made, lambda refusal: refused(refusal, f"POST {service}/{path}"))
+        answer = accept(made, lambda refusal: refused(refusal, f"POST {service}/{path}"))
+        self.created = True
+        return answer
 
     def repeating(self) -> Repeating:
         """The way to the cloud that outlives hiccups, until the run is cancelled."""
@@ -118,7 +123,7 @@ class Session:
         """
         if style is OperationStyle.NONE or not isinstance(operation, Mapping):
             return operation
-        waiter = Waiter(self.repeating(), self.sleeper, self.context.note, self.context.cancel)
+        waiter = Waiter(self.transport, self.sleeper, self.context.note, self.context.cancel)
         try:
             ended = waiter.wait(style, service, operation, where, polling)
         except LeftRunning as left:

@@ -110,10 +110,8 @@ class SandboxProvider:
             detached.partial = self._expected(run)
             raise
         except ProviderError as error:
-            if (
-                error.status not in {"ALREADY_EXISTS", "INVALID_ARGUMENT", "PERMISSION_DENIED"}
-                and error.partial is None
-            ):
+            refused = error.status in {"ALREADY_EXISTS", "INVALID_ARGUMENT", "PERMISSION_DENIED"}
+            if error.partial is None and (run.session.created or not refused):
                 error.partial = self._remains(run, error)
             raise
         return Live(behaviour.id_of(run, answer), flatten(run, answer), inputs)
@@ -252,7 +250,7 @@ class SandboxProvider:
             raise ProviderError("inputs are not all known yet", status="INVALID_ARGUMENT", method=run.spec.token)
 
     def _expected(self, run: Run) -> Live | None:
-        """The resource as far as the inputs tell, for an operation that goes on without us."""
+        """The resource as far as the inputs tell, for one that is there or on its way and cannot be seen."""
         try:
             id_ = run.fill(run.spec.id or run.spec.path)
         except ProviderError:
@@ -278,7 +276,7 @@ class SandboxProvider:
             found = run.spec.behaviour.locate(run)
         except ProviderError as second:  # the first error is the one to report
             error.add_note(f"looking for what is left failed too: {second}")
-            return None
+            return self._expected(run) if run.session.created else None
         return None if found is None else _left(run, *found)
 
 
