@@ -37,6 +37,7 @@ _SETTING = frozenset(
         "disableXpnResource",
         "enable",
         "enableXpnResource",
+        "executeAirflowCommand",  # envctl sets and deletes by it: the second time finds it so already
         "expandIpCidrRange",
         "generateServiceIdentity",
         "lockRetentionPolicy",

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from multiprocessing import get_context
 from pathlib import Path
+from random import Random
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -274,16 +275,16 @@ def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         stages = [stage for stage in live_through(Path(folder)) if not names or stage.name in names]
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-            for number, (cell, result) in enumerate(pool.map(judge, cells(stages), chunksize=8)):
-                if number % 100 == 0:
-                    say(f"{number}\n")
-                    sys.stdout.flush()
+            every = cells(stages)
+            Random(1).shuffle(every)  # an interrupted run has seen something of everything
+            for number, (cell, result) in enumerate(pool.map(judge, every, chunksize=4), 1):
+                say(f"{number} of {len(every)}: {cell.id}: {result}\n")
+                sys.stdout.flush()
                 if isinstance(result, Result):
                     results[cell.fault.name, cell.row].add(result)
                     where[cell.fault.name, cell.row, result].append(f"{cell.stage.name}/{cell.method}")
                 else:
                     failed += 1
-                    say(f"FAILED {cell.id}: {result}\n")
     for (fault, row, result), calls in sorted(where.items()):
         if result is not Result.GOES_ON:
             say(f"{fault} | {row} | {result}: {', '.join(sorted(calls))}\n")

@@ -66,7 +66,7 @@ def repeating(cloud: Cloud, clock: Clock | None = None, jitter: float = 1.0) -> 
         ("POST", "projects/p/global/networks", {"requestId": "1"}, CallKind.WRITE),
         ("POST", "projects/p/global/networks", None, CallKind.CREATE),
         ("POST", "projects/p/secrets/s:addVersion", None, CallKind.CREATE),
-        ("POST", "e:executeAirflowCommand", None, CallKind.CREATE),
+        ("POST", "e:executeAirflowCommand", None, CallKind.WRITE),
         ("POST", "b/x/o", {"uploadType": "media"}, CallKind.WRITE),
         ("POST", "b/x/o", {"uploadType": "media", "ifGenerationMatch": "0"}, CallKind.CREATE),
     ],
