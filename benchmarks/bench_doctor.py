@@ -89,7 +89,7 @@ def bench_whole() -> None:
     """A doctor's run on facts of a file, and how those are collected."""
     from envctl.actions.clouds import InProcessTransport
     from envctl.actions.doctor import DiagnoseRequest, collect, diagnose
-    from envctl.provider.transport import Answer
+    from envctl.google.transport import Answer
     from envctl.sandbox import control
     from envctl.sandbox.cloud import Cloud
     from envctl.spec.loader import load

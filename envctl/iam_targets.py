@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from envctl.google.names import agent_address, is_agent
 from envctl.iam_conditions import Setting, project_of_account, secret_names, snapshot_bucket
 
 CALLER: Final = "${caller}"
@@ -34,28 +35,15 @@ class Target:
     condition: BindingCondition | None = None
 
 
-_AGENTS: Final[Mapping[str, str]] = {
-    "composer_agent": f"service-{PROJECT_NUMBER}@cloudcomposer-accounts.iam.gserviceaccount.com",
-    "google_apis": f"{PROJECT_NUMBER}@cloudservices.gserviceaccount.com",
-    "gke_agent": f"service-{PROJECT_NUMBER}@container-engine-robot.iam.gserviceaccount.com",
-    "gke_agent_host": f"service-{HOST_PROJECT_NUMBER}@container-engine-robot.iam.gserviceaccount.com",
-    "gke_node_agent": f"service-{PROJECT_NUMBER}@gcp-sa-gkenode.iam.gserviceaccount.com",
-    "compute_agent": f"service-{PROJECT_NUMBER}@compute-system.iam.gserviceaccount.com",
-    "compute_default": f"{PROJECT_NUMBER}-compute@developer.gserviceaccount.com",
-    "cloudbuild_legacy": f"{PROJECT_NUMBER}@cloudbuild.gserviceaccount.com",
-    "cloudbuild_agent": f"service-{PROJECT_NUMBER}@gcp-sa-cloudbuild.iam.gserviceaccount.com",
-    "ar_agent": f"service-{PROJECT_NUMBER}@gcp-sa-artifactregistry.iam.gserviceaccount.com",
-    "pubsub_agent": f"service-{PROJECT_NUMBER}@gcp-sa-pubsub.iam.gserviceaccount.com",
-    "storage_agent": f"service-{PROJECT_NUMBER}@gs-project-accounts.iam.gserviceaccount.com",
-    "service_networking_agent": f"service-{PROJECT_NUMBER}@service-networking.iam.gserviceaccount.com",
-    "dataflow_agent": f"service-{PROJECT_NUMBER}@dataflow-service-producer-prod.iam.gserviceaccount.com",
-    "bigquery_cmek": f"bq-{PROJECT_NUMBER}@bigquery-encryption.iam.gserviceaccount.com",
-}
+_OF_THE_HOST: Final[Mapping[str, str]] = {"gke_agent_host": "gke_agent"}
+"""Words for agents of the Shared VPC's host project."""
 
 
 def google_address(principal: str) -> str | None:
     """The address of an account that Google creates and runs, with `${projectNumber}`; None for other principals."""
-    return _AGENTS.get(principal)
+    if principal in _OF_THE_HOST:
+        return agent_address(_OF_THE_HOST[principal], HOST_PROJECT_NUMBER)
+    return agent_address(principal, PROJECT_NUMBER) if is_agent(principal) else None
 
 
 def members_of(principal: str, setting: Setting) -> tuple[str, ...]:
@@ -77,7 +65,10 @@ def members_of(principal: str, setting: Setting) -> tuple[str, ...]:
         case "k8s_workload":
             return (f"serviceAccount:{setting.project}.svc.id.goog[${{namespace}}/${{serviceAccount}}]",)
         case _:
-            return (f"serviceAccount:{_AGENTS[principal]}",)
+            address = google_address(principal)
+            if address is None:
+                raise KeyError(principal)
+            return (f"serviceAccount:{address}",)
 
 
 def targets_of(kind: str, setting: Setting) -> tuple[Target, ...]:

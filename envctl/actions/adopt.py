@@ -268,7 +268,7 @@ def _remember_settings(workspace: Workspace, spec: Environment, program: Program
     declared = declared_settings(spec)
     if not declared:
         return
-    waiter = Waiter(workspace.cloud.poll_seconds, lambda _name, _state, _elapsed: None, threading.Event())
+    waiter = Waiter(workspace.cloud.sleeper, lambda _name, _state, _elapsed: None, threading.Event())
     seen = read_settings(workspace.cloud.transport(), program.environment_name, declared, waiter)
     workspace.settings_record(program.loaded.name).write(seen.uuid, seen.settings)
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from envctl.actions.program import Program, given_secrets
 from envctl.errors import OutsideError
+from envctl.google.names import environment_name
+from envctl.google.pauses import RealSleeper
 from envctl.ownership.looking import ReadingOnce, differences, look
 from envctl.plan.hiding import learn_literals
 from envctl.provider.protocol import CallContext, Live, ProviderError
-from envctl.provider.session import RealSleeper
 from envctl.provider.spec import Settings
 from envctl.provider.translator import SandboxProvider
 
@@ -60,7 +61,7 @@ def live_environment(workspace: Workspace, wanted: Wanted) -> Live:
     provider = SandboxProvider(
         workspace.cloud.transport(), Settings(project=wanted.project, region=wanted.region), RealSleeper()
     )
-    name = f"projects/{wanted.project}/locations/{wanted.region}/environments/{wanted.name}"
+    name = environment_name(wanted.project, wanted.region, wanted.name)
     try:
         live = provider.read("", ENVIRONMENT_TYPE, name, {}, {}, _call())
     except ProviderError as error:

@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from envctl.errors import OutsideError
-from envctl.provider.transport import Answer, Transport
-from envctl.stacks.identities import is_service_agent
+from envctl.google.names import environment_name, is_default_account, is_service_agent
+from envctl.google.refusals import accept
+from envctl.google.transport import Answer, Transport
 from envctl.stacks.reading import Document
 
 _DONE = 200
-_REFUSED = 400
 _DEPLOYER = "roles/composer.admin"
 _OPERATOR = frozenset({"roles/composer.user", "roles/logging.viewer", "roles/monitoring.viewer"})
 _USER = "roles/composer.user"
 _WORKER = "roles/composer.worker"
-_GOOGLES = re.compile(r"-compute@developer\.gserviceaccount\.com$|@appspot\.gserviceaccount\.com$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def _project_roles(transport: Transport, project: str, account: str, around: Nei
 def _is_person(member: str) -> bool:
     kind = member.partition(":")[0]
     return kind in {"user", "group", "domain", "serviceAccount"} and not (
-        is_service_agent(member) or _GOOGLES.search(member)
+        is_service_agent(member) or is_default_account(member) or member.endswith("@appspot.gserviceaccount.com")
     )
 
 
@@ -172,7 +171,7 @@ def _user_workloads(transport: Transport, inputs: Mapping[str, Any], around: Nei
     """Config maps go into the file; the values of secrets nobody can read."""
     if not str((inputs.get("config") or {}).get("softwareConfig", {}).get("imageVersion", "")).startswith("composer-3"):
         return
-    parent = f"projects/{inputs['project']}/locations/{inputs['region']}/environments/{inputs['name']}"
+    parent = environment_name(inputs["project"], inputs["region"], inputs["name"])
     maps: Document = {}
     for item in _listed(transport, "composer/v1beta1", f"{parent}/userWorkloadsConfigMaps", "userWorkloadsConfigMaps"):
         maps[str(item["name"]).rpartition("/")[2]] = {"data": item.get("data") or {}}
@@ -221,9 +220,9 @@ def _listed(transport: Transport, service: str, path: str, key: str) -> list[Map
 
 
 def _answer(answer: Answer, what: str) -> Mapping[str, Any]:
-    if answer.status < _REFUSED:
-        return answer.body or {}
-    message = ((answer.body or {}).get("error") or {}).get("message", "")
-    raise OutsideError(
-        "The cloud did not say what is there", detail=f"{what}: {answer.status}: {message}", code="import-unreadable"
+    return accept(
+        answer,
+        lambda refusal: OutsideError(
+            "The cloud did not say what is there", detail=f"{what}: {refusal.described}", code="import-unreadable"
+        ),
     )

@@ -15,14 +15,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from envctl.errors import EnvctlError
+from envctl.google.refusals import read_refusal
 from envctl.stacks.identities import asked_api_of
 from envctl.stacks.preparation import Preparation
 
 if TYPE_CHECKING:
-    from envctl.provider.transport import Answer, Transport
+    from envctl.google.transport import Answer, Transport
     from envctl.stacks.declaration import StackProgram
 
-_REFUSED_FROM = 400
 _TRIES = 12
 """How often an agent is asked for while its API, just enabled, is still said to be off: Google says "a few minutes"."""
 _SERVICES = {
@@ -100,8 +100,8 @@ def ask_for(transport: Transport, request: AgentRequest, pause: Callable[[], boo
     except EnvctlError as error:
         yield _warning(request, f"{error.summary} {error.detail}".strip())
         return
-    if answer.status >= _REFUSED_FROM:
-        yield _warning(request, _message(answer))
+    if refusal := read_refusal(answer):
+        yield _warning(request, refusal.described)
 
 
 def _answer(transport: Transport, request: AgentRequest) -> Answer:
@@ -109,16 +109,10 @@ def _answer(transport: Transport, request: AgentRequest) -> Answer:
 
 
 def _still_off(answer: Answer) -> bool:
-    """Whether Google says that the API is not enabled, in the words of `google.rpc.ErrorInfo`."""
-    error = answer.body.get("error") if isinstance(answer.body, dict) else None
-    details = error.get("details") or () if isinstance(error, dict) else ()
-    return any(detail.get("reason") == "SERVICE_DISABLED" for detail in details)
+    """Whether Google says that the API is not enabled."""
+    refusal = read_refusal(answer)
+    return refusal is not None and refusal.api_off is not None
 
 
 def _warning(request: AgentRequest, reason: str) -> str:
     return f"{request.title}'s service agent of project {request.project} could not be asked for: {reason}"
-
-
-def _message(answer: Answer) -> str:
-    error = answer.body.get("error") if isinstance(answer.body, dict) else None
-    return f"{answer.status}: {error.get('message', '') if isinstance(error, dict) else answer.body}"

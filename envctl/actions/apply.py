@@ -389,7 +389,7 @@ def _run_steps(
         def note(operation: str, state: str, elapsed: float, *, step_id: str = step.id) -> None:
             sink(OperationEvent(step_id, operation, elapsed, state))
 
-        waiter = Waiter(prepared.workspace.cloud.poll_seconds, note, cancel)
+        waiter = Waiter(prepared.workspace.cloud.sleeper, note, cancel)
         try:
             _run_step(prepared, step, waiter)
         except EnvctlError as error:

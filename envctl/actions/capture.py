@@ -75,7 +75,7 @@ def capture_image(
         InvalidInputError: another Airflow is installed than the image's name says.
         OutsideError: the cloud refused, or the DAG did not come to an end.
     """
-    waiter = Waiter(workspace.cloud.poll_seconds, lambda _name, _state, _elapsed: None, cancel or threading.Event())
+    waiter = Waiter(workspace.cloud.sleeper, lambda _name, _state, _elapsed: None, cancel or threading.Event())
     captured = capture_packages(workspace.cloud.transport(), subject.name, subject.bucket, waiter, say)
     custom = {package_name(name) for name in subject.live.packages}
     parsed = _parsed(captured, subject)

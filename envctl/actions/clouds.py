@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs
 
-from envctl.errors import OutsideError, UsageError
+from envctl.errors import UsageError
+from envctl.google.identity import Caller, Identity
+from envctl.google.pauses import NoWait, RealSleeper, Sleeper
+from envctl.google.refusals import read_refusal
+from envctl.google.repeating import Repeating
+from envctl.google.transport import Answer, NoAnswerError, Query, Transport, decoded, google_answer
 from envctl.private_files import STATE_FOLDER, private_folder
-from envctl.provider.identity import Caller
-from envctl.provider.transport import Answer, Query, Transport
 
 if TYPE_CHECKING:
-    from envctl.provider.http_transport import HttpTransport
+    from envctl.google.http_transport import HttpTransport
     from envctl.sandbox.cloud import Cloud as Emulator
-
-
-_REFUSED_FROM = 400
 
 
 class CloudName(StrEnum):
@@ -43,11 +43,13 @@ class Cloud(Protocol):
     name: CloudName
     poll_seconds: float
     """Between two looks at a long-running operation."""
+    sleeper: Sleeper
+    """How time passes between two calls."""
     caller: Caller
     """Who is to call, beyond the credentials of the machine."""
 
     def transport(self) -> Transport:
-        """Sends requests of envctl's own clients."""
+        """Sends requests of envctl's own clients, and outlives hiccups."""
         ...
 
 
@@ -56,6 +58,7 @@ class SandboxCloud:
 
     name = CloudName.SANDBOX
     poll_seconds = 0.0  # the emulator's clock moves with each poll
+    sleeper: Sleeper = NoWait()
 
     def __init__(self, directory: Path, address: str | None = None) -> None:
         self.directory = directory
@@ -82,11 +85,11 @@ class SandboxCloud:
         """By call into the emulator, or over HTTP when an address was given."""
         if self._transport is None:
             if self.address is None:
-                self._transport = InProcessTransport(self.emulator())
+                self._transport = Repeating(InProcessTransport(self.emulator()), self.sleeper)
             else:
-                from envctl.provider.http_transport import HttpTransport
+                from envctl.google.http_transport import HttpTransport
 
-                self._transport = HttpTransport.for_sandbox(self.address)
+                self._transport = Repeating(HttpTransport.for_sandbox(self.address), self.sleeper)
         return self._transport
 
     def control(self, method: str, name: str, body: Any = None) -> Any:
@@ -97,7 +100,7 @@ class SandboxCloud:
         """
         asked = f"{method} {name}"
         if self.address is not None:
-            from envctl.provider.http_transport import HttpTransport
+            from envctl.google.http_transport import HttpTransport
 
             transport = HttpTransport.for_sandbox(self.address, _token(self.address))
             try:
@@ -140,14 +143,13 @@ def _token(address: str) -> str:
 
 def _accepted(answer: Answer, asked: str) -> Any:
     """The body of an answer that is no refusal."""
-    if answer.status < _REFUSED_FROM:
+    refusal = read_refusal(answer)
+    if refusal is None:
         return answer.body
     told: dict[str, Any] = answer.body if isinstance(answer.body, dict) else {}
-    error = told.get("error", answer.body)
-    message = error.get("message", "") if isinstance(error, dict) else str(error)
     raise UsageError(
         f"The sandbox refused {asked}",
-        detail="\n".join(part for part in (f"{answer.status}: {message}", told.get("detail", "")) if part),
+        detail="\n".join(part for part in (refusal.described, told.get("detail", "")) if part),
         hints=tuple(told.get("hints", ())),
         code="sandbox-refused",
     )
@@ -161,22 +163,34 @@ class GoogleCloud:
 
     name = CloudName.GCP
     poll_seconds = 10.0
+    sleeper: Sleeper = RealSleeper()
 
     def __init__(self, caller: Caller | None = None) -> None:
         self.caller = caller or Caller()
-        self._transport: HttpTransport | None = None
+        self._http: HttpTransport | None = None
 
-    def transport(self) -> HttpTransport:
+    def transport(self) -> Transport:
         """Over HTTPS, or to `GOOGLE_*_CUSTOM_ENDPOINT`.
 
         Raises:
             OutsideError: there are no credentials.
         """
-        if self._transport is None:
-            from envctl.provider.http_transport import HttpTransport
+        return Repeating(self._connection(), self.sleeper)
 
-            self._transport = HttpTransport.for_google(caller=self.caller)
-        return self._transport
+    def identity(self) -> Identity:
+        """As whom requests are made.
+
+        Raises:
+            OutsideError: there are no credentials.
+        """
+        return self._connection().identity
+
+    def _connection(self) -> HttpTransport:
+        if self._http is None:
+            from envctl.google.http_transport import HttpTransport
+
+            self._http = HttpTransport.for_google(caller=self.caller)
+        return self._http
 
 
 class InProcessTransport:
@@ -193,7 +207,7 @@ class InProcessTransport:
         query: Query | None = None,
         body: Any | None = None,
     ) -> Answer:
-        """One exchange. Raises `OutsideError` when the emulator drops the connection (a fault that was asked for)."""
+        """One exchange. Raises `NoAnswerError` when the emulator drops the connection (a fault that was asked for)."""
         from envctl.sandbox.failures import ConnectionDroppedError
         from envctl.sandbox.messages import Request
 
@@ -208,10 +222,14 @@ class InProcessTransport:
         try:
             response = self._emulator.handle(request)
         except ConnectionDroppedError as error:
-            raise OutsideError(
-                "The connection was dropped", detail=f"{method} {service}/{path}: {error}", code="connection-dropped"
+            raise NoAnswerError(
+                "The connection was dropped",
+                sent=True,
+                detail=f"{method} {service}/{path}: {error}",
+                code="connection-dropped",
             ) from error
-        return Answer(response.status, response.json(), response.body)
+        answer = Answer(response.status, decoded(response.body), response.body, response.headers)
+        return google_answer(answer, f"{method} {service}/{path}", query)
 
 
 def _content_type(body: Any) -> str:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from envctl.doctor.case import Case
     from envctl.doctor.facts import Facts
     from envctl.doctor.model import Finding
+    from envctl.google.identity import Caller
+    from envctl.google.transport import Transport
     from envctl.iam_conditions import Deployment
-    from envctl.provider.identity import Caller
-    from envctl.provider.transport import Transport
     from envctl.spec.loader import Loaded
     from envctl.spec.project import Project
 
@@ -176,7 +176,7 @@ def caller_of(cloud: Cloud) -> str | None:
 
     if isinstance(cloud, SandboxCloud):
         return cloud.emulator().backend.settings.caller if cloud.address is None else None
-    return cloud.transport().identity.member if isinstance(cloud, GoogleCloud) else None
+    return cloud.identity().member if isinstance(cloud, GoogleCloud) else None
 
 
 def deployment_of(
@@ -216,7 +216,7 @@ def signed_in_of(cloud: Cloud) -> str | None:
 
     if not isinstance(cloud, GoogleCloud) or cloud.caller.impersonate is None:
         return None
-    return cloud.transport().identity.borrower or UNNAMED_CALLER
+    return cloud.identity().borrower or UNNAMED_CALLER
 
 
 def collect(request: DiagnoseRequest) -> str:

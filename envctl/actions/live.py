@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from envctl.errors import OutsideError
+from envctl.google.names import environment_name
+from envctl.google.refusals import read_refusal, rpc_refusal
 from envctl.ownership.live_bucket import used_bucket
 from envctl.plan.model import Action, Change
 from envctl.spec.model import Environment
@@ -56,8 +58,8 @@ def read_environment(workspace: Workspace, loaded: Loaded) -> LiveEnvironment | 
     spec = loaded.spec
     if not isinstance(spec, Environment):
         return None
-    parent = f"projects/{spec.project}/locations/{spec.region}"
-    name = f"{parent}/environments/{spec.name or loaded.name}"
+    name = environment_name(spec.project, spec.region, spec.name or loaded.name)
+    parent = name.partition("/environments/")[0]
     found = _get(workspace, name)
     if not found:
         return LiveEnvironment("absent")
@@ -100,7 +102,7 @@ def _problem(name: str, operations: Sequence[dict[str, Any]]) -> str:
         return f"{said}."
     last = max(failed, key=lambda each: str(each.get("metadata", {}).get("createTime", "")))
     kind = last.get("metadata", {}).get("operationType", "operation")
-    message = str(last["error"].get("message", "the API gave no reason")).rstrip(".")
+    message = rpc_refusal(last["error"])[1].rstrip(".")
     return f"{said}: its last {kind} failed: {message}."
 
 
@@ -115,13 +117,9 @@ def _running(operation: dict[str, Any]) -> LiveOperation:
 def _get(workspace: Workspace, path: str) -> dict[str, Any]:
     """The object, or an empty one when it does not exist (or its API is still off)."""
     answer = workspace.cloud.transport().call("GET", "composer/v1beta1", path)
-    if answer.status == 200:
+    refusal = read_refusal(answer)
+    if refusal is None:
         return answer.body
-    error = (answer.body or {}).get("error", {})
-    if answer.status == 404 or "SERVICE_DISABLED" in str(error.get("details", "")):
+    if refusal.code == 404 or refusal.api_off:
         return {}
-    raise OutsideError(
-        "The environment cannot be read",
-        detail=f"{answer.status}: {error.get('message', answer.body)}",
-        code="api-refused",
-    )
+    raise OutsideError("The environment cannot be read", detail=refusal.described, code="api-refused")

@@ -16,6 +16,8 @@ from envctl.actions.clouds import Cloud, custom_endpoints
 from envctl.diagnostics import SourceSpan
 from envctl.engine.urns import name_of
 from envctl.errors import OutsideError
+from envctl.google.names import environment_name
+from envctl.google.refusals import read_refusal
 from envctl.masking import learn
 from envctl.ownership.members import found_before
 from envctl.plan.model import Action, Change, Kept, Plan
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from envctl.actions.workspace import Workspace
     from envctl.spec.loader import Loaded
 
-_DONE = 200
 _NOT_FOUND = 404
 _FORBIDDEN = 403
 
@@ -66,7 +67,7 @@ class Program:
     def environment_name(self) -> str:
         """Full name of the Composer environment."""
         spec = self.loaded.spec
-        return f"projects/{spec.project}/locations/{spec.region}/environments/{spec.name or self.loaded.name}"
+        return environment_name(spec.project, spec.region, spec.name or self.loaded.name)
 
     def source_of(self, urn: str, path: str) -> SourceSpan | None:
         """The place in the file that a resource, or a property of it, comes from."""
@@ -215,14 +216,14 @@ def project_number(workspace: Workspace, project: str) -> str:
         OutsideError: there is no such project, or the caller may not see it.
     """
     answer = workspace.cloud.transport().call("GET", "crm/v1", f"projects/{project}")
-    if answer.status == _DONE:
+    refusal = read_refusal(answer)
+    if refusal is None:
         return str(answer.body["projectNumber"])
-    message = ((answer.body or {}).get("error") or {}).get("message", "")
     hints = ("the caller needs resourcemanager.projects.get (roles/browser)",)
     raise OutsideError(
         f"The project {project} cannot be read",
-        detail=f"{answer.status}: {message}",
-        hints=hints if answer.status in {_FORBIDDEN, _NOT_FOUND} else (),
+        detail=refusal.described,
+        hints=hints if refusal.code in {_FORBIDDEN, _NOT_FOUND} else (),
         code="project-unreadable",
     )
 

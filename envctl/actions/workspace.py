@@ -163,7 +163,6 @@ class Workspace:
 
     def provider(self, stack: str) -> SandboxProvider:
         """The provider of envctl itself, on this cloud."""
-        from envctl.provider.session import NoWait, RealSleeper
         from envctl.provider.spec import Settings
         from envctl.provider.translator import SandboxProvider
         from envctl.stacks.program import has_own_labels
@@ -172,11 +171,7 @@ class Workspace:
         if stack in self.project.files:
             spec = self.load(stack).spec
             settings = Settings(project=spec.project, region=spec.region, attribution=has_own_labels(spec))
-        return SandboxProvider(
-            self.cloud.transport(),
-            settings,
-            RealSleeper() if self.cloud.poll_seconds else NoWait(),
-        )
+        return SandboxProvider(self.cloud.transport(), settings, self.cloud.sleeper)
 
     def _pulumi_settings(self, stack: str) -> PulumiSettings:
         from envctl.engine.embedded.secrets import find_passphrase

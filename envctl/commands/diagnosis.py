@@ -205,7 +205,7 @@ def iam(
     from envctl.actions.doctor import deployment_of
     from envctl.actions.iam import RoleSetRequest, role_of, role_set
     from envctl.actions.workspace import EngineName
-    from envctl.provider.identity import Caller
+    from envctl.google.identity import Caller
     from envctl.report.iam_formats import IamFormat as Writer
     from envctl.report.iam_formats import write_custom_role, write_roles
     from envctl.spec.loader import load

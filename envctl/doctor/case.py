@@ -15,6 +15,7 @@ from envctl.doctor.observed import build_world, project_number
 from envctl.doctor.org_policy import constraint_rules, enforced
 from envctl.doctor.policies import AllowPolicy, PolicyBinding
 from envctl.doctor.world import Gap, World
+from envctl.google.names import environment_name
 from envctl.iam_conditions import Deployment, Setting, setting_of
 from envctl.iam_roles import Binding, operation_id, required_bindings
 
@@ -93,7 +94,7 @@ class Case:
     def environment_name(self) -> str:
         """Full name of the environment in the API."""
         name = self.spec.name or self.name
-        return f"projects/{self.project}/locations/{self.spec.region}/environments/{name}"
+        return environment_name(self.project, self.spec.region, name)
 
     @property
     def environment(self) -> Answer:

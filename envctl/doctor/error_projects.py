@@ -16,11 +16,11 @@ from envctl.doctor.check import Voice, command
 from envctl.doctor.facts import Subject
 from envctl.doctor.model import Cause, Finding
 from envctl.doctor.observed import project_number
+from envctl.google.names import composer_agent_number
 
 CHECK_ID: Final = "policy.wrong-project-number"
 _VOICE: Final = Voice(CHECK_ID, Severity.WARNING)
 _NAMED: Final = re.compile(r"project (\d+)")
-_COMPOSER_AGENT: Final = re.compile(r"service-(\d+)@cloudcomposer-accounts\.iam\.gserviceaccount\.com")
 
 
 def open_numbers(groups: Iterable[str], case: Case) -> Iterator[Finding]:
@@ -64,7 +64,7 @@ def wrong_number(groups: Iterable[str], case: Case) -> Cause | None:
 
 
 def _agents(groups: Iterable[str]) -> frozenset[str]:
-    return frozenset(match[1] for text in groups if (match := _COMPOSER_AGENT.fullmatch(text)))
+    return frozenset(found for text in groups if (found := composer_agent_number(text)))
 
 
 def _unknown_numbers(groups: Iterable[str], case: Case) -> Iterator[str]:

@@ -6,7 +6,6 @@ emulator, and the emulator in this process (docs/decisions: one way to live fact
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -35,8 +34,9 @@ from envctl.doctor.principals import normal_member
 from envctl.doctor.questions import Question, first_questions, further_questions, last_questions, tested_permissions
 from envctl.doctor.resources import split_name
 from envctl.errors import OutsideError
-from envctl.provider.transport import Answer as Reply
-from envctl.provider.transport import Query, Transport
+from envctl.google.refusals import read_refusal
+from envctl.google.transport import Answer as Reply
+from envctl.google.transport import Query, Transport
 
 _WORKERS: Final = 8
 _PAGES: Final = 10
@@ -336,26 +336,20 @@ class _Reader:
 
 
 def _answer(reply: Reply, permission: str) -> Answer:
-    if reply.status == 404:
-        return Absent()
-    if 200 <= reply.status < 300:
+    refusal = read_refusal(reply)
+    if refusal is None:
         return Known(reply.body if reply.body is not None else {})
-    if api := _switched_off(reply):
-        return Unreadable(permission, API_OFF.replace("API_NAME", api))
-    message = str(field_of(reply.body, "error", "message") or "").strip()
-    return Unreadable(permission, f"HTTP {reply.status}{': ' + message[:200] if message else ''}")
+    if refusal.code == 404:
+        return Absent()
+    if refusal.api_off:
+        return Unreadable(permission, API_OFF.replace("API_NAME", refusal.api_off))
+    message = refusal.message.strip()
+    return Unreadable(permission, f"HTTP {refusal.code}{': ' + message[:200] if message else ''}")
 
 
-def _switched_off(reply: Reply) -> str | None:
-    """The API that a refusal says is not switched on (reason SERVICE_DISABLED of google.rpc.ErrorInfo)."""
-    for detail in objects(field_of(reply.body, "error", "details")):
-        if detail.get("reason") == "SERVICE_DISABLED":
-            return str(field_of(detail, "metadata", "service") or "asked")
-    for item in objects(field_of(reply.body, "error", "errors")):
-        if item.get("reason") == "accessNotConfigured":  # the older form, of Storage and Compute
-            link = re.search(r"/apis?/(?:api/|library/)?([\w-]+\.googleapis\.com)", str(item.get("message")))
-            return link[1] if link else "asked"
-    return None
+def _switched_off(reply: Reply) -> bool:
+    refusal = read_refusal(reply)
+    return refusal is not None and refusal.api_off is not None
 
 
 def _shaped(answer: Answer, shape: Callable[[Any], Any]) -> Answer:

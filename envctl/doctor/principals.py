@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from envctl.doctor.conditions import Truth
+from envctl.google.names import is_service_agent
 
 _POOL_PRINCIPAL = re.compile(
     r"^principal://iam\.googleapis\.com/(?P<pool>(?:projects/\d+/)?locations/global/(?:workloadIdentityPools|workforcePools)/[^/]+)/subject/(?P<subject>.+)$"
@@ -27,17 +27,6 @@ _POOL_BOUNDARY_SET = re.compile(
 )
 _DELETED = re.compile(r"^deleted:(?P<member>[^?]+)\?uid=(?P<uid>.*)$", re.IGNORECASE)
 _USER_ACCOUNT = re.compile(r"^serviceaccount:[^@]+@(?P<project>[a-z0-9.:-]+)\.iam\.gserviceaccount\.com$")
-_AGENT_DOMAINS: Final = (
-    "gcp-sa-",
-    "cloudcomposer-accounts.",
-    "container-engine-robot.",
-    "compute-system.",
-    "containerregistry.",
-    "service-networking.",
-    "dataflow-service-producer-prod.",
-    "gs-project-accounts.",
-    "bigquery-encryption.",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +78,6 @@ def deleted_member(text: str) -> str | None:
     """The normal form of the principal that a `deleted:` member was; None for a live member."""
     match = _DELETED.match(text)
     return normal_member(match["member"]) if match else None
-
-
-def is_service_agent(principal: str) -> bool:
-    """True for the accounts that Google creates and runs in its own projects."""
-    normal = normal_member(principal)
-    domain = normal.partition("@")[2]
-    return normal.startswith("serviceaccount:") and (
-        domain.startswith(_AGENT_DOMAINS)
-        or domain in {"cloudservices.gserviceaccount.com", "cloudbuild.gserviceaccount.com"}
-    )
 
 
 def project_of_principal(principal: str) -> str | None:

@@ -14,13 +14,16 @@ from typing import Any
 
 from envctl.diagnostics import SourceSpan
 from envctl.errors import DetachedError, OutsideError
+from envctl.google.transport import Transport
 from envctl.operations.composer_api import SERVICE, Waiter, refused
 from envctl.operations.records import Document
 from envctl.plan.model import Impact, OperationStep, StepMoment
 from envctl.plan.property_diff import diff_properties
-from envctl.provider.transport import Transport
 
 STEP_ID = "airflow-settings"
+
+_PAUSE = 10.0
+"""Seconds between two looks at a running command."""
 
 _KINDS = ("variables", "pools")
 
@@ -225,7 +228,7 @@ def airflow_command(transport: Transport, environment: str, command: list[str], 
         if told.get("outputEnd"):
             ended: dict[str, Any] = told.get("exitInfo", {})
             return CommandEnd(lines, int(ended.get("exitCode") or 0), str(ended.get("error", "")))
-        waiter.cancel.wait(waiter.seconds)
+        waiter.sleeper.sleep(_PAUSE, waiter.cancel)
 
 
 def _is_gone(lines: list[str]) -> bool:

@@ -18,8 +18,8 @@ from envctl.provider.folders import BucketFolder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from envctl.google.transport import Transport
     from envctl.operations.composer_api import Waiter
-    from envctl.provider.transport import Transport
 
 _DAG = '''\
 """Written by `envctl images capture`, which removes it after its one run. Result: {result}"""
@@ -64,6 +64,9 @@ except TypeError:
 with dag:
     PythonOperator(task_id="capture", python_callable=capture)
 '''
+
+_PAUSE = 10.0
+"""Seconds between two looks."""
 
 _LOOKS = 90
 """How often is asked whether Airflow knows the DAG, and then whether the result is there. A scheduler reads new DAGs
@@ -147,7 +150,8 @@ def _waited(look: Callable[[], Any], waiter: Waiter, summary: str) -> Any:
         found = look()
         if found is not None:
             return found
-        if waiter.cancel.wait(waiter.seconds):
+        waiter.sleeper.sleep(_PAUSE, waiter.cancel)
+        if waiter.cancel.is_set():
             raise DetachedError("The capture was given up; what it had uploaded is removed")
     raise OutsideError(
         summary,

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from envctl.errors import DetachedError, OutsideError
-from envctl.provider.transport import Answer, Transport
+from envctl.google import operations
+from envctl.google.operations import Note, OperationStyle, Polling
+from envctl.google.pauses import Sleeper
+from envctl.google.refusals import read_refusal
+from envctl.google.transport import Answer, Transport
 
 SERVICE = "composer/v1beta1"
 
-Note = Callable[[str, str, float], None]
-"""Operation name, state, elapsed seconds."""
+_PACE = Polling(first=5.0, longest=10.0, give_up=3 * 3600.0)
+"""A package build takes minutes, an environment's slowest change about an hour."""
 
-_REFUSED_FROM = 400
+_AGAIN = ("the same command again waits for it and goes on",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,54 +27,41 @@ class Waiter:
     """How to wait for a long-running operation; any process can attach to it by its name.
 
     Attributes:
-        seconds: between two polls; 0 in the emulator of this process, whose clock moves with each poll.
-        note: told when the operation is known, and after every poll.
+        sleeper: lets the time between two polls pass.
+        note: told the operation's name before the first poll, and after every poll.
         cancel: when set, the wait ends and the operation goes on.
     """
 
-    seconds: float
+    sleeper: Sleeper
     note: Note
     cancel: threading.Event = field(default_factory=threading.Event)
 
 
-def update_environment(transport: Transport, name: str, mask: str, body: Mapping[str, Any], failure: str) -> str:
-    """Starts one update and gives its operation's name; `failure` is the summary when the API refuses.
-
-    Raises:
-        OutsideError: the API refused, or did not answer.
-    """
-    answer = transport.call("PATCH", SERVICE, name, {"updateMask": mask}, body)
-    refused(answer, failure)
-    return str(answer.body["name"])
+def ask_update(transport: Transport, name: str, mask: str, body: Mapping[str, Any]) -> Answer:
+    """What the API answers to one update of an environment: an operation, or a refusal."""
+    return transport.call("PATCH", SERVICE, name, {"updateMask": mask}, body)
 
 
 def wait_for(transport: Transport, operation: str, waiter: Waiter, failure: str) -> None:
     """Returns when the operation has succeeded; `failure` is the summary when it ends with an error.
 
     Raises:
-        OutsideError: the operation failed, with the API's message, or cannot be read.
-        DetachedError: the wait was given up; the operation goes on.
+        OutsideError: the operation failed, with the API's message.
+        DetachedError: the wait was given up, or the operation cannot be followed; it goes on.
     """
-    started = time.monotonic()
-    while True:
-        answer = transport.call("GET", SERVICE, operation)
-        refused(answer, "The operation cannot be read", operation)
-        elapsed = time.monotonic() - started
-        current: dict[str, Any] = answer.body
-        if current.get("done"):
-            error = current.get("error")
-            waiter.note(operation, "FAILED" if error else "SUCCEEDED", elapsed)
-            if error:
-                detail = f"{error.get('message', 'the API gave no reason')}\noperation: {operation}"
-                raise OutsideError(failure, detail=detail, code="operation-failed")
-            return
-        waiter.note(operation, str(current.get("metadata", {}).get("state", "RUNNING")), elapsed)
-        if waiter.cancel.wait(waiter.seconds):
-            raise DetachedError(
-                "The operation goes on in the cloud",
-                detail=f"operation: {operation}",
-                hints=("the same command again waits for it and goes on",),
-            )
+    waiting = operations.Waiter(transport, waiter.sleeper, waiter.note, waiter.cancel)
+    try:
+        waiting.wait(OperationStyle.GOOGLE, SERVICE, {"name": operation}, pace=_PACE)
+    except operations.OperationFailed as failed:
+        raise OutsideError(failure, detail=f"{failed}\noperation: {operation}", code="operation-failed") from failed
+    except operations.LeftRunning as left:
+        raise DetachedError(
+            "The operation goes on in the cloud", detail=f"operation: {operation}", hints=_AGAIN
+        ) from left
+    except (operations.OutOfSight, operations.TooLong) as lost:
+        raise DetachedError(
+            "The operation was started, and its end is not known", detail=str(lost), hints=_AGAIN
+        ) from lost
 
 
 def running_operation(transport: Transport, environment: str) -> str | None:
@@ -89,12 +79,8 @@ def running_operation(transport: Transport, environment: str) -> str | None:
     return None
 
 
-def refused(answer: Answer, summary: str, operation: str = "") -> None:
+def refused(answer: Answer, summary: str) -> None:
     """Returns when the answer is no refusal; raises `OutsideError` with the API's message otherwise."""
-    if answer.status < _REFUSED_FROM:
-        return
-    told: dict[str, Any] = answer.body if isinstance(answer.body, dict) else {}
-    error = told.get("error")
-    message = error.get("message", "") if isinstance(error, dict) else str(answer.body)
-    tail = f"\noperation: {operation}" if operation else ""
-    raise OutsideError(summary, detail=f"{answer.status}: {message}{tail}", code="api-refused")
+    refusal = read_refusal(answer)
+    if refusal is not None:
+        raise OutsideError(summary, detail=refusal.described, code="api-refused")

@@ -12,21 +12,24 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from envctl.diagnostics import SourceSpan
+from envctl.google.refusals import read_refusal
+from envctl.google.transport import Transport
 from envctl.operations.composer_api import (
     SERVICE,
     Waiter,
+    ask_update,
     refused,
     running_operation,
-    update_environment,
     wait_for,
 )
 from envctl.plan.impact import impact_of
 from envctl.plan.model import Action, OperationStep, PropertyAction, PropertyChange, StepMoment
 from envctl.plan.property_diff import diff_properties
-from envctl.provider.transport import Transport
 
 STEP_ID = "packages"
 _TYPE = "gcp:composer/environment:Environment"
+_NOT_NOW = 400
+"""How Composer refuses a change while another one runs, and one that changes nothing."""
 _PATH = "config.softwareConfig.pypiPackages"
 
 
@@ -88,9 +91,20 @@ def apply_packages(transport: Transport, environment: str, desired: Mapping[str,
         if _meaning(_installed(transport, environment)) == _meaning(desired):
             return  # it was this very change; the API refuses one that changes nothing
     body = {"config": {"softwareConfig": {"pypiPackages": dict(desired)}}}
-    failure = "The custom packages were refused"
-    operation = update_environment(transport, environment, "config.softwareConfig.pypiPackages", body, failure)
-    wait_for(transport, operation, waiter, "The custom packages could not be installed")
+    answer = ask_update(transport, environment, "config.softwareConfig.pypiPackages", body)
+    refusal = read_refusal(answer)
+    if refusal is not None and refusal.code == _NOT_NOW and _already_sent(transport, environment, desired, waiter):
+        return
+    refused(answer, "The custom packages were refused")
+    wait_for(transport, str(answer.body["name"]), waiter, "The custom packages could not be installed")
+
+
+def _already_sent(transport: Transport, environment: str, desired: Mapping[str, str], waiter: Waiter) -> bool:
+    """Whether a refused update is there all the same: the answer to its first try was lost, and its second came late."""
+    ours = running_operation(transport, environment)
+    if ours is not None:
+        wait_for(transport, ours, waiter, "The custom packages could not be installed")
+    return _meaning(_installed(transport, environment)) == _meaning(desired)
 
 
 def _installed(transport: Transport, environment: str) -> dict[str, str]:

@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from envctl.google.refusals import SWITCHED_OFF, read_refusal
+from envctl.google.repeating import once
+from envctl.google.transport import Answer, Query, Transport
 from envctl.plan.values import Opaque
 from envctl.provider.protocol import CallContext, Live, Locator, Provider, ProviderError
-from envctl.provider.transport import Answer, Query, Transport
 from envctl.stacks.adoption import identifying, import_id, output_at
 from envctl.stacks.declaration import CallerSecret, Input, Ref, Resource, StackProgram
 
@@ -25,10 +27,6 @@ SHARED = frozenset(
 
 _LOCATED = frozenset({"gcp:monitoring/alertPolicy:AlertPolicy"})
 """Types whose ids the cloud makes up: they are found by what they say."""
-
-_API_OFF = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
-_PASSING = frozenset({429, 500, 502, 503, 504})
-"""Answers that say nothing about the question: it is asked again."""
 
 _AT_ONCE = 8
 
@@ -55,13 +53,13 @@ class Found:
 
 
 class ReadingOnce:
-    """A transport that answers the same question from the first answer, and that cannot write.
+    """A transport that answers the same question from the first answer, and that cannot write; who uses it repeats.
 
     Forty members of one project are forty resources and one policy.
     """
 
     def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+        self._transport = once(transport)
         self._answers: dict[str, Answer] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -77,7 +75,8 @@ class ReadingOnce:
             if (known := self._answers.get(key)) is not None:
                 return known
             answer = self._transport.call(method, service, path, query, body)
-            if answer.status not in _PASSING:
+            refusal = read_refusal(answer)
+            if refusal is None or not refusal.passing:  # else the question is still open
                 self._answers[key] = answer
             return answer
 
@@ -188,4 +187,4 @@ class _Looking:
             identifier = import_id(self.program, resource.name, self.outputs)
             return None if identifier is None else self.provider.read("", resource.type, identifier, {}, {}, context)
         except ProviderError as error:
-            return None if error.reason in _API_OFF else error
+            return None if error.reason in SWITCHED_OFF else error

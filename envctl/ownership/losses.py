@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from envctl.errors import OutsideError
+from envctl.google.transport import Transport
 from envctl.plan.model import Change, Effect, Loss, LossKind
-from envctl.provider.transport import Transport
 
 BOUND = 1000
 """As far as anybody counts."""

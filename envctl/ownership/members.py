@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from envctl.engine.urns import name_of
+from envctl.google.names import is_service_agent
 from envctl.plan.model import KeepReason, Kept
 from envctl.stacks.adoption import Outputs
 from envctl.stacks.context import BindingTarget
 from envctl.stacks.declaration import StackProgram
-from envctl.stacks.identities import is_service_agent
 from envctl.stacks.memberships import declared_targets, is_membership, removal_command, target_of
 
 Row = Mapping[str, Any]

@@ -16,12 +16,13 @@ from typing import Protocol
 from urllib.parse import quote
 
 from envctl.errors import OutsideError
+from envctl.google.refusals import read_refusal
+from envctl.google.repeating import Found, Repeating
+from envctl.google.transport import Answer, Query, Transport
 from envctl.private_files import private_folder
-from envctl.provider.transport import Answer, Query, Transport
 
 _OBJECTS = "storage/storage/v1"
 _UPLOADS = "storage/upload/storage/v1"
-_REFUSED_FROM = 400
 _NOT_FOUND = 404
 _PRECONDITION = 412
 
@@ -149,9 +150,20 @@ class BucketFolder:
 
     def write(self, name: str, content: bytes, *, new: bool = False) -> bool:
         """Uploads in one request; `new` is the API's `ifGenerationMatch=0`."""
-        query = {"uploadType": "media", "name": self.prefix + name, **({"ifGenerationMatch": "0"} if new else {})}
-        answer = self.transport.call("POST", _UPLOADS, f"b/{self.bucket}/o", query, content)
-        if new and answer.status == _PRECONDITION:
+        query = {"uploadType": "media", "name": self.prefix + name}
+        path = f"b/{self.bucket}/o"
+        if not new:
+            self._accepted(self.transport.call("POST", _UPLOADS, path, query, content), "written", name)
+            return True
+        query["ifGenerationMatch"] = "0"
+
+        def look() -> bool | None:
+            return True if self.read(name) == content else None
+
+        answer = Repeating.of(self.transport).create(_UPLOADS, path, query, content, look)
+        if isinstance(answer, Found):
+            return True
+        if answer.status == _PRECONDITION:
             return False
         self._accepted(answer, "written", name)
         return True
@@ -166,13 +178,12 @@ class BucketFolder:
         return self.transport.call(verb, _OBJECTS, f"b/{self.bucket}/o/{quote(self.prefix + name, safe='')}", query)
 
     def _accepted(self, answer: Answer, done: str, name: str = "") -> Answer:
-        if answer.status < _REFUSED_FROM:
+        refusal = read_refusal(answer)
+        if refusal is None:
             return answer
-        error = answer.body.get("error") if isinstance(answer.body, dict) else None
-        message = error.get("message", "") if isinstance(error, dict) else answer.body
         raise OutsideError(
             f"The bucket of the states cannot be {done}",
-            detail=f"{self.where}/{name}: {answer.status}: {message}".replace("/:", ":"),
+            detail=f"{self.where}/{name}: {refusal.described}".replace("/:", ":"),
             hints=("`envctl doctor ENV` judges the rights on it (caller.pulumi-state)",),
             code="backend-unreachable",
         )
@@ -201,15 +212,16 @@ def open_folder(address: str, environment: Mapping[str, str] | None = None) -> F
 
 def _storage_transport(environment: Mapping[str, str]) -> Transport:
     """The way to Cloud Storage that the CLI takes, whatever the provider is told."""
-    from envctl.provider.http_transport import HttpTransport, google_address
-    from envctl.provider.identity import Caller, Identity, google_identity
+    from envctl.google.http_transport import HttpTransport, google_address
+    from envctl.google.identity import Caller, Identity, google_identity
 
     def at_google(service: str) -> str:
         return google_address(service, {})
 
     if host := environment.get("STORAGE_EMULATOR_HOST"):
         base = host if "://" in host else f"http://{host}"
-        return HttpTransport(
+        bare = HttpTransport(
             lambda service: f"{base.rstrip('/')}/{service.partition('/')[2]}/", Identity(lambda: "emulator")
         )
-    return HttpTransport(at_google, google_identity(Caller(), environment, at_google))
+        return Repeating(bare)
+    return Repeating(HttpTransport(at_google, google_identity(Caller(), environment, at_google)))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from envctl.google.operations import OperationStyle, Polling
+from envctl.google.repeating import Found
 from envctl.plan.values import Opaque
 from envctl.provider.protocol import CheckFailure, ProviderError
 from envctl.provider.schema import ResourceSchema
-from envctl.provider.session import OperationStyle, Polling, Session
+from envctl.provider.session import Session
 from envctl.provider.values import basename
 
 _BUSY = re.compile(r"\b(?:[Oo]peration|CREATING|UPDATING|DELETING|PROVISIONING|RECONCILING|STOPPING)\b")
@@ -117,14 +120,33 @@ class Run:
         A change that is refused because another one goes on is sent again, when the type has a `turn`.
         """
         service, filled = self.spec.service, self.fill(path)
-        if not self.spec.turn or method == "GET":
+        if method == "GET":
             return self.session.send(method, service, filled, query, body)
-        shared = self.fill(self.spec.turn)
-        return self.session.insist(
-            lambda: self.session.send(method, service, filled, query, body),
-            _is_busy,
-            lambda: self.session.find(service, shared),
+        asked = self._once(query)
+        return self._insist(lambda: self.session.send(method, service, filled, asked, body))
+
+    def made(self, path: str, query: Mapping[str, str] | None = None, body: Any = None) -> Any:
+        """What a POST made: the answer, its operation awaited, or the resource itself when the answer was lost.
+
+        Whenever it is not known whether a try took effect, `Behaviour.locate` looks before there is another.
+        """
+        service, filled, asked = self.spec.service, self.fill(path), self._once(query)
+        answer = self._insist(
+            lambda: self.session.create(service, filled, asked, body, lambda: self.spec.behaviour.locate(self))
         )
+        return answer.value[1] if isinstance(answer, Found) else self.finish(answer)
+
+    def _once(self, query: Mapping[str, str] | None) -> Mapping[str, str] | None:
+        """Compute carries out one change for one `requestId`, however often it is sent ("Idempotency" in its reference)."""
+        if self.spec.style is not OperationStyle.COMPUTE:
+            return query
+        return {**(query or {}), "requestId": str(uuid.uuid4())}
+
+    def _insist(self, call: Callable[[], Any]) -> Any:
+        if not self.spec.turn:
+            return call()
+        shared = self.fill(self.spec.turn)
+        return self.session.insist(call, _is_busy, lambda: self.session.find(self.spec.service, shared))
 
     @contextmanager
     def in_turn(self) -> Generator[None]:
@@ -160,7 +182,7 @@ class Behaviour:
         for key, template in spec.wrap_with.items():
             wrapped = {**wrapped, key: run.fill(template)}
         query = {key: run.fill(template) for key, template in spec.create_query.items()}
-        run.finish(run.call(spec.create_method, spec.collection, query, wrapped or None))
+        run.made(spec.collection, query, wrapped or None)
         return self.settled(run)
 
     def settled(self, run: Run) -> Mapping[str, Any]:
@@ -238,7 +260,6 @@ class TypeSpec:
     imports: tuple[str, ...] = ()
     identity: tuple[str, ...] = ("project", "name")
     """Fields that stand in the path and not in the body."""
-    create_method: str = "POST"
     create_query: Mapping[str, str] = field(default_factory=dict[str, str])
     wrap: str = ""
     wrap_with: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from envctl.google.pauses import RealSleeper, Sleeper
+from envctl.google.transport import Transport
 from envctl.plan.values import Opaque
 from envctl.provider.checking import check_inputs
 from envctl.provider.diffing import Comparison, Difference
@@ -37,9 +39,8 @@ from envctl.provider.protocol import (
 )
 from envctl.provider.registry import find_spec
 from envctl.provider.schema import load_schema
-from envctl.provider.session import RealSleeper, Session, Sleeper
+from envctl.provider.session import Session
 from envctl.provider.spec import Change, Run, Settings
-from envctl.provider.transport import Transport
 from envctl.provider.turns import Turns
 from envctl.provider.values import get_path, has_unknown, merge, set_path
 
@@ -109,10 +110,8 @@ class SandboxProvider:
             detached.partial = self._expected(run)
             raise
         except ProviderError as error:
-            if (
-                error.status not in {"ALREADY_EXISTS", "INVALID_ARGUMENT", "PERMISSION_DENIED"}
-                and error.partial is None
-            ):
+            refused = error.status in {"ALREADY_EXISTS", "INVALID_ARGUMENT", "PERMISSION_DENIED"}
+            if error.partial is None and (run.session.created or not refused):
                 error.partial = self._remains(run, error)
             raise
         return Live(behaviour.id_of(run, answer), flatten(run, answer), inputs)
@@ -251,7 +250,7 @@ class SandboxProvider:
             raise ProviderError("inputs are not all known yet", status="INVALID_ARGUMENT", method=run.spec.token)
 
     def _expected(self, run: Run) -> Live | None:
-        """The resource as far as the inputs tell, for an operation that goes on without us."""
+        """The resource as far as the inputs tell, for one that is there or on its way and cannot be seen."""
         try:
             id_ = run.fill(run.spec.id or run.spec.path)
         except ProviderError:
@@ -277,7 +276,7 @@ class SandboxProvider:
             found = run.spec.behaviour.locate(run)
         except ProviderError as second:  # the first error is the one to report
             error.add_note(f"looking for what is left failed too: {second}")
-            return None
+            return self._expected(run) if run.session.created else None
         return None if found is None else _left(run, *found)
 
 

@@ -184,11 +184,13 @@ class Cloud:
             if before is not None:
                 return self._accepted(match, request, before)
             value = match.route.handler(call)
+            if not isinstance(value, Response):
+                self.repeats.remember(call, value)
+            self.faults.raise_failure(match.route.method, "after")
         except ApiError as error:
             return self._refused(service, request, error)
         if isinstance(value, Response):
             return value
-        self.repeats.remember(call, value)
         return self._accepted(match, request, value)
 
     def _call(self, match: Match, request: Request) -> Call:
@@ -234,11 +236,13 @@ class Cloud:
 
     def _refused(self, service: Service | None, request: Request, error: ApiError) -> Response:
         envelope = service.envelope if service else Envelope.ESF
+        if error.page is not None:
+            return Response(error.http, {"Content-Type": "text/html", **error.headers}, error.page.encode())
         listed = request.parameter("prettyPrint") == "false"
         if error.http == 304:
             return Response(304, {"Server": service.server if service else "ESF"}, b"")
         body = error_body(error, envelope, listed=listed)
-        return Response(error.http, _headers(service), json.dumps(body).encode())
+        return Response(error.http, {**_headers(service), **error.headers}, json.dumps(body).encode())
 
     @property
     def requests(self) -> list[Json]:

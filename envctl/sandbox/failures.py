@@ -88,6 +88,8 @@ class ApiError(Exception):
         http: HTTP status, when it differs from what the canonical code maps to.
         reason: word of the older envelope, when it differs.
         details: `google.rpc` detail messages, each with its `@type`.
+        headers: further headers of the answer.
+        page: a page in place of the JSON, as something between client and API sends it.
     """
 
     def __init__(
@@ -98,6 +100,8 @@ class ApiError(Exception):
         http: int | None = None,
         reason: str | None = None,
         details: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+        page: str | None = None,
     ) -> None:
         super().__init__(message)
         number, default_http, default_reason = _CODES[status]
@@ -107,6 +111,8 @@ class ApiError(Exception):
         self.http = http if http is not None else default_http
         self.reason = reason if reason is not None else default_reason
         self.details = tuple(details)
+        self.headers = dict(headers or {})
+        self.page = page
 
 
 def not_found(message: str) -> ApiError:

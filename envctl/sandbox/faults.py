@@ -31,7 +31,9 @@ class FaultKind(StrEnum):
 
 
 _KEYS: Mapping[FaultKind, frozenset[str]] = {
-    FaultKind.FAIL: frozenset({"method", "times", "code", "status", "message", "reason", "details"}),
+    FaultKind.FAIL: frozenset(
+        {"method", "times", "code", "status", "message", "reason", "details", "when", "headers", "body"}
+    ),
     FaultKind.OPERATION: frozenset({"operation", "times", "code", "status", "message"}),
     FaultKind.DELAY: frozenset({"method", "times", "seconds"}),
     FaultKind.DROP: frozenset({"method", "times", "when"}),
@@ -148,13 +150,13 @@ class Faults:
         fault = self._take(FaultKind.DELAY, "method", method)
         return float(fault["seconds"]) if fault else 0.0
 
-    def raise_failure(self, method: str) -> None:
-        """Refuse a call that a fault is waiting for.
+    def raise_failure(self, method: str, when: str = "before") -> None:
+        """Refuse a call that a fault is waiting for; `when` is `after` once the call has taken effect.
 
         Raises:
             ApiError: as the fault says.
         """
-        fault = self._take(FaultKind.FAIL, "method", method)
+        fault = self._take(FaultKind.FAIL, "method", method, when)
         if fault is None:
             return
         http = fault.get("code")
@@ -165,6 +167,8 @@ class Faults:
             http=http,
             reason=fault.get("reason"),
             details=fault.get("details", ()),
+            headers=fault.get("headers", {}),
+            page=fault.get("body"),
         )
 
     def drop(self, method: str) -> str:
@@ -181,8 +185,10 @@ class Faults:
         code = fault.get("code", rpc_code(status))
         return {"code": code, "message": fault.get("message", "Injected by the sandbox.")}
 
-    def _take(self, kind: FaultKind, key: str, name: str) -> Mapping[str, Any] | None:
+    def _take(self, kind: FaultKind, key: str, name: str, when: str = "") -> Mapping[str, Any] | None:
         for identifier, fault in self.store.items(_FAULTS):
+            if when and fault.get("when", "before") != when:
+                continue
             if fault["kind"] == kind.value and fnmatchcase(name, fault[key]):
                 if fault["times"] <= 1:
                     self.store.delete(_FAULTS, identifier)

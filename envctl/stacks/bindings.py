@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from envctl.errors import EnvctlError
+from envctl.google.names import is_service_agent
 from envctl.iam_roles import Binding, load_table
 from envctl.stacks.components import Group
 from envctl.stacks.declaration import Input, Options, Ref, Resource, SpecPath
-from envctl.stacks.identities import ACCOUNT, identity_of, is_service_agent
+from envctl.stacks.identities import ACCOUNT, identity_of
 
 _SLUG = re.compile(r"[^A-Za-z0-9._@-]+")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from envctl.google.names import agent_domain
 from envctl.spec.model import ServiceAccount
 from envctl.spec.names import service_account_email
 from envctl.stacks.components import Group
@@ -25,21 +26,6 @@ _AGENT_APIS = {
 
 _ASKED_APIS = {"bigquery-encryption": "bigquery", "gs-project-accounts": "storage"}
 """Agents that exist only after a call of their own API has asked for them."""
-
-_SERVICE_AGENT_DOMAINS = frozenset(
-    {
-        "bigquery-encryption",
-        "cloudbuild",
-        "cloudcomposer-accounts",
-        "cloudservices",
-        "compute-system",
-        "container-engine-robot",
-        "containerregistry",
-        "dataflow-service-producer-prod",
-        "gs-project-accounts",
-        "service-networking",
-    }
-)
 
 
 def account_email(account: ServiceAccount, project: str) -> str:
@@ -71,22 +57,16 @@ def account_resources(scope: Scope, account: ServiceAccount) -> list[Resource]:
     ]
 
 
-def is_service_agent(member: str) -> bool:
-    """Whether an IAM member is one of Google's own agents, which no stack owns."""
-    domain = _agent_domain(member)
-    return domain is not None and (domain in _SERVICE_AGENT_DOMAINS or domain.startswith("gcp-sa-"))
-
-
 def identity_of(member: str) -> str | None:
     """Logical name of the identity resource that makes an agent exist; None when there is nothing to make."""
-    domain = _agent_domain(member)
+    domain = agent_domain(member)
     api = _AGENT_APIS.get(domain) if domain else None
     return None if api is None else f"identity-{api}"
 
 
 def asked_api_of(member: str) -> str | None:
     """Logical name of the API that makes an agent when asked for it; None for every other member."""
-    api = _ASKED_APIS.get(_agent_domain(member) or "")
+    api = _ASKED_APIS.get(agent_domain(member) or "")
     return None if api is None else f"api-{api}"
 
 
@@ -100,7 +80,7 @@ def identity_resources(scope: Scope, members: Iterable[str]) -> list[Resource]:
         {
             _AGENT_APIS[domain]
             for member in members
-            if number in member and (domain := _agent_domain(member)) in _AGENT_APIS
+            if number in member and (domain := agent_domain(member)) in _AGENT_APIS
         }
     )
     return [
@@ -114,11 +94,3 @@ def identity_resources(scope: Scope, members: Iterable[str]) -> list[Resource]:
         )
         for api in apis
     ]
-
-
-def _agent_domain(member: str) -> str | None:
-    """`cloudcomposer-accounts` of `serviceAccount:service-1@cloudcomposer-accounts.iam.gserviceaccount.com`."""
-    kind, _, address = member.partition(":")
-    if kind != "serviceAccount" or not address.endswith(".gserviceaccount.com"):
-        return None
-    return address.partition("@")[2].split(".", 1)[0]

@@ -296,7 +296,7 @@ def test_status_before_and_after(tmp_path):
 def test_a_cloud_that_drops_the_connection_is_an_outside_error(tmp_path):
     workspace = workspace_of(write_project(tmp_path))
     workspace.cloud.emulator().faults.add(
-        {"kind": "drop", "method": "cloudresourcemanager.projects.get", "when": "before"}
+        {"kind": "drop", "method": "cloudresourcemanager.projects.get", "when": "before", "times": 20}
     )
     with pytest.raises(OutsideError, match="connection was dropped"):
         plan(workspace, "dev")

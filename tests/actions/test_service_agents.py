@@ -14,8 +14,8 @@ from envctl.actions.clouds import CloudName
 from envctl.actions.workspace import EngineName, open_workspace
 from envctl.engine.events import MessageEvent
 from envctl.errors import OutsideError
+from envctl.google.transport import Answer
 from envctl.operations.journal import Outcome
-from envctl.provider.transport import Answer
 from envctl.stacks.declaration import Resource, StackProgram
 
 STORAGE, BIGQUERY = "storage.projects.serviceAccount.get", "bigquery.projects.getServiceAccount"

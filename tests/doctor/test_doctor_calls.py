@@ -15,8 +15,8 @@ from envctl.doctor.intake import make_case
 from envctl.doctor.live import collect_facts
 from envctl.doctor.model import Finding, Status
 from envctl.doctor.org_policy import constraint_answer, custom_constraints, listed_policy
+from envctl.google.transport import Answer, Transport
 from envctl.iam_roles import load_operations
-from envctl.provider.transport import Answer, Transport
 from envctl.sandbox import control
 from envctl.sandbox.cloud import Cloud
 from envctl.sandbox.messages import Request

@@ -19,9 +19,9 @@ from envctl.doctor.model import Finding, Status
 from envctl.doctor.observed import build_world
 from envctl.doctor.principals import normal_member
 from envctl.errors import OutsideError
+from envctl.google.http_transport import HttpTransport
+from envctl.google.transport import Answer, Transport
 from envctl.iam_roles import required_apis
-from envctl.provider.http_transport import HttpTransport
-from envctl.provider.transport import Answer, Transport
 from envctl.sandbox import control
 from envctl.sandbox.cloud import Cloud
 from envctl.sandbox.server import RunningServer, serve

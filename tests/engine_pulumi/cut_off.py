@@ -17,8 +17,8 @@ from pulumi_twins import PASSPHRASE, STACK, provider_of
 
 from envctl.engine.protocol import RunOptions
 from envctl.engine.pulumi_cli.engine import PulumiEngine, PulumiSettings
+from envctl.google.transport import Answer
 from envctl.provider.translator import SandboxProvider
-from envctl.provider.transport import Answer
 from envctl.sandbox.cloud import Cloud
 
 

@@ -18,7 +18,7 @@ from envctl.actions.program import build_program
 from envctl.actions.workspace import EngineName, open_workspace
 from envctl.engine.pulumi_cli.install import plugin_version
 from envctl.errors import OutsideError
-from envctl.provider.http_transport import ENDPOINTS
+from envctl.google.http_transport import ENDPOINTS
 from envctl.sandbox.cloud import Cloud
 from envctl.sandbox.environment import client_environment
 from envctl.sandbox.server import RunningServer, serve

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from envctl.errors import OutsideError
+from envctl.google.transport import Answer, Query
 from envctl.operations.airflow import SettingsRecord
 from envctl.operations.journal import Journal
 from envctl.operations.records import SharedRecords
 from envctl.provider.folders import BucketFolder, FileFolder, Folder, open_folder
-from envctl.provider.transport import Answer, Query
 from envctl.sandbox.cloud import Cloud
 from envctl.sandbox.messages import Request
 from envctl.sandbox.server import serve

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from envctl.errors import OutsideError
+from envctl.google.transport import Answer, Query
 from envctl.ownership.losses import loss_of
 from envctl.plan.impact import impact_of
 from envctl.plan.model import Action, Change, Loss, LossKind, Reason
-from envctl.provider.transport import Answer, Query
 
 BUCKET = "gcp:storage/bucket:Bucket"
 SECRET = "gcp:secretmanager/secret:Secret"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from provider_fakes import CountingSleeper, FakeCloud, Notes
 
-from envctl.provider.session import Sleeper
+from envctl.google.pauses import Sleeper
 from envctl.provider.spec import Settings
 from envctl.provider.translator import SandboxProvider
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from envctl.provider.session import NoWait
+from envctl.google.pauses import NoWait
+from envctl.google.transport import Answer
 from envctl.provider.spec import Settings
 from envctl.provider.translator import SandboxProvider
-from envctl.provider.transport import Answer
 from envctl.sandbox.cloud import Cloud
 from envctl.sandbox.messages import Request
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from envctl.google.transport import Answer
 from envctl.provider.protocol import CallContext
-from envctl.provider.transport import Answer
 
 
 @dataclass(slots=True)

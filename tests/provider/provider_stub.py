@@ -8,7 +8,7 @@ from typing import Any
 
 from provider_fakes import FakeCloud, Sent, not_found
 
-from envctl.provider.transport import Answer
+from envctl.google.transport import Answer
 
 _DONE = {"done": True, "response": {}}
 

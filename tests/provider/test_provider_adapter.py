@@ -139,7 +139,7 @@ def test_a_cancelled_wait_leaves_the_operation(engine: Any, emulator: Cloud) -> 
 
 def test_a_dropped_connection_is_unavailable(emulator: Cloud) -> None:
     from envctl.errors import OutsideError
-    from envctl.provider.session import NoWait
+    from envctl.google.pauses import NoWait
     from envctl.provider.spec import Settings
     from envctl.provider.translator import SandboxProvider
 

@@ -14,7 +14,7 @@ import pytest
 
 import envctl
 from envctl.errors import OutsideError
-from envctl.provider.http_transport import ENDPOINTS, HttpTransport, google_address
+from envctl.google.http_transport import ENDPOINTS, HttpTransport, google_address
 from envctl.provider.registry import all_specs
 
 

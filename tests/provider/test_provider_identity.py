@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from envctl.errors import OutsideError, UsageError
-from envctl.provider.http_transport import HttpTransport
-from envctl.provider.identity import Caller
+from envctl.google.http_transport import HttpTransport
+from envctl.google.identity import Caller
 
 ACCOUNT = "deployer@acme-data.iam.gserviceaccount.com"
 OTHER = "other@acme-data.iam.gserviceaccount.com"

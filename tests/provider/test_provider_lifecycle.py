@@ -12,11 +12,13 @@ import pytest
 from emulated import PROJECT, REGION, emulated_provider
 from provider_fakes import Notes
 
+from envctl.google.operations import OperationStyle
+from envctl.google.pauses import NoWait
 from envctl.plan.values import Opaque
 from envctl.provider.protocol import Live, OperationDetached, ProviderError
 from envctl.provider.registry import all_specs
 from envctl.provider.schema import known_types
-from envctl.provider.session import NoWait, OperationStyle, Session
+from envctl.provider.session import Session
 from envctl.provider.translator import SandboxProvider
 from envctl.provider.values import has_unknown
 from envctl.sandbox.cloud import Cloud

@@ -3,7 +3,7 @@
 Known deviations, all of them harmless, are taken out by `normalised` or listed in `DEVIATIONS`:
 
 - The real provider repeats reads until it has seen a result three times in a row; equal reads in a row count once here.
-- Names of operations and etags are the stub's.
+- Names of operations and etags are the stub's; changes of compute carry a `requestId` here, so that one may be sent twice.
 - The real provider gathers the APIs of one project that are enabled within seconds into one `services:batchEnable`; here
   each is enabled by `services/NAME:enable`, which is what the real one sends for a single API.
 """
@@ -246,7 +246,7 @@ def normalised(requests: list[dict[str, Any]], dropped: frozenset[str] = frozens
         entry = {
             "method": item["method"],
             "path": re.sub(r"/operations/[^/]+$", "/operations/*", item["path"]),
-            "query": item["query"],
+            "query": {key: value for key, value in item["query"].items() if key != "requestId"},
             "body": without(item["body"], dropped),
         }
         if entry["path"].endswith((":batchEnable", ":enable")) and "/services" in entry["path"]:

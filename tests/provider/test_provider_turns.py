@@ -12,11 +12,11 @@ import pytest
 from emulated import PROJECT, REGION, EmulatorTransport, emulated_provider
 from provider_fakes import CountingSleeper, FakeCloud, Notes, Sent, failed
 
+from envctl.google.transport import Answer
 from envctl.provider.protocol import Live, ProviderError
 from envctl.provider.session import Session
 from envctl.provider.spec import Settings
 from envctl.provider.translator import SandboxProvider
-from envctl.provider.transport import Answer
 from envctl.provider.turns import Turns
 from envctl.sandbox.cloud import Cloud
 

@@ -27,9 +27,9 @@ from envctl.engine.fold import Folded, fold_events
 from envctl.engine.protocol import Engine, RunOptions, RunResult, StackRef
 from envctl.engine.pulumi_cli.engine import PulumiEngine, PulumiSettings
 from envctl.engine.urns import name_of, type_of
+from envctl.google.pauses import NoWait
 from envctl.plan.model import Mode
 from envctl.provider.protocol import CallContext
-from envctl.provider.session import NoWait
 from envctl.provider.spec import Settings
 from envctl.provider.translator import SandboxProvider
 from envctl.sandbox.clock import Clock

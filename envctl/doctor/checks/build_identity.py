@@ -17,6 +17,7 @@ from envctl.doctor.model import Finding
 from envctl.doctor.org_policy import constraint_answer, enforced
 from envctl.doctor.repair import grant_command
 from envctl.doctor.resources import project_resource
+from envctl.google.names import agent_address
 
 _VOICE = Voice("build.identity", Severity.WARNING)
 _NEEDED = ("artifactregistry.repositories.uploadArtifacts", "logging.logEntries.create")
@@ -47,7 +48,7 @@ def _run(case: Case) -> Iterator[Finding]:
         )
         return
     number = case.project_number
-    email = f"{number}-compute@developer.gserviceaccount.com" if compute else f"{number}@cloudbuild.gserviceaccount.com"
+    email = agent_address("compute_default" if compute else "cloudbuild_legacy", number)
     member, resource = f"serviceAccount:{email}", project_resource(case.project)
     states = {permission: case.evaluator.decide(member, permission, resource).state for permission in _NEEDED}
     missing = [permission for permission, state in states.items() if state is State.MISSING]

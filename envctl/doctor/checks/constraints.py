@@ -16,6 +16,7 @@ from envctl.doctor.check import Check, Voice, command
 from envctl.doctor.facts import NOT_ASKED, Unreadable, field_of, texts
 from envctl.doctor.model import Finding
 from envctl.doctor.org_policy import constraint_answer, constraint_rules
+from envctl.google.names import is_default_account
 from envctl.iam_conditions import applies
 from envctl.iam_roles import load_table, required_apis
 
@@ -72,7 +73,7 @@ def _own_account(case: Case, rules: Rules) -> str | None:
 
 
 def _default_account(case: Case) -> bool:
-    return case.setting.account_email.endswith("-compute@developer.gserviceaccount.com")
+    return is_default_account(case.setting.account_email)
 
 
 def _known(_: Case, rules: Rules) -> str | None:

@@ -16,6 +16,7 @@ from envctl.doctor.facts import Subject, Unreadable, texts
 from envctl.doctor.model import Finding
 from envctl.doctor.resources import project_resource
 from envctl.doctor.world import Gap
+from envctl.google.names import composer_agent
 
 _VOICE = Voice("env.agent-exists", Severity.ERROR)
 
@@ -30,7 +31,7 @@ def _run(case: Case) -> Iterator[Finding]:
             "the agent's address",
         )
         return
-    agent = f"serviceAccount:service-{case.project_number}@cloudcomposer-accounts.iam.gserviceaccount.com"
+    agent = composer_agent(case.project_number)
     policy = case.policy(project_resource(case.project))
     services = case.facts.ask(Subject.SERVICES, case.project)
     if not isinstance(policy, Gap) and any(agent in binding.members for binding in policy.bindings):

@@ -12,6 +12,7 @@ from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check, Voice, spec_change
 from envctl.doctor.model import Finding
+from envctl.google.names import is_default_account
 
 _VOICE = Voice("env.explicit-sa", Severity.WARNING)
 
@@ -20,7 +21,7 @@ def _run(case: Case) -> Iterator[Finding]:
     email = case.setting.account_email
     if case.exists:
         yield _VOICE.skipped("The account of an environment cannot be changed.", resource=email)
-    elif email.endswith("-compute@developer.gserviceaccount.com"):
+    elif is_default_account(email):
         yield _VOICE.failed(
             "The environment runs as the Compute Engine default account, shared with the whole project.",
             resource=email,

@@ -15,13 +15,14 @@ from envctl.doctor.evaluate import State
 from envctl.doctor.model import Finding
 from envctl.doctor.repair import grant_command
 from envctl.doctor.resources import project_resource
+from envctl.google.names import is_default_account
 
 _VOICE = Voice("grants.default-account", Severity.ERROR)
 
 
 def _run(case: Case) -> Iterator[Finding]:
     email = case.setting.account_email
-    if not email.endswith("-compute@developer.gserviceaccount.com"):
+    if not is_default_account(email):
         yield _VOICE.skipped("The environment has an account of its own.", principal=f"serviceAccount:{email}")
         return
     resource, member = project_resource(case.project), f"serviceAccount:{email}"

@@ -6,22 +6,18 @@ the other project's number, and the agent of this one stays without the role alt
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import Check, Voice, command
 from envctl.doctor.model import Finding
-from envctl.doctor.principals import is_service_agent
 from envctl.doctor.repair import again_command
 from envctl.doctor.resources import project_resource
 from envctl.doctor.world import Gap
+from envctl.google.names import composer_agent, composer_agent_number, is_service_agent
 
 _VOICE = Voice("policy.wrong-project-number", Severity.WARNING)
-_COMPOSER_AGENT = re.compile(
-    r"serviceAccount:service-(\d+)@cloudcomposer-accounts\.iam\.gserviceaccount\.com", re.IGNORECASE
-)
 
 
 def _run(case: Case) -> Iterator[Finding]:
@@ -38,11 +34,11 @@ def _run(case: Case) -> Iterator[Finding]:
         )
         return
     members = {member for binding in policy.bindings for member in binding.members if is_service_agent(member)}
-    numbers = {match[1] for member in members if (match := _COMPOSER_AGENT.fullmatch(member))}
+    numbers = {found for member in members if (found := composer_agent_number(member.partition(":")[2]))}
     foreign = sorted(numbers - {number})
     if foreign and number not in numbers:
-        wrong = f"serviceAccount:service-{foreign[0]}@cloudcomposer-accounts.iam.gserviceaccount.com"
-        agent = f"serviceAccount:service-{number}@cloudcomposer-accounts.iam.gserviceaccount.com"
+        wrong = composer_agent(foreign[0])
+        agent = composer_agent(number)
         wanted = {again_command(resource, agent, binding) for binding in policy.bindings if wrong in binding.members}
         fixes = [command(text) for text in sorted(text for text in wanted if text)]
         yield _VOICE.failed(

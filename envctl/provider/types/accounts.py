@@ -25,7 +25,7 @@ class ServiceAccount(Behaviour):
         account = {key: body[key] for key in ("displayName", "description") if key in body}
         sent = {"accountId": run.inputs["accountId"], "serviceAccount": account}
         try:
-            run.call("POST", "projects/{project}/serviceAccounts", None, sent)
+            run.made("projects/{project}/serviceAccounts", None, sent)
         except ProviderError as error:
             if not (error.status == "ALREADY_EXISTS" and run.inputs.get("createIgnoreAlreadyExists")):
                 raise

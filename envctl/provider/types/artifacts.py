@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from envctl.google.operations import OperationStyle
 from envctl.provider.behaviours import top_keys
 from envctl.provider.iam_member import PolicyMember
-from envctl.provider.session import OperationStyle
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.types.links import same_link, same_text_any_case
 

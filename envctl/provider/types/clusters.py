@@ -10,9 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from envctl.google.operations import OperationStyle, Polling
 from envctl.provider.protocol import CheckFailure, ProviderError
 from envctl.provider.schema import load_schema
-from envctl.provider.session import OperationStyle, Polling, suppress_missing
+from envctl.provider.session import suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.types.links import same_link
 from envctl.provider.types.network import full_name
@@ -147,7 +148,7 @@ class Cluster(Behaviour):
         """Creates; the default pool is removed afterwards when that is wanted."""
         self.read(run)  # the real provider looks for a fingerprint of the maintenance policy first
         sent = {"cluster": {"name": run.fill("{name}"), **_shape(run, body)}}
-        run.finish(run.call("POST", run.spec.collection, None, sent))
+        run.made(run.spec.collection, None, sent)
         if run.inputs.get("removeDefaultNodePool"):
             with suppress_missing():
                 run.finish(run.call("DELETE", f"{run.spec.path}/nodePools/default-pool"))
@@ -229,7 +230,7 @@ class NodePool(Behaviour):
         pool = {"name": run.fill("{name}"), **body}
         if "nodeCount" in run.inputs:
             pool["initialNodeCount"] = run.inputs["nodeCount"]
-        run.finish(run.call("POST", run.spec.collection, None, {"nodePool": pool}))
+        run.made(run.spec.collection, None, {"nodePool": pool})
         self.read(run)
         return self.settled(run)
 

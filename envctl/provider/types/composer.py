@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from envctl.google.operations import OperationStyle, Polling
 from envctl.provider.behaviours import FieldPatch
 from envctl.provider.mapping import UNWRITTEN
 from envctl.provider.protocol import CheckFailure, ProviderError
-from envctl.provider.session import OperationStyle, Polling
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.types.composer_rules import (
     check_environment,
@@ -95,7 +95,7 @@ class Environment(Behaviour):
         packages = get_path(sent, f"{_SOFTWARE}.pypiPackages")
         if packages:
             del sent["config"]["softwareConfig"]["pypiPackages"]
-        run.finish(run.call("POST", run.spec.collection, None, sent))
+        run.made(run.spec.collection, None, sent)
         if packages:
             mask = f"{_SOFTWARE}.pypiPackages"
             self._patch(run, mask, {"config": {"softwareConfig": {"pypiPackages": packages}}})
@@ -176,18 +176,14 @@ class Environment(Behaviour):
         return check_environment(inputs)
 
     def _cleared(self, run: Run, mask: str) -> None:
-        try:
-            self._patch(run, mask, {"config": {"nodeConfig": {}}})
-        except ProviderError as error:
-            if not any(text in str(error) for text in _NO_CHANGE):
-                raise
+        self._patch(run, mask, {"config": {"nodeConfig": {}}})
 
     def _patch(self, run: Run, mask: str, body: Mapping[str, Any]) -> None:
+        """One update; the API refuses one that changes nothing, as does the second try of one whose answer was lost."""
         try:
             run.finish(run.call("PATCH", run.spec.path, {"updateMask": mask}, body))
         except ProviderError as error:
-            ignorable = mask == "config.RecoveryConfig.ScheduledSnapshotsConfig" and _NO_CHANGE[1] in str(error)
-            if not ignorable:
+            if not any(text in str(error) for text in _NO_CHANGE):
                 raise
 
 
@@ -228,7 +224,7 @@ class UserWorkload(Behaviour):
 
     def create(self, run: Run, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Creates."""
-        run.call("POST", run.spec.collection, None, {"name": run.fill(run.spec.path), **body})
+        run.made(run.spec.collection, None, {"name": run.fill(run.spec.path), **body})
         return self.settled(run)
 
     def update(self, run: Run, change: Change, body: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002

@@ -34,7 +34,7 @@ class CryptoKey(Behaviour):
         """Creates it; a rotation period needs the time of the first rotation."""
         skip = "true" if run.inputs.get("skipInitialVersionCreation") else "false"
         query = {"cryptoKeyId": run.fill("{name}"), "skipInitialVersionCreation": skip}
-        run.call("POST", run.spec.collection, query, _with_rotation(run, body))
+        run.made(run.spec.collection, query, _with_rotation(run, body))
         return self.settled(run)
 
     def update(self, run: Run, change: Change, body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from envctl.google.operations import OperationStyle
 from envctl.plan.values import Opaque
 from envctl.provider.behaviours import MergePatched, top_keys
 from envctl.provider.iam_member import PolicyMember
 from envctl.provider.protocol import ProviderError
-from envctl.provider.session import OperationStyle, suppress_missing
+from envctl.provider.session import suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.types.links import relative, same_link
 
@@ -38,12 +40,26 @@ class Compute(MergePatched):
         sent = {"name": run.fill("{name}"), **self.linked(run, body)}
         if self.region_in_body:
             sent["region"] = run.fill("projects/{project}/global/regions/{region|base}")
-        run.finish(run.call("POST", run.spec.collection, None, sent))
+        run.made(run.spec.collection, None, sent)
         return self.settled(run)
 
     def update(self, run: Run, change: Change, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """One merge patch with what differs."""
         return MergePatched.update(self, run, change, self.linked(run, body))
+
+    def locate(self, run: Run) -> tuple[str, Mapping[str, Any]] | None:
+        """The resource; waits while an operation still makes it, for until then it is not to be seen."""
+        found = self.read(run)
+        if found is None:
+            made = run.fill(run.spec.path)
+            listed = run.session.find(run.spec.service, f"{run.fill(run.spec.operations)}/operations") or {}
+            for operation in listed.get("items", ()):
+                ours = str(operation.get("targetLink", "")).endswith(f"/{made}")
+                if ours and operation.get("operationType") == "insert" and operation.get("status") != "DONE":
+                    with suppress(ProviderError):  # a failed insert leaves nothing
+                        run.finish(operation)
+            found = self.read(run)
+        return None if found is None else (self.id_of(run, found), found)
 
     def linked(self, run: Run, body: Mapping[str, Any]) -> dict[str, Any]:
         """The body with relative names."""

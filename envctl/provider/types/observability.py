@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from envctl.google.operations import OperationStyle
 from envctl.provider.behaviours import MaskPatched, top_keys
-from envctl.provider.session import OperationStyle, suppress_missing
+from envctl.provider.session import suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 
 
@@ -19,7 +20,7 @@ class LogBucket(MaskPatched):
         """Takes over an existing bucket with the wanted settings, or creates one."""
         before = run.session.find(run.spec.service, run.fill(run.spec.path))
         if before is None:
-            run.call("POST", run.spec.collection, {"bucketId": run.fill("{bucketId}")}, dict(body))
+            run.made(run.spec.collection, {"bucketId": run.fill("{bucketId}")}, dict(body))
             return self.settled(run)
         sent = {key: value for key, value in body.items() if before.get(key) != value}
         if sent:
@@ -54,7 +55,7 @@ class Named(MaskPatched):
 
     def create(self, run: Run, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Creates and reads it by the name that it got."""
-        made = run.call("POST", run.spec.collection, None, dict(body))
+        made = run.made(run.spec.collection, None, dict(body))
         return run.session.find_settled(run.spec.service, str(made["name"]))
 
     def settled(self, run: Run) -> Mapping[str, Any]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from envctl.google.operations import OperationStyle
 from envctl.provider.behaviours import MaskPatched
 from envctl.provider.iam_member import PolicyMember
 from envctl.provider.protocol import ProviderError
-from envctl.provider.session import OperationStyle, suppress_missing
+from envctl.provider.session import suppress_missing
 from envctl.provider.spec import Behaviour, Change, Rule, Run, TypeSpec
 from envctl.provider.values import basename
 
@@ -110,7 +111,7 @@ class CustomRole(MaskPatched):
         before = run.session.find(run.spec.service, run.fill(run.spec.path))
         if before is None:
             sent = {"role": dict(body), "roleId": run.inputs["roleId"]}
-            run.call("POST", "projects/{project|base}/roles", None, sent)
+            run.made("projects/{project|base}/roles", None, sent)
         elif before.get("deleted"):
             run.call("POST", f"{run.spec.path}:undelete", None, {})
             mask = ",".join(sorted(body))

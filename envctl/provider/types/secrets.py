@@ -23,7 +23,7 @@ class Secret(MaskPatched):
 
     def create(self, run: Run, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Creates."""
-        run.call("POST", run.spec.collection, {"secretId": run.fill("{secretId}")}, dict(body))
+        run.made(run.spec.collection, {"secretId": run.fill("{secretId}")}, dict(body))
         return self.settled(run)
 
     def delete(self, run: Run) -> None:
@@ -57,9 +57,7 @@ class SecretVersion(Behaviour):
         if data is None:
             data = run.inputs.get("secretDataWo", "")
         text = str(data) if run.inputs.get("isSecretDataBase64") else base64.b64encode(str(data).encode()).decode()
-        made = run.session.send(
-            "POST", run.spec.service, f"{_secret(run)}:addVersion", None, {"payload": {"data": text}}
-        )
+        made = run.made(f"{_secret(run)}:addVersion", None, {"payload": {"data": text}})
         name = str(made["name"])
         self._switch(run, name, enabled=run.inputs.get("enabled", True) is not False)
         return run.session.find_settled(run.spec.service, name)
@@ -70,7 +68,7 @@ class SecretVersion(Behaviour):
         return None if found is None or found.get("state") == "DESTROYED" else found
 
     def locate(self, run: Run) -> tuple[str, Mapping[str, Any]] | None:
-        """The newest version that holds the wanted value."""
+        """The newest version, when it holds the wanted value: an older one is not what was added last."""
         wanted = str(run.inputs.get("secretData") or "")
         listed = run.session.find(run.spec.service, f"{_secret(run)}/versions") or {}
         for version in listed.get("versions", ()):
@@ -78,8 +76,7 @@ class SecretVersion(Behaviour):
                 continue
             access = run.session.find(run.spec.service, f"{version['name']}:access") or {}
             data = base64.b64decode((access.get("payload") or {}).get("data", "")).decode(errors="replace")
-            if data == wanted:
-                return str(version["name"]), version
+            return (str(version["name"]), version) if data == wanted else None
         return None
 
     def update(self, run: Run, change: Change, body: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002

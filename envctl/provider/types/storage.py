@@ -28,7 +28,7 @@ class Bucket(MergePatched):
         if run.inputs.get("enableObjectRetention"):
             query["enableObjectRetention"] = "true"
         sent = {**_with_zeros(run, body), "name": run.fill("{name}")}
-        made = run.call("POST", "b", query, sent)
+        made = run.made("b", query, sent)
         found = self.settled(run)
         if get_path(run.inputs, "retentionPolicy.isLocked") and not get_path(made, "retentionPolicy.isLocked"):
             return self._lock(run, found)

@@ -19,12 +19,13 @@ from envctl.sandbox.services.compute_places import REGIONS, Places, aggregated
 from envctl.sandbox.services.compute_projects import ComputeProjects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from envctl.sandbox.backend import Backend, Call
     from envctl.sandbox.cloud import Cloud
     from envctl.sandbox.messages import Json
 
+_REQUESTS = "compute.requests"
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -286,6 +287,23 @@ def _parent(call: Call) -> str:
     return f"projects/{call['project']}/global"
 
 
+def _once(cloud: Cloud, handler: Callable[[Call], Json]) -> Callable[[Call], Json]:
+    """A change that is carried out once for one `requestId`: the second time its operation is the answer."""
+
+    def handle(call: Call) -> Json:
+        request = call.query("requestId")
+        known = call.store.get(_REQUESTS, request) if request else None
+        record = cloud.operations.get(known["key"]) if known else None
+        if record is not None:
+            return _operation(record)
+        answer = handler(call)
+        if request:
+            call.store.put(_REQUESTS, request, {"key": f"compute:{_parent(call)}/operations/{answer['name']}"})
+        return answer
+
+    return handle
+
+
 def _routes_of(cloud: Cloud, kind: Kind) -> list[Route]:
     api = Resources(cloud, kind)
     many = f"projects/{{project}}/{'regions/{region}' if kind.regional else 'global'}/{kind.collection}"
@@ -319,7 +337,7 @@ def _routes_of(cloud: Cloud, kind: Kind) -> list[Route]:
             f"compute.{kind.api}.{method}",
             verb,
             template,
-            handler,
+            handler if verb == "GET" or "Iam" in method else _once(cloud, handler),
             f"compute.{kind.api}.{right}" if right else "",
             one if "{name}" in template else many if method != "aggregatedList" else "projects/{project}",
         )

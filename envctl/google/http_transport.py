@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from envctl.errors import OutsideError
-from envctl.provider.identity import Caller, Identity, google_identity
-from envctl.provider.transport import Answer, Query
+from envctl.google.identity import Caller, Identity, google_identity
+from envctl.google.transport import Answer, NoAnswerError, Query, decoded, google_answer
 
 if TYPE_CHECKING:
     import httpx
@@ -81,7 +81,7 @@ def google_address(service: str, environment: Mapping[str, str]) -> str:
 
 @dataclass(slots=True)
 class HttpTransport:
-    """Sends JSON over HTTP; safe to use from several threads.
+    """Sends JSON over HTTP, each request once; safe to use from several threads.
 
     `address` gives the base of a service, `identity` says as whom requests are made.
     """
@@ -118,7 +118,12 @@ class HttpTransport:
         query: Query | None = None,
         body: Any | None = None,
     ) -> Answer:
-        """The answer, whatever its status. Raises `OutsideError` when none came, or there is no token to ask with."""
+        """The answer, whatever its status.
+
+        Raises:
+            NoAnswerError: none came, it was cut off, or it is a page and no answer of an API.
+            OutsideError: there is no token to ask with.
+        """
         import httpx
 
         url = self.address(service) + quote(path.lstrip("/"), safe="/:@%,()*!$&'+;=~")
@@ -130,11 +135,16 @@ class HttpTransport:
             content, headers["content-type"] = json.dumps(body).encode(), "application/json"
         try:
             response = self._session().request(method, url, params=dict(query or {}), content=content, headers=headers)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise _unreachable(method, url, str(error) or type(error).__name__, sent=False) from error
         except httpx.TimeoutException as error:
-            raise _unreachable(method, url, f"no answer within {_TIMEOUT_SECONDS:.0f} seconds") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _unreachable(method, url, str(error) or type(error).__name__) from error
-        return Answer(response.status_code, _decoded(response), response.content)
+            raise _unreachable(method, url, f"no answer within {_TIMEOUT_SECONDS:.0f} seconds", sent=True) from error
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise _unreachable(method, url, str(error) or type(error).__name__, sent=False) from error
+        except httpx.HTTPError as error:  # reset, or cut off in the middle
+            raise _unreachable(method, url, str(error) or type(error).__name__, sent=True) from error
+        answer = Answer(response.status_code, decoded(response.content), response.content, dict(response.headers))
+        return google_answer(answer, f"{method} {url}", query)
 
     def close(self) -> None:
         """Lets go of open connections."""
@@ -152,21 +162,11 @@ class HttpTransport:
             return self._client
 
 
-def _decoded(response: httpx.Response) -> Any:
-    """JSON when it is JSON, a text when a proxy answered with something else, None for nothing."""
-    if not response.content:
-        return None
-    try:
-        return response.json()
-    except ValueError:
-        return response.text
-
-
-def _unreachable(method: str, url: str, reason: str) -> OutsideError:
+def _unreachable(method: str, url: str, reason: str, *, sent: bool) -> NoAnswerError:
     host = url.split("/", 3)[2] if url.count("/") > 2 else url
-    return OutsideError(
+    return NoAnswerError(
         f"{host} could not be reached",
+        sent=sent,
         detail=f"{method} {url}: {reason}",
         hints=("look at the network, and at HTTPS_PROXY if there is a proxy",),
-        code="network",
     )
