@@ -37,6 +37,7 @@ LINES = {
     "images list": ["images", "list"],
     "images show": ["images", "show", IMAGE],
     "images diff": ["images", "diff", IMAGE, NEWER],
+    "images update": ["images", "update", "--offline", "--from", "page.md"],
     "doctor": ["doctor", "dev", "--operation", "create", "--offline", "--allow-unknown"],
     "iam": ["iam", "dev"],
 }
@@ -108,6 +109,8 @@ def project(tmp_path_factory):
         wrong=DEV.replace("composer-dev", "composer-wrong") + "bukets: {}\n",
     )
     (root / "list.txt").write_text("requests\n")
+    page = "#### composer-3-airflow-2.10.5-build.99\n\n```\napache-airflow==2.10.5+composer\n```\n"
+    (root / "page.md").write_text(page)
     (root / "wrong.txt").write_text("requests==\n")
     assert run(["-C", str(root), "up", "dev", "--yes", "--cloud", "sandbox"]) == 0
     call = [
