@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SHIPPED = Path(__file__).parent.parent / "data" / "images"
+RECONSTRUCTED = Path(__file__).parent.parent / "data" / "reconstructed"
+"""Lists that nobody read: Google's build was repeated (`tools/reconstruct_images.py`)."""
 
 
 class ImageChoice(NamedTuple):
@@ -49,13 +51,13 @@ class ImageChoice(NamedTuple):
 class Catalogue:
     """Image lists from several folders; the first folder that has an image wins, a whole list before a part."""
 
-    def __init__(self, folders: Sequence[Path] = (SHIPPED,)) -> None:
+    def __init__(self, folders: Sequence[Path] = (SHIPPED, RECONSTRUCTED)) -> None:
         self._folders = tuple(folders)
 
     @staticmethod
     def of_project(root: Path) -> Catalogue:
         """The shipped lists, those of the project's `.envctl/images`, and those of the user."""
-        return Catalogue((root / ".envctl" / "images", user_folder(), SHIPPED))
+        return Catalogue((root / ".envctl" / "images", user_folder(), SHIPPED, RECONSTRUCTED))
 
     def records(self) -> tuple[ImageRecord, ...]:
         """Everything known, oldest first; images that are known by their pair come as records of the pair."""
@@ -80,7 +82,7 @@ class Catalogue:
         """
         own = self._load(asked)
         if own is not None and own.record.complete:
-            return ImageChoice(asked, asked, own, Basis.EXACT, own.record.doubt)
+            return ImageChoice(asked, asked, own, own.record.basis, own.record.doubt)
         if not is_image_name(asked):
             raise UsageError(
                 "This is no image version",
@@ -92,11 +94,13 @@ class Catalogue:
         name, meaning = _meaning(asked, records)
         own = self._load(name)
         if own is not None and own.record.complete:
-            return ImageChoice(asked, name, own, Basis.EXACT, _said(meaning, own.record.doubt))
-        pair = next((one for one in records if name in one.pairs and one.complete), None)
+            return ImageChoice(asked, name, own, own.record.basis, _said(meaning, own.record.doubt))
+        pairs = [one for one in records if name in one.pairs and one.complete]
+        pair = min(pairs, key=lambda one: one.reconstructed, default=None)
         if pair is not None:
             text = f"Its list is that of {pair.name}, which was released together with it."
-            return ImageChoice(asked, name, self._load(pair.name), Basis.PAIRED, _said(meaning, text, pair.doubt))
+            basis = Basis.RECONSTRUCTED if pair.reconstructed else Basis.PAIRED
+            return ImageChoice(asked, name, self._load(pair.name), basis, _said(meaning, text, pair.doubt))
         best = nearest_record(name, records)
         beside = self._load(best.name) if best is not None else None
         if nearest and beside is not None:
@@ -105,6 +109,8 @@ class Catalogue:
         way_out = _way_out(name, best)
         if own is not None:
             text = f"Only {own.record.packages} of its packages are known: no verdict can be `ok`."
+            if own.record.reconstructed:
+                text = "No verdict can be `ok`."
             return ImageChoice(
                 asked, name, own, Basis.PARTIAL, _said(meaning, text, own.record.doubt, _none_near(nearest), way_out)
             )
@@ -163,6 +169,7 @@ def nearest_record(name: str, records: Sequence[ImageRecord]) -> ImageRecord | N
         one
         for one in records
         if one.complete
+        and not one.reconstructed
         and version_numbers(one.airflow)[:2] == airflow[:2]
         and version_numbers(one.python)[:2] == version_numbers(wanted.python)[:2]
         and one.resolver is resolver_of_pip(wanted.pip)
