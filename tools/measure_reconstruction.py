@@ -119,6 +119,8 @@ def _verdicts(index: IndexSource, known: KnownList, made: Reconstruction, count:
             unsure += 1
         elif other.verdict is not one.verdict:
             wrong += 1
+            words = f"{one.verdict}, reconstructed {other.verdict}"
+            sys.stdout.write(f"  wrong on {known.name}: {text.split()}: {words}\n")
         assert other.certainty is not Certainty.CERTAIN or other.verdict is Verdict.INVALID
     return wrong, unsure
 
