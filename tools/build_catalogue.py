@@ -65,7 +65,7 @@ def build_catalogue(source: Path, destination: Path) -> list[ImageRecord]:
     sources = (source / "SOURCES.md").read_text(encoding="utf-8")
     origins = _origins(sources)
     pairs = _pairs(sources, versions, whole)
-    metadata = _metadata(source / "requirements-metadata.jsonl")
+    metadata = known_metadata(source / "requirements-metadata.jsonl")
     facts = _facts(source / "resolver-facts")
     images: list[tuple[Image, Mapping[str, Mapping[str, list[str]]]]] = []
     for name, path in sorted({**whole, **parts}.items(), key=lambda one: image_order(one[0])):
@@ -195,7 +195,8 @@ def _generation(name: str) -> str:
     return name.removeprefix("composer-")[:1]
 
 
-def _metadata(path: Path) -> dict[tuple[PackageName, str], RequirementMetadata]:
+def known_metadata(path: Path) -> dict[tuple[PackageName, str], RequirementMetadata]:
+    """What the distributions of a file of metadata declare, by name and version."""
     known: dict[tuple[PackageName, str], RequirementMetadata] = {}
     with path.open(encoding="utf-8") as lines:
         for line in lines:

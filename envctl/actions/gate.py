@@ -14,7 +14,7 @@ from envctl.diagnostics import Severity
 from envctl.engine.events import EngineEvent, Op, Phase, StepEvent
 from envctl.engine.urns import name_of
 from envctl.plan.model import GateResult, GateStatus
-from envctl.spec.model import Environment
+from envctl.spec.model import Environment, Profile
 
 if TYPE_CHECKING:
     from envctl.actions.workspace import Workspace
@@ -58,13 +58,18 @@ def _packages(workspace: Workspace, loaded: Loaded, *, offline: bool) -> Iterato
         index=IndexChoice(index_url=workspace.project.index.url, offline=offline),
     )
     for result in check_loaded(loaded, request).results:
-        yield _package_answer(result)
+        yield package_answer(result, loaded.environment.profile)
 
 
-def _package_answer(result: Result) -> GateResult:
+def package_answer(result: Result, profile: Profile) -> GateResult:
+    """The verdict on one list as an answer of the gate.
+
+    A verdict that is only likely counts as the profile says: under `critical` a good one is no answer, so the plan
+    needs `--allow-unknown`; under `trial` a bad one is none, so the plan goes on.
+    """
     from envctl.dependencies import Report, Verdict
     from envctl.report.deps_findings import report_diagnostics
-    from envctl.resolution.findings import IMAGE_BASIS
+    from envctl.resolution.findings import IMAGE_BASIS, Certainty
 
     match result.verdict:
         case Verdict.OK:
@@ -81,6 +86,11 @@ def _package_answer(result: Result) -> GateResult:
             status, severity, text = GateStatus.FAILED, Severity.ERROR, "the list of packages is wrong for"
     if result.doubt and severity is Severity.NOTE:
         severity = Severity.WARNING
+    if result.certainty is Certainty.LIKELY:
+        text = f"likely, {text}"
+        unanswered = {GateStatus.OK: Profile.CRITICAL, GateStatus.FAILED: Profile.TRIAL}
+        if unanswered.get(status) is profile:
+            status = GateStatus.UNKNOWN
     told = report_diagnostics(Report((result,)))
     return GateResult(
         id=f"packages.{result.verdict.value}",

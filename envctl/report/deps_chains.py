@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from envctl.report.deps_text import chain_text, describe_image, doubt_lines, wrapped
+from envctl.report.deps_text import chain_text, describe_image, doubt_lines, verdict_word, wrapped
 from envctl.report.markdown import cell, code, table
 from envctl.report.style import PLAIN, Style, printable
 from envctl.resolution.findings import Verdict
@@ -24,7 +24,7 @@ def render_chains(chains: Chains, style: Style = PLAIN) -> str:
     result = chains.result
     lines = [
         f"{style(chains.package, 'bold')}: {_fate(chains)}",
-        f"  {printable(result.subject)} on {describe_image(result)}: {result.verdict.value}",
+        f"  {printable(result.subject)} on {describe_image(result)}: {verdict_word(result)}",
         *doubt_lines(result),
     ]
     for conflict in chains.conflicts:
@@ -43,7 +43,7 @@ def render_chains_markdown(chains: Chains) -> str:
     """A table of every chain, those of clashes first."""
     result = chains.result
     head = f"{code(chains.package)} {cell(_fate(chains))}. {cell(result.subject)} on {cell(describe_image(result))}"
-    lines = [f"### envctl: {cell(chains.package)}", "", f"{head}: **{result.verdict.value}**."]
+    lines = [f"### envctl: {cell(chains.package)}", "", f"{head}: **{verdict_word(result)}**."]
     lines += ["", f"> {cell(result.doubt)}"] if result.doubt else []
     for conflict in chains.conflicts:
         lines += ["", f"**clash about {cell(conflict.package)}**: {cell(conflict.summary)}"]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envctl.diagnostics import Diagnostic, Hint, Severity, SourceSpan
-from envctl.report.deps_text import basis_word, edit_text
-from envctl.resolution.findings import IMAGE_BASIS, Conflict, Report, Result, Verdict
+from envctl.report.deps_text import basis_word, edit_text, verdict_word
+from envctl.resolution.findings import IMAGE_BASIS, Certainty, Conflict, Report, Result, Verdict
 from envctl.resolution.image import Basis
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def _of_result(result: Result) -> Iterator[Diagnostic]:
 def _of_basis(result: Result) -> Diagnostic:
     """Another image's list, or a part, is a warning; a note where the image's own list is only doubted."""
     severity = Severity.NOTE if result.basis is Basis.EXACT else Severity.WARNING
-    text = f"{result.subject} on {result.image}: {basis_word(result)}. {result.doubt}"
+    sure = f", verdict {verdict_word(result)}" if result.certainty is Certainty.LIKELY else ""
+    text = f"{result.subject} on {result.image}: {basis_word(result)}{sure}. {result.doubt}"
     return Diagnostic("image-basis", "The image's packages are not known exactly", text, severity=severity)
 
 
@@ -59,7 +60,7 @@ def _of_conflict(result: Result, conflict: Conflict) -> Diagnostic:
     return Diagnostic(
         "package-conflict",
         "Packages clash with the image",
-        f"{result.image}: {conflict.summary}",
+        f"{result.image}: {conflict.summary}{' This is likely, not certain.' if result.certainty is Certainty.LIKELY else ''}",
         _span(source),
         hints,
         severity,

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from envctl.image_versions import end_of
-from envctl.report.deps_text import render_report, render_result
+from envctl.report.deps_text import render_report, render_result, verdict_word
 from envctl.report.markdown import cell, code
 from envctl.report.style import PLAIN, Style, printable
-from envctl.resolution.findings import IMAGE_BASIS, NO_LIST, Edit, Report, Result, Verdict
+from envctl.resolution.findings import IMAGE_BASIS, NO_LIST, Certainty, Edit, Report, Result, Verdict
 from envctl.resolution.image import Basis
 from envctl.resolution.wire import report_document
 
@@ -64,11 +64,11 @@ def write_report(report: Report, form: DepsFormat, style: Style = PLAIN) -> str:
 
 def render_markdown(report: Report) -> str:
     """GitHub-flavoured Markdown: one table, then a section per result with clashes."""
-    lines = ["### envctl: packages", "", "| list | image | basis | verdict | moves | new |"]
-    lines.append("|---|---|---|---|---|---|")
+    lines = ["### envctl: packages", "", "| list | image | basis | verdict | certainty | moves | new |"]
+    lines.append("|---|---|---|---|---|---|---|")
     lines += [
         f"| {cell(one.subject)} | {cell(one.image)} | {one.basis.value if one.basis else 'none'} "
-        f"| {_MARKS[one.verdict]} | {len(one.changes)} | {len(one.installs)} |"
+        f"| {_MARKS[one.verdict]} | {one.certainty or '-'} | {len(one.changes)} | {len(one.installs)} |"
         for one in report.results
     ]
     for result in report.results:
@@ -106,10 +106,10 @@ def render_junit(report: Report) -> str:
         lines.append(f'    <testcase classname="envctl.deps" name="{name}" time="{result.seconds:.3f}">')
         body = _xml(printable(render_result(result)))
         if _is_failure(result):
-            lines.append(f'      <failure message="{result.verdict}">{body}</failure>')
+            lines.append(f'      <failure message="{verdict_word(result)}">{body}</failure>')
         elif result.verdict is Verdict.UNKNOWN:
             lines.append(f'      <error message="{result.verdict}">{body}</error>')
-        elif result.doubt:
+        elif result.doubt or result.certainty is Certainty.LIKELY:
             lines.append(f"      <system-out>{body}</system-out>")
         lines.append("    </testcase>")
     return "\n".join([*lines, "  </testsuite>", "</testsuites>", ""])
@@ -185,7 +185,7 @@ def _matrix_cell(result: Result) -> str:
         [f" +{len(result.installs)}" if result.installs else "", f" ~{len(result.changes)}" if result.changes else ""]
     )
     basis = f" ({result.basis})" if result.basis and result.basis is not Basis.EXACT else ""
-    return f"{result.verdict}{counts}{basis}"
+    return f"{verdict_word(result)}{counts}{basis}"
 
 
 def _xml(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from envctl.image_versions import end_of
 from envctl.report.style import PLAIN, Style, printable
+from envctl.resolution.image import Basis
 from envctl.resolution.image_files import record_document
 
 if TYPE_CHECKING:
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 
 
 def render_images(records: Sequence[ImageRecord], style: Style = PLAIN) -> str:
-    """A line per image: name, Python, pip, algorithm, packages, completeness, end of support; pairs below."""
+    """A line per image: name, Python, pip, algorithm, packages, how well they are known, end of support; pairs below."""
     width = max((len(one.name) for one in records), default=5)
-    lines = [style(f"{'image'.ljust(width)}  python   pip     resolver  packages    supported until", "bold")]
+    lines = [style(f"{'image'.ljust(width)}  python   pip     resolver  packages      supported until", "bold")]
     for one in records:
-        count = f"{one.packages}" if one.complete else f"{one.packages} (part)"
-        row = f"{one.name.ljust(width)}  {one.python:<7}  {one.pip:<6}  {one.resolver.value:<8}  {count:<10}  {_until(one.name)}"
+        count = f"{one.packages}{'' if one.complete else ' (part)'}"
+        count = f"{one.packages} (likely)" if one.basis is Basis.RECONSTRUCTED else count
+        row = f"{one.name.ljust(width)}  {one.python:<7}  {one.pip:<6}  {one.resolver.value:<8}  {count:<12}  {_until(one.name)}"
         lines.append(row.rstrip())
         lines += [f"  = {pair}, {_until(pair)}" if _until(pair) else f"  = {pair}" for pair in one.pairs]
     return "\n".join(lines) + "\n"

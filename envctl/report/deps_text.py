@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envctl.report.style import PLAIN, Style, printable
-from envctl.resolution.findings import IMAGE_BASIS, Cause, Conflict, Edit, Fix, FixKind, Result, Verdict
+from envctl.resolution.findings import IMAGE_BASIS, Cause, Certainty, Conflict, Edit, Fix, FixKind, Result, Verdict
 from envctl.resolution.image import Basis
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def render_report(report: Report, style: Style = PLAIN) -> str:
 
 def render_result(result: Result, style: Style = PLAIN) -> str:
     """One result; at most a screen for a list with a handful of clashes."""
-    verdict = style(result.verdict.value, _COLORS[result.verdict], "bold")
+    verdict = style(verdict_word(result), _COLORS[result.verdict], "bold")
     lines = [f"{verdict}: {_meaning(result)}", f"  {printable(result.subject)} on {describe_image(result)}"]
     lines += doubt_lines(result)
     if result.diagnostics:
@@ -123,6 +123,11 @@ def doubt_notes(report: Report) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{one.image}: {printable(one.doubt)}" for one in report.results if one.doubt))
 
 
+def verdict_word(result: Result) -> str:
+    """`conflict`, or `conflict (likely)` where it rests on a list that is only likely the image's."""
+    return f"{result.verdict.value} (likely)" if result.certainty is Certainty.LIKELY else result.verdict.value
+
+
 def basis_word(result: Result) -> str:
     """`basis nearest`, or that the image is not known at all."""
     return f"basis {result.basis.value}" if result.basis else "no basis"
@@ -150,6 +155,8 @@ def describe_image(result: Result) -> str:
             facts += f", list of {record.name}"
         case Basis.NEAREST:
             facts += f", NEAREST list {record.name}"
+        case Basis.RECONSTRUCTED:
+            facts += ", list reconstructed"
         case Basis.PARTIAL:
             facts += f", only {record.packages} packages known"
         case Basis.EXACT | None:

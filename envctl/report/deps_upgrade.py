@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from envctl.report.deps_formats import render_markdown
 from envctl.report.deps_images import change_counts, image_changes_document, render_image_changes
-from envctl.report.deps_text import render_result
+from envctl.report.deps_text import render_result, verdict_word
 from envctl.report.markdown import cell, code, table
 from envctl.report.style import PLAIN, Style
 from envctl.resolution.findings import Report
@@ -34,7 +34,7 @@ def render_upgrade_markdown(found: Upgrade) -> str:
     lines = [
         f"### envctl: upgrade from {cell(changes.before)} to {cell(changes.after)}",
         "",
-        f"Verdict so far {found.before.verdict.value}, on the new image **{found.after.verdict.value}**. {counts}.",
+        f"Verdict so far {verdict_word(found.before)}, on the new image **{verdict_word(found.after)}**. {counts}.",
         *(
             line
             for text in (*changes.doubts, *([_ended(found)] if found.ended else []))

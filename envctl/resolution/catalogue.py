@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 LOCK_FILE = "images.lock"
 """The file of a project that pins what answers for it; `envctl.resolution.images.lock` reads it."""
 SHIPPED = Path(__file__).parent.parent / "data" / "images"
+RECONSTRUCTED = Path(__file__).parent.parent / "data" / "reconstructed"
+"""Lists that nobody read: Google's build was repeated (`tools/reconstruct_images.py`)."""
 
 
 class ImageChoice(NamedTuple):
@@ -56,7 +58,7 @@ class ImageChoice(NamedTuple):
 class Catalogue:
     """Image lists from several folders; the first folder that has an image wins, a whole list before a part."""
 
-    def __init__(self, folders: Sequence[Path] = (SHIPPED,), lock: ImagesLock | None = None) -> None:
+    def __init__(self, folders: Sequence[Path] = (SHIPPED, RECONSTRUCTED), lock: ImagesLock | None = None) -> None:
         """Takes the folders, and what of them may answer where that is pinned."""
         self._folders = tuple(folders)
         self._lock = lock
@@ -77,7 +79,7 @@ class Catalogue:
             from envctl.resolution.images.lock import load_lock
 
             lock = load_lock(root)
-        return Catalogue((own, user, SHIPPED), lock)
+        return Catalogue((own, user, SHIPPED, RECONSTRUCTED), lock)
 
     def records(self) -> tuple[ImageRecord, ...]:
         """Everything known, oldest first; images that are known by their pair come as records of the pair."""
@@ -104,7 +106,7 @@ class Catalogue:
         """
         own = self._load(asked)
         if own is not None and own.record.complete:
-            return ImageChoice(asked, asked, own, Basis.EXACT, own.record.doubt)
+            return ImageChoice(asked, asked, own, own.record.basis, own.record.doubt)
         if not is_image_name(asked):
             raise UsageError(
                 "This is no image version",
@@ -116,11 +118,13 @@ class Catalogue:
         name, meaning = _meaning(asked, records, self._lock)
         own = self._load(name)
         if own is not None and own.record.complete:
-            return ImageChoice(asked, name, own, Basis.EXACT, _said(meaning, own.record.doubt))
-        pair = next((one for one in records if name in one.pairs and one.complete), None)
+            return ImageChoice(asked, name, own, own.record.basis, _said(meaning, own.record.doubt))
+        pairs = [one for one in records if name in one.pairs and one.complete]
+        pair = min(pairs, key=lambda one: one.reconstructed, default=None)
         if pair is not None:
             text = f"Its list is that of {pair.name}, which was released together with it."
-            return ImageChoice(asked, name, self._load(pair.name), Basis.PAIRED, _said(meaning, text, pair.doubt))
+            basis = Basis.RECONSTRUCTED if pair.reconstructed else Basis.PAIRED
+            return ImageChoice(asked, name, self._load(pair.name), basis, _said(meaning, text, pair.doubt))
         best = nearest_record(name, records)
         beside = self._load(best.name) if nearest and best is not None else None
         if beside is not None:
@@ -129,6 +133,8 @@ class Catalogue:
         way_out = _way_out(name, best)
         if own is not None:
             text = f"Only {own.record.packages} of its packages are known: no verdict can be `ok`."
+            if own.record.reconstructed:
+                text = "No verdict can be `ok`."
             return ImageChoice(
                 asked, name, own, Basis.PARTIAL, _said(meaning, text, own.record.doubt, _none_near(nearest), way_out)
             )
@@ -227,6 +233,7 @@ def nearest_record(name: str, records: Sequence[ImageRecord]) -> ImageRecord | N
         one
         for one in records
         if one.complete
+        and not one.reconstructed
         and version_numbers(one.airflow)[:2] == airflow[:2]
         and version_numbers(one.python)[:2] == version_numbers(wanted.python)[:2]
         and one.resolver is resolver_of_pip(wanted.pip)

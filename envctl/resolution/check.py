@@ -121,6 +121,13 @@ class _Check:
         if unknown and judgement.verdict is Verdict.CONFLICT:
             return empty._replace(diagnostics=(*empty.diagnostics, *unknown))
         notices = [*empty.warnings, *self._notices(judgement)]
+        if self._image.record.reconstructed and judgement.verdict is not Verdict.UNKNOWN:
+            from envctl.resolution.doubtful import dissent, hinges
+
+            found = dissent(self._judge, self._wanted, judgement)
+            if found is not None:
+                notices.append(hinges(empty.image, judgement, self._judge, found))
+                return empty._replace(verdict=Verdict.UNKNOWN, warnings=tuple(notices))
         verdict = judgement.verdict
         conflicts: tuple[Conflict, ...] = ()
         fix = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from envctl.errors import ExitCode
 from envctl.image_versions import ImageEnd, end_of, image_order, image_versions, is_current
 from envctl.resolution.check import CheckOptions, check_list
-from envctl.resolution.findings import Fix, FixKind, Notice, Result, Verdict
+from envctl.resolution.findings import Certainty, Fix, FixKind, Notice, Result, Verdict
 from envctl.resolution.image_changes import ImageChanges, image_changes
 from envctl.resolution.requirements import RequirementsInput
 
@@ -172,11 +172,14 @@ def other_image(
     bare = options._replace(explain=False, limits=limits)
     record = choice.image.record
     names = [name for name in reversed(current_images(catalogue, options)) if name != record.name]
-    names.sort(key=lambda name: name.partition("-airflow-")[2] != record.airflow)
+    likely = {one.name for one in catalogue.records() if one.reconstructed}
+    # a list that was read before one that is only likely: a way out should hold
+    names.sort(key=lambda name: (name in likely, name.partition("-airflow-")[2] != record.airflow))
     for name in names:
         result = check_list(subject, given, catalogue.choose(name), source, bare)
         if result.verdict in WORKS:
-            why = f"On {name} the list works as it is ({result.verdict})."
+            sure = "" if result.certainty is Certainty.CERTAIN else ", likely"
+            why = f"On {name} the list works as it is ({result.verdict}{sure})."
             return Fix(FixKind.OTHER_IMAGE, (), verified=True, why=why, image=name)
     return None
 

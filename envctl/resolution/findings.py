@@ -10,10 +10,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from envctl.errors import ExitCode, gravest
+from envctl.resolution.image import Basis
 
 if TYPE_CHECKING:
     from envctl.diagnostics import Diagnostic
-    from envctl.resolution.image import Basis, ImageRecord
+    from envctl.resolution.image import ImageRecord
     from envctl.resolution.protocol import IndexFailure
 
 
@@ -26,6 +27,13 @@ class Verdict(StrEnum):
     TIMEOUT_RISK = "timeout-risk"
     INVALID = "invalid"
     UNKNOWN = "unknown"
+
+
+class Certainty(StrEnum):
+    """Whether the verdict rests on the image's own list, or on one that is likely."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
 
 
 class FixKind(StrEnum):
@@ -170,6 +178,22 @@ class Result(NamedTuple):
     def doubt(self) -> str:
         """Why the answer may be another on the image itself; empty where the image's own list gave it."""
         return " ".join(one.text for one in self.warnings if one.code == IMAGE_BASIS)
+
+    @property
+    def certainty(self) -> Certainty | None:
+        """How sure the verdict is; None where there is none.
+
+        What is wrong with the list itself is wrong on every image. All else is as sure as the list of the image.
+        """
+        if self.verdict is Verdict.UNKNOWN:
+            return None
+        if self.verdict is Verdict.INVALID or self.basis is None:
+            return Certainty.CERTAIN
+        match self.basis:
+            case Basis.EXACT | Basis.PAIRED:
+                return Certainty.CERTAIN
+            case Basis.RECONSTRUCTED | Basis.NEAREST | Basis.PARTIAL:
+                return Certainty.LIKELY
 
     def exit_code(self, *, allow_unknown: bool = False) -> ExitCode:
         """What the process says for this result."""

@@ -14,6 +14,8 @@ from envctl.resolution.specifiers import known_specifiers
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from envctl.resolution.alternatives import Alternative
+
 AIRFLOW = PackageName("apache-airflow")
 
 
@@ -29,6 +31,7 @@ class Basis(StrEnum):
 
     EXACT = "exact"
     PAIRED = "paired"
+    RECONSTRUCTED = "reconstructed"
     NEAREST = "nearest"
     PARTIAL = "partial"
 
@@ -80,6 +83,7 @@ class ImageRecord(NamedTuple):
         pairs: images of another generation that were released together with this one and share its list.
         added: whether a user added it to the catalogue.
         doubt: what speaks against the list, as whole sentences: why it is a part, or what in it is doubtful.
+        reconstructed: whether nobody read the list: Google's build was repeated.
     """
 
     name: str
@@ -95,6 +99,14 @@ class ImageRecord(NamedTuple):
     pairs: tuple[str, ...] = ()
     added: bool = False
     doubt: str = ""
+    reconstructed: bool = False
+
+    @property
+    def basis(self) -> Basis:
+        """How well the list answers for the image that it is named after."""
+        if not self.complete:
+            return Basis.PARTIAL
+        return Basis.RECONSTRUCTED if self.reconstructed else Basis.EXACT
 
     @property
     def resolver(self) -> ResolverKind:
@@ -121,12 +133,14 @@ class Image(NamedTuple):
         left_out: requirements between preinstalled packages that the list itself does not satisfy, as
             `package: requirement`. No list is held to them unless it leads to the package: pip meets them then.
         load_extras: reads what the extras of the preinstalled packages require, by package and extra.
+        load_alternatives: reads the other lists that a reconstructed image may have; none for any other image.
     """
 
     record: ImageRecord
     packages: Mapping[PackageName, Preinstalled]
     left_out: tuple[str, ...] = ()
     load_extras: Callable[[], Mapping[str, Mapping[str, list[str]]]] = dict
+    load_alternatives: Callable[[], tuple[Alternative, ...]] = tuple
 
     @property
     def name(self) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from envctl.resolution.alternatives import Alternative
+
 FORMAT = "envctl.image/v1"
 
 
@@ -51,6 +53,7 @@ def record_document(record: ImageRecord) -> dict[str, Any]:
         "pairs": list(record.pairs),
         "added": record.added,
         **({"doubt": record.doubt} if record.doubt else {}),
+        **({"reconstructed": True} if record.reconstructed else {}),
     }
 
 
@@ -70,6 +73,7 @@ def record_from(document: Mapping[str, Any]) -> ImageRecord:
         pairs=tuple(document["pairs"]),
         added=document["added"],
         doubt=document.get("doubt", ""),
+        reconstructed=document.get("reconstructed", False),
     )
 
 
@@ -111,7 +115,12 @@ def load_image(folder: Path, name: str) -> Image:
         extras: Mapping[str, Mapping[str, list[str]]] = json.loads(_extras_path(folder, name).read_bytes())
         return extras
 
-    return Image(record, packages, tuple(document["left_out"]), load_extras)
+    def load_others() -> tuple[Alternative, ...]:
+        from envctl.resolution.alternatives import load_alternatives
+
+        return load_alternatives(folder, name) if record.reconstructed else ()
+
+    return Image(record, packages, tuple(document["left_out"]), load_extras, load_others)
 
 
 def has_image(folder: Path, name: str) -> bool:

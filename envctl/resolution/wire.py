@@ -30,6 +30,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "resolver": record.resolver.value if record else None,
         "as_of": result.as_of.isoformat() if result.as_of else None,
         "verdict": result.verdict.value,
+        "certainty": result.certainty.value if result.certainty else None,
         "conflicts": [_conflict(one) for one in result.conflicts],
         "fix": _fix(result.fix) if result.fix else None,
         "changes": [

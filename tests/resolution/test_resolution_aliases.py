@@ -20,7 +20,7 @@ from envctl.actions.deps import (
     matrix_dependencies,
     upgrade_dependencies,
 )
-from envctl.actions.gate import _package_answer
+from envctl.actions.gate import package_answer
 from envctl.actions.images import diff_images
 from envctl.diagnostics import Severity
 from envctl.errors import UsageError
@@ -36,6 +36,7 @@ from envctl.resolution.findings import Verdict
 from envctl.resolution.image import Basis, ResolverKind
 from envctl.resolution.image_files import write_image, write_index
 from envctl.resolution.lock import render_lock
+from envctl.spec.model import Profile
 
 TODAY = date(2026, 11, 30)
 
@@ -183,7 +184,7 @@ def test_every_format_says_which_list_answered_and_why_it_may_differ(project, fo
 
 def test_a_good_answer_of_another_list_is_not_a_plain_ok(project):
     text = write_report(check_dependencies(request(project, NEAR, nearest=True)), DepsFormat.TEXT)
-    assert text.startswith(f"ok: going by the list of {ANSWERS}, the list builds")
+    assert text.startswith(f"ok (likely): going by the list of {ANSWERS}, the list builds")
     [case] = ET.fromstring(
         write_report(check_dependencies(request(project, NEAR, nearest=True)), DepsFormat.JUNIT)
     ).iter("testcase")
@@ -217,7 +218,7 @@ def test_explain_lock_matrix_and_upgrade_say_it_too(project):
         json.dumps(upgrade_document(upgrade)),
     ):
         assert f"that of {ANSWERS}, released 24 days earlier, answers for it" in " ".join(text.split())
-    assert "ok +1 (nearest)" in render_matrix(matrix)
+    assert "ok (likely) +1 (nearest)" in render_matrix(matrix)
 
 
 def test_a_matrix_names_the_way_out_for_an_image_without_a_list(project):
@@ -265,13 +266,13 @@ def test_a_part_is_not_locked_and_not_said_to_lack_a_package(project):
 @pytest.mark.parametrize("image", [NEAR, "composer-3-airflow-2.10.5-build.3", "composer-3-airflow-2.7"])
 def test_the_gate_of_preview_and_up_tells_the_doubt(project, image):
     [result] = check_dependencies(request(project, image, nearest=True)).results
-    answer = _package_answer(result)
+    answer = package_answer(result, Profile.STANDARD)
     assert (answer.status, answer.severity) == (GateStatus.OK, Severity.WARNING)  # shown as advice, text and Markdown
     assert result.doubt in answer.detail
 
 
 def test_the_gate_has_nothing_to_say_of_an_exact_list(project):
-    answer = _package_answer(check_dependencies(request(project, ANSWERS)).results[0])
+    answer = package_answer(check_dependencies(request(project, ANSWERS)).results[0], Profile.STANDARD)
     assert (answer.status, answer.severity, answer.detail) == (GateStatus.OK, Severity.NOTE, "")
 
 

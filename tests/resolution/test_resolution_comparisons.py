@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -26,9 +27,11 @@ from envctl.image_versions import is_current
 from envctl.report.deps_formats import DepsFormat, matrix_document, render_matrix, write_report
 from envctl.report.deps_text import render_details, render_result
 from envctl.report.deps_upgrade import render_upgrade, render_upgrade_markdown, upgrade_document
+from envctl.resolution.catalogue import Catalogue
 from envctl.resolution.check import CheckOptions, check_list
 from envctl.resolution.comparisons import check_bundles
 from envctl.resolution.findings import Acceptance, Report, Verdict
+from envctl.resolution.image import Basis
 from envctl.resolution.lock import make_lock, render_lock
 from envctl.resolution.resolver import Limits
 
@@ -178,9 +181,11 @@ def test_the_matrix_recommends_no_image_that_has_ended(project):
         f"newest that works for a.txt: none that can be taken; {IMAGE} works, "
         "and its support ended on 2026-07-28 by the 12-month rule"
     )
-    # without names: the supported ones, each with a list of its own
+    # without names: the supported ones, each with a list of its own, read or reconstructed
     names = matrix_dependencies(request(project, "a.txt"), []).images
-    assert len(names) == 36
+    bases = Counter(Catalogue().choose(name).basis for name in names)
+    assert bases.keys() == {Basis.EXACT, Basis.RECONSTRUCTED}
+    assert bases[Basis.EXACT] == 36
     assert all(is_current(name, TODAY.isoformat()) for name in names)
     later = request(project, "a.txt")._replace(today=date(2027, 3, 27))
     assert set(matrix_dependencies(later, []).images) < set(names)
@@ -314,10 +319,10 @@ def test_the_markdown_form():
     assert write_report(report_of_formats(), DepsFormat.MARKDOWN) == snapshot("""\
 ### envctl: packages
 
-| list | image | basis | verdict | moves | new |
-|---|---|---|---|---|---|
-| bad.txt | composer-2.99.0-airflow-2.10.5 | exact | **conflict** | 0 | 0 |
-| good.txt | composer-2.99.0-airflow-2.10.5 | exact | ok | 0 | 1 |
+| list | image | basis | verdict | certainty | moves | new |
+|---|---|---|---|---|---|---|
+| bad.txt | composer-2.99.0-airflow-2.10.5 | exact | **conflict** | certain | 0 | 0 |
+| good.txt | composer-2.99.0-airflow-2.10.5 | exact | ok | certain | 0 | 1 |
 
 **core** (bad.txt): The list asks for core==1.0 (bad.txt:2); that brings core 1.0 into the image, but user 1.0 of the image requires core&gt;=2.
 - replace `core==1.0` with `core==2.0` (bad.txt:2): The image holds core 2.0.
@@ -366,6 +371,7 @@ def test_the_json_form():
                     "resolver": "strict",
                     "as_of": None,
                     "verdict": "conflict",
+                    "certainty": "certain",
                     "conflicts": [
                         {
                             "package": "core",
@@ -423,6 +429,7 @@ def test_the_json_form():
                     "resolver": "strict",
                     "as_of": None,
                     "verdict": "ok",
+                    "certainty": "certain",
                     "conflicts": [],
                     "fix": None,
                     "changes": [],
