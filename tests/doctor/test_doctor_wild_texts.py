@@ -53,8 +53,10 @@ def test_a_harmless_line_has_no_cause(text: str) -> None:
 ACCOUNT = "composer-prod@acme-data.iam.gserviceaccount.com"
 NAMED = [
     (
-        "Permission 'cloudkms.cryptoKeys.getIamPolicy' denied on resource "
-        "'//cloudkms.googleapis.com/projects/vault/locations/eu/keyRings/r/cryptoKeys/k' (or it may not exist).",
+        (
+            "Permission 'cloudkms.cryptoKeys.getIamPolicy' denied on resource "
+            "'//cloudkms.googleapis.com/projects/vault/locations/eu/keyRings/r/cryptoKeys/k' (or it may not exist)."
+        ),
         (
             "cloudkms.cryptoKeys.getIamPolicy",
             None,
