@@ -6,15 +6,18 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
+from envctl.diagnostics import Severity
 from envctl.doctor.case import Case
 from envctl.doctor.check import command
 from envctl.doctor.error_projects import open_numbers, wrong_number
+from envctl.doctor.evaluate import State
 from envctl.doctor.examine import examine
 from envctl.doctor.model import Cause, Finding, Fix, Status
+from envctl.doctor.named_right import NamedRight, named_rights, narrowest_role
 from envctl.doctor.registry import check_ids
-from envctl.doctor.repair import filled, fixes_for
+from envctl.doctor.repair import filled, fixes_for, grant_command
 from envctl.doctor.unrecognised import unrecognised
 from envctl.doctor.words import command_of_row
 from envctl.iam_roles import Binding, load_operations, load_table
@@ -26,6 +29,8 @@ _API = re.compile(r"\b[a-z][\w-]{1,60}\.googleapis\.com\b")
 _PROJECT_NUMBER = re.compile(r"project (\d+)")
 _PLACEHOLDER = re.compile(r"\b(?:HOST_PROJECT|PROJECT|REGION|ENVIRONMENT_ACCOUNT|PREFIX(?=-))\b")
 _ANY_BINDING = "any-binding"
+NAMED_RIGHT: Final = "iam.generic"
+"""The signature of a right that the text itself names."""
 _LONG_WORD = re.compile(r"[\w.\-]{300,}")
 LONGEST_TEXT = 200_000
 """Characters of a log that are looked at, from its end: errors come last."""
@@ -46,7 +51,7 @@ def causes_of(text: str, case: Case | None = None) -> tuple[Cause, ...]:
     """
     pieces = list(_pieces(text))
     found: list[Cause] = []
-    for place, row in enumerate(load_table("signatures")["rows"]):
+    for place, row in enumerate((*load_table("signatures")["rows"], *load_table("wild-texts")["rows"])):
         pattern = re.compile(row["regex"], re.MULTILINE)
         matched = next(((match, piece) for piece in pieces if (match := pattern.search(piece))), None)
         if matched is None:
@@ -55,6 +60,7 @@ def causes_of(text: str, case: Case | None = None) -> tuple[Cause, ...]:
         taken = [group for group in match.groups() if group and not group.rstrip().endswith(":")]
         groups = tuple(dict.fromkeys((*taken, *_named(row, piece))))
         found.append(Cause(row["id"], row["means"], place, groups, _checks(row, groups)))
+    found = _with_named_rights(named_rights(pieces), found, case)
     found += _named_permissions(pieces, found)
     if case is not None:
         wrong = wrong_number(tuple(dict.fromkeys(group for cause in found for group in cause.groups)), case)
@@ -141,8 +147,72 @@ def _named_permissions(pieces: list[str], found: Iterable[Cause]) -> list[Cause]
     ]
 
 
+_VAGUE: Final = frozenset({"iam.generic", "caller.forbidden", "df.temp-write"})
+"""Signatures that a right which the text names in full explains better."""
+
+
+def _with_named_rights(rights: Iterable[NamedRight], found: list[Cause], case: Case | None) -> list[Cause]:
+    """The causes, with the rights that the text names: before vague signatures, after all others."""
+    vague = [cause for cause in found if cause.signature in _VAGUE]
+    sure = [cause for cause in found if cause.signature not in _VAGUE]
+    named = [_right_cause(right, 0, case) for right in rights]
+    return [replace(cause, rank=place) for place, cause in enumerate((*sure, *named, *vague))]
+
+
+def _right_cause(right: NamedRight, place: int, case: Case | None) -> Cause:
+    """One right that the text names: what it says, what it does not, and the narrowest predefined role that gives it."""
+    role = narrowest_role(right.permission)
+    who, where = right.member or "somebody whom the text does not name", right.resource
+    told = f"{who} lacks {right.permission} on {where or 'something that the text does not name'}"
+    told += f"; the narrowest predefined role that holds it is {role}" if role else "; no shipped role holds it"
+    groups = tuple(item for item in (right.member, right.permission, right.resource) if item)
+    needs = tuple(f"{words}: the text does not say" for words in right.unsaid)
+    rows = tuple(rows_for_permission(right.permission)) if right.member is None else ()
+    decided = _decided_right(right, role, case) if case is not None else ()
+    return Cause(NAMED_RIGHT, told, place, groups, rows, decided, needs)
+
+
+def _decided_right(right: NamedRight, role: str | None, case: Case) -> tuple[Finding, ...]:
+    """What the facts say about a right that the text names in full."""
+    if right.member is None or right.resource is None:
+        return ()
+    verdict = case.evaluator.decide(right.member, right.permission, right.resource)
+    status = {State.GRANTED: Status.OK, State.MISSING: Status.FAILED, State.UNKNOWN: Status.UNKNOWN}[verdict.state]
+    text = grant_command(right.resource, right.member, role) if role and status is Status.FAILED else None
+    return (
+        Finding(
+            NAMED_RIGHT,
+            status,
+            Severity.ERROR,
+            "the error text names it",
+            right.member,
+            right.resource,
+            () if status is Status.OK else (right.permission,),
+            role or "",
+            verdict.evidence,
+            (command(text),) if text else (),
+        ),
+    )
+
+
 def _fixes(cause: Cause, case: Case | None) -> Iterator[Fix]:
     """What repairs a cause, where no failed finding already says so: that of the first row which is not fine."""
+    if cause.signature == NAMED_RIGHT:
+        settled_by_text = cause.groups and cause.groups[0].partition(":")[0] in {"user", "serviceAccount"}
+        if (
+            not cause.decided
+            and len(cause.groups) == 3
+            and settled_by_text
+            and (role := narrowest_role(cause.groups[1]))
+        ):
+            text = grant_command(cause.groups[2], cause.groups[0], role)
+            yield from (command(text),) if text else ()
+        if len(cause.groups) == 3 or any(item.id == NAMED_RIGHT for item in cause.decided):
+            return
+    wild = next((row for row in load_table("wild-texts")["rows"] if row["id"] == cause.signature), None)
+    if wild is not None and wild["commands"]:
+        yield from (command(_named_here(text, case) if case else text) for text in wild["commands"])
+        return
     if cause.signature == "build.conflict":
         yield command(f"envctl deps fix {case.name if case else 'ENV'}")
         return
@@ -205,4 +275,5 @@ def _decide(cause: Cause, case: Case) -> Cause:
     decided: list[Finding] = sorted(examine(everywhere, runnable), key=lambda item: order[item.id])
     decided += open_numbers(cause.groups, case)
     needs = tuple(dict.fromkeys(text for item in decided if item.status is Status.UNKNOWN for text in item.evidence))
-    return replace(cause, decided=tuple(decided), needs=needs)
+    decided = [*cause.decided, *decided]
+    return replace(cause, decided=tuple(decided), needs=tuple(dict.fromkeys((*cause.needs, *needs))))

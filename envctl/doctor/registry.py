@@ -30,6 +30,10 @@ MODULES: Final = (
     "env_image_eol",
     "env_db_size",
     "env_reserved_vars",
+    "airflow_debug",
+    "airflow_parallelism",
+    "airflow_statsd",
+    "airflow_schedulers",
     "kms_location",
     "kms_state",
     "bucket_location",
@@ -72,7 +76,7 @@ def _modules() -> tuple[ModuleType, ...]:
 def _rows() -> Mapping[str, tuple[str, Mapping[str, Any]]]:
     return {
         row["id"]: (table, row)
-        for table in ("signatures", "preconditions", "bindings")
+        for table in ("signatures", "wild-texts", "preconditions", "bindings")
         for row in load_table(table)["rows"]
     }
 
@@ -139,7 +143,7 @@ def _row_text(table: str, row: Mapping[str, Any]) -> str:
             ]
         case _:
             parts = [
-                ("Example", row["example"]),
+                ("Example", row["example"] if "example" in row else row["examples"][0]),
                 ("Means", row["means"]),
                 ("Checks that decide it", ", ".join(row["check"])),
             ]

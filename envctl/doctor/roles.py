@@ -43,6 +43,11 @@ def roles_date() -> str:
     return str(_shipped()[0]["date"])
 
 
+def shipped_roles() -> tuple[tuple[str, str], ...]:
+    """Name and launch stage of every shipped role."""
+    return tuple((name, str(entry[1])) for name, entry in _shipped()[0]["roles"].items())
+
+
 @cache
 def _shipped_prefix_bits(prefixes: tuple[str, ...]) -> int:
     return sum(1 << number for number, name in enumerate(_shipped()[0]["permissions"]) if name.startswith(prefixes))
@@ -74,6 +79,10 @@ class RoleCatalogue:
         if number is None:
             number = self._late.setdefault(permission, len(self._numbers) + len(self._late))
         return number
+
+    def known(self, permission: str) -> bool:
+        """Whether the shipped data hold the permission at all."""
+        return permission in self._numbers
 
     def bits(self, permissions: Iterable[str]) -> int:
         """The bits of several permissions together."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from envctl.report.style import PLAIN, Style
 
@@ -23,21 +23,20 @@ def render_checks() -> str:
     """docs/checks.md: the page of every check, then every error signature."""
     from envctl.doctor.model import UNRECOGNISED
     from envctl.doctor.registry import check_ids, checks
-    from envctl.iam_roles import load_table
 
     lines = [
         "# Checks of the doctor",
         "",
         "Generated from the checks and the IAM tables; `envctl explain ID` prints the same pages.",
         "",
-        f"{len(check_ids())} checks in {len(checks())} modules, {len(load_table('signatures')['rows'])} error signatures.",
+        f"{len(check_ids())} checks in {len(checks())} modules, {len(_signatures())} error signatures.",
         "",
     ]
     for identifier in check_ids():
         lines += _section(identifier, 2)
     lines += ["# Error signatures", "", "`envctl doctor --error TEXT` ranks these.", ""]
     lines += _section(UNRECOGNISED, 2)
-    for row in load_table("signatures")["rows"]:
+    for row in _signatures():
         lines += _section(row["id"], 2)
     return "\n".join(lines).rstrip("\n") + "\n"
 
@@ -58,3 +57,9 @@ def _section(identifier: str, level: int) -> Iterator[str]:
         else:
             yield from paragraph.splitlines()
         yield ""
+
+
+def _signatures() -> tuple[Mapping[str, Any], ...]:
+    from envctl.iam_roles import load_table
+
+    return (*load_table("signatures")["rows"], *load_table("wild-texts")["rows"])

@@ -108,6 +108,7 @@ FOREIGN = {"serviceAccount": {"email": "runner@other-project.iam.gserviceaccount
 STATE = (Subject.ENVIRONMENT, ENVIRONMENT)
 DENIED = {"denyAll": True}
 ENFORCED = {"enforce": True}
+WORKERS = {"worker": {"minCount": 1, "maxCount": 3, "cpu": 2, "memoryGb": 7.5}}
 CI = "ci@acme-data.iam.gserviceaccount.com"
 COMPUTE_BUILDS = fact(
     Subject.CONSTRAINT, "acme-data/constraints/cloudbuild.useComputeServiceAccount", {"spec": {"rules": [ENFORCED]}}
@@ -138,6 +139,26 @@ SITUATIONS: Mapping[str, tuple[Situation, Situation, Situation]] = {
     "env.reserved-vars": (
         Situation({"airflow": {"env": {"STAGE": "prod"}}}),
         Situation({"airflow": {"env": {"GCS_BUCKET": "x"}}}),
+        Situation(),
+    ),
+    "airflow.debug-log": (
+        Situation({"airflow": {"config": {"logging-logging_level": "INFO"}}}),
+        Situation({"airflow": {"config": {"logging-logging_level": "debug"}}}),
+        Situation(),
+    ),
+    "airflow.parallelism": (
+        Situation({"airflow": {"config": {"core-parallelism": "72"}}, "workloads": WORKERS}),
+        Situation({"airflow": {"config": {"core-parallelism": "71"}}, "workloads": WORKERS}),
+        Situation({"airflow": {"config": {"core-parallelism": "8"}}}),
+    ),
+    "airflow.statsd": (
+        Situation({"airflow": {"config": {"core-parallelism": "8"}}}),
+        Situation({"airflow": {"config": {"metrics-statsd_host": "elsewhere"}}}),
+        Situation(),
+    ),
+    "airflow.schedulers": (
+        Situation({"workloads": {"scheduler": {"count": 2}}}),
+        Situation({"workloads": {"scheduler": {"count": 3}}}),
         Situation(),
     ),
     "env.image-eol": (
