@@ -58,6 +58,14 @@ def run(arguments: list[str] | None = None) -> ExitCode | int:
     except EnvctlError as error:
         CONSOLE.show_error(error)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        from envctl.parts import part_missing
+
+        missing = part_missing(error, sys.argv[1:] if arguments is None else arguments)
+        if missing is None:
+            return _report_bug(error)
+        CONSOLE.show_error(missing)
+        return missing.exit_code
     except Exception as error:  # noqa: BLE001  (the last line of defence: a bug report instead of a traceback)
         return _report_bug(error)
     return result if isinstance(result, int) else ExitCode.DONE

@@ -30,7 +30,9 @@ def test_lock_files_hold_hashes_and_no_addresses():
 def test_every_dependency_is_locked():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     locked = (ROOT / "requirements.lock").read_text()
-    for dependency in project["project"]["dependencies"]:
+    extras = project["project"]["optional-dependencies"]
+    parts = [one for name, many in extras.items() if name != "all" for one in many]
+    for dependency in [*project["project"]["dependencies"], *parts]:
         name = re.match(r"[A-Za-z0-9.-]+", dependency).group(0).lower().replace(".", "-")
         assert re.search(rf"^{name}(\[.*\])?==", locked, re.MULTILINE), name
 

@@ -12,7 +12,19 @@ import typer
 from typer.main import get_command, get_command_name
 
 from envctl import __version__
-from envctl.commands import adoption, deps, diagnosis, files, images, lifecycle, pulumi_setup, reading, sandbox, state
+from envctl.commands import (
+    adoption,
+    cache,
+    deps,
+    diagnosis,
+    files,
+    images,
+    lifecycle,
+    pulumi_setup,
+    reading,
+    sandbox,
+    state,
+)
 from envctl.commands.console import CONSOLE
 from envctl.commands.parameters import Option, Parameter
 
@@ -41,7 +53,7 @@ _app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _family in (files, lifecycle, reading, adoption, state, deps, images, diagnosis, sandbox, pulumi_setup):
+for _family in (files, lifecycle, reading, adoption, state, deps, images, cache, diagnosis, sandbox, pulumi_setup):
     _family.register(_app)
 
 

@@ -198,6 +198,14 @@ class _Check:
             text = f"What {node.name} {node.version} requires cannot be known without building it: {reason}."
             notices.append(Notice("requirements-unknown", text))
         notices.extend(self._assumptions(judgement))
+        broken = [one for one in self._universe.unreadable.values() if one.invalid]
+        notices.extend(
+            Notice(
+                "file-broken",
+                f"{one.candidate.filename or one.candidate.name} cannot be used, and pip would refuse it too: {one.reason}.",
+            )
+            for one in broken[:_MOST_ASSUMPTIONS]
+        )
         if isinstance(outcome, TooDeep):
             names = ", ".join(
                 f"{name} (given up {count} {'times' if count > 1 else 'time'})" for name, count in outcome.tried[:4]

@@ -289,6 +289,9 @@ class _Explainer:
                 f"{asked}, but {name} {barred[0].version} needs Python {barred[0].detail} "
                 f"and the image has Python {python}."
             )
+        broken = self._universe.broken_files(name, _clauses(edge))
+        if broken:
+            return f"{asked}, but {broken[0].candidate.filename} cannot be used: {broken[0].reason}."
         newest = self._universe.applicable(name, frozenset()).first(1)
         known = f"the newest for Python {python} is {newest[0].version}" if newest else "it has no usable release"
         return f"{asked}, but no release of {name} satisfies that: {known}."

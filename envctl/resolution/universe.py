@@ -130,6 +130,14 @@ class Universe:
         listing = self._listings.get(name)
         return listing if isinstance(listing, Listing) else None
 
+    def broken_files(self, name: PackageName, clauses: Specifiers) -> list[UnknownRequirements]:
+        """Files of a package that were read, would satisfy the clauses, and that pip would refuse."""
+        return [
+            one
+            for node, one in self.unreadable.items()
+            if one.invalid and node.name == name and clauses.contains(node.version)
+        ]
+
     def applicable(self, name: PackageName, sets: frozenset[Specifiers]) -> Applicable:
         """The index's candidates that pip would consider, newest first.
 

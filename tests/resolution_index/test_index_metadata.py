@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_index import Answer, FakeIndex, build_sdist, build_wheel, metadata_text
 
+from envctl.dependencies import check, parse_requirements
 from envctl.resolution.index.look_ahead import Walk
 from envctl.resolution.names import package_name
 from envctl.resolution.protocol import (
@@ -511,3 +513,21 @@ def test_a_huge_sdist_that_hides_its_requirements_is_not_downloaded(
     assert isinstance(found, UnknownRequirements)
     assert "large sdist" in found.reason
     assert sum(request.sent for request in index.asked("/files/")) < len(served.content) / 100
+
+
+@pytest.mark.parametrize(("asked", "verdict"), [("demo", "ok"), ("demo>=2", "conflict")])
+def test_a_truncated_wheel_is_named_with_its_fault(
+    index: FakeIndex, open_source: OpenSource, asked: str, verdict: str
+) -> None:
+    index.add_wheel("demo", "1.0")
+    index.add_wheel("demo", "2.0", content=build_wheel("demo", "2.0")[:150])
+    given = parse_requirements(f"{asked}\n", Path("r.txt"), {})
+    image = "composer-2.13.8-airflow-2.10.5"
+    result = check(given, image, source=open_source(index)).results[0]
+    assert result.verdict.value == verdict
+    [notice] = [one.text for one in result.warnings if one.code == "file-broken"]
+    assert "demo-2.0-py3-none-any.whl" in notice
+    assert "truncated" in notice
+    for conflict in result.conflicts:
+        assert "demo-2.0-py3-none-any.whl cannot be used: it is truncated" in conflict.summary
+        assert "the newest" not in conflict.summary

@@ -16,7 +16,6 @@ from envctl.resolution.protocol import (
     RequirementMetadata,
     Target,
     UnknownPackage,
-    UnknownRequirements,
 )
 
 if TYPE_CHECKING:
@@ -57,10 +56,20 @@ def test_a_wheel_of_many_files_declares_what_it_always_did(source: IndexSource, 
     assert any(text.startswith("protobuf") for text in metadata.requires_dist)
 
 
-def test_an_old_sdist_is_unknown(source: IndexSource, target: Target) -> None:
-    found = source.metadata(candidate(source, target, "antlr4-python3-runtime", "4.9.3"))
-    assert isinstance(found, UnknownRequirements)
-    assert not found.invalid
+@pytest.mark.parametrize(
+    ("name", "version", "requires"),
+    [
+        ("antlr4-python3-runtime", "4.9.3", ['typing ; (python_version < "3.5")']),
+        ("us", "3.1.1", ["jellyfish==0.11.2"]),
+    ],
+)
+def test_an_old_sdist_is_believed_with_its_assumption(
+    source: IndexSource, target: Target, name: str, version: str, requires: list[str]
+) -> None:
+    found = source.metadata(candidate(source, target, name, version))
+    assert isinstance(found, RequirementMetadata)
+    assert list(found.requires_dist) == requires
+    assert "requires.txt" in found.assumed
 
 
 def test_hashes_of_a_release(source: IndexSource, target: Target) -> None:

@@ -361,3 +361,39 @@ def test_addresses_that_nobody_could_ask_are_failures_or_left_out(
     except UsageError:
         return
     assert isinstance(found, IndexFailure)
+
+
+def test_an_endless_file_is_named_and_asked_for_once(transport: OpenTransport) -> None:
+    import socket
+    import threading
+
+    asked: list[bytes] = []
+    over = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while not over.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                asked.append(connection.recv(65536))
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                try:
+                    while not over.wait(0.01):
+                        connection.sendall(b"x" * 10)
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        port = listener.getsockname()[1]
+        failure = failure_of(transport(timeout_seconds=0.05, retries=3), f"http://127.0.0.1:{port}/demo-1.0.whl")
+    finally:
+        over.set()
+        listener.close()
+        thread.join(5)
+    assert (failure.kind, failure.cause) == (FailureKind.TIMEOUT, "demo-1.0.whl did not end within 0.5 seconds")
+    assert len(asked) == 1

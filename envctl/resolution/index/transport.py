@@ -218,6 +218,12 @@ class Transport:
             break
         try:
             response = self._read(answer, url, max_bytes, into)
+        except _EndlessError as error:
+            connection.close()
+            # another try would take as long and end as little
+            what = url.partition("?")[0].rpartition("/")[2] or "the answer"
+            cause = f"{what} did not end within {10 * self._settings.timeout_seconds:g} seconds"
+            raise TransportError(IndexFailure(origin[1], FailureKind.TIMEOUT, cause)) from error
         except (OSError, http.client.HTTPException, zlib.error) as error:
             connection.close()
             raise self._translated(origin, error, connected=True) from error
@@ -249,7 +255,7 @@ class Transport:
             else:
                 into.write(decoded)
             if time.monotonic() > deadline:
-                raise TimeoutError
+                raise _EndlessError
         if not cut and answer.length:
             raise http.client.IncompleteRead(b"", answer.length)
         return Response(answer.status, headers, b"".join(parts), url, cut)
@@ -351,6 +357,10 @@ class Transport:
         if isinstance(error, http.client.HTTPException | zlib.error):
             return IndexFailure(host, FailureKind.GARBAGE, "the answer is not valid HTTP")
         return IndexFailure(host, FailureKind.UNREACHABLE, _reason(error))
+
+
+class _EndlessError(Exception):
+    """An answer that goes on for longer than a whole answer may take."""
 
 
 class _RetryableError(Exception):
