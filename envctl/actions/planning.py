@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from envctl import __version__
-from envctl.actions.claiming import mark_of_stack
+from envctl.actions.claiming import lost_claims, mark_of_stack
 from envctl.actions.gate import run_gates
 from envctl.actions.letting_go import decide
 from envctl.actions.live import LiveEnvironment, read_environment, warnings_of
@@ -143,7 +143,7 @@ def prepare(
             steps=steps,
             drift=folded.drift,
             gates=(
-                *_ownership(workspace, loaded, program),
+                *_ownership(workspace, loaded, program, options.mode),
                 *(
                     run_gates(workspace, loaded, events, offline=options.offline)
                     if options.gates and options.mode is Mode.APPLY
@@ -187,9 +187,9 @@ def prepare(
     )
 
 
-def _ownership(workspace: Workspace, loaded: Loaded, program: Program) -> tuple[GateResult, ...]:
-    """Whose the things are that the program would create and that exist already."""
-    claims = program.standings.each
+def _ownership(workspace: Workspace, loaded: Loaded, program: Program, mode: Mode) -> tuple[GateResult, ...]:
+    """Whose the things are that the program would create, or should destroy, and that the state does not hold."""
+    claims = lost_claims(workspace, loaded, program.declared) if mode is Mode.DESTROY else program.standings.each
     renamed = renamed_from(workspace, loaded) if any(claim.standing.refused for claim in claims) else None
     return ownership_answers(
         Asked(loaded.name, mark_of_stack(workspace, loaded.name), workspace.cloud.name.flag, renamed),
