@@ -190,7 +190,8 @@ def prepare(
 def _ownership(workspace: Workspace, loaded: Loaded, program: Program, mode: Mode) -> tuple[GateResult, ...]:
     """Whose the things are that the program would create, or should destroy, and that the state does not hold."""
     claims = lost_claims(workspace, loaded, program.declared) if mode is Mode.DESTROY else program.standings.each
-    renamed = renamed_from(workspace, loaded) if any(claim.standing.refused for claim in claims) else None
+    asks = mode is Mode.APPLY or any(claim.standing.refused for claim in claims)
+    renamed = renamed_from(workspace, loaded) if asks else ()
     return ownership_answers(
         Asked(loaded.name, mark_of_stack(workspace, loaded.name), workspace.cloud.name.flag, renamed),
         claims,

@@ -54,13 +54,13 @@ def noun(type_: str) -> str:
 class Asked:
     """Who asks: the file's stem, the mark of its stack, and what commands that are shown must name besides.
 
-    `renamed_from` is another stack of this project that holds what the file declares, when there is one.
+    `renamed_from` are stacks of this project without a file that hold what the file declares, by its name or by theirs.
     """
 
     environment: str
     mark: OwnerMark | None
     flags: str = ""
-    renamed_from: str | None = None
+    renamed_from: tuple[str, ...] = ()
 
 
 def ownership_answers(
@@ -78,8 +78,8 @@ def ownership_answers(
     """
     refused = [claim for claim in claims if claim.standing.refused]
     answers: list[GateResult] = []
-    if asked.renamed_from is not None and refused:
-        answers.append(_renamed(asked, asked.renamed_from, refused))
+    if asked.renamed_from:
+        answers += [_renamed(asked, earlier, refused) for earlier in asked.renamed_from]
     elif any(claim.standing is Standing.STATE_LOST for claim in refused):
         answers.append(_lost(asked, refused))
     else:
@@ -96,8 +96,11 @@ def _renamed(asked: Asked, earlier: str, refused: Sequence[Claim]) -> GateResult
         status=GateStatus.FAILED,
         severity=Severity.ERROR,
         summary=f"what {asked.environment} declares belongs to the stack {earlier}, which has no file any more",
-        detail=_listed(refused),
-        hints=(f"if {earlier} was renamed to {asked.environment}:\n    {command}",),
+        detail=_listed(refused) or f"Under the name {earlier} the file would declare what that stack holds.",
+        hints=(
+            f"if {earlier} was renamed to {asked.environment}:\n    {command}",
+            f"if not, bring the file of {earlier} back; and if it is to go:\n    envctl destroy {earlier}{asked.flags}",
+        ),
     )
 
 
