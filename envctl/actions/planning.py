@@ -29,6 +29,7 @@ from envctl.engine.urns import name_of
 from envctl.operations.airflow import SeenSettings, Settings, plan_settings
 from envctl.operations.journal import damage_told
 from envctl.operations.packages import plan_packages
+from envctl.ownership.claims import Standing
 from envctl.ownership.words import Asked, ownership_answers
 from envctl.plan.hiding import without_secrets
 from envctl.plan.model import Action, GateResult, Mode, OperationStep, Plan, Seal
@@ -156,7 +157,7 @@ def prepare(
                 *warnings_of(live, folded.changes),
                 *folded.warnings,
                 *_taken_as_found(program),
-                *(forgotten_moves(events) if options.mode is Mode.APPLY else ()),
+                *(forgotten_moves(events) if options.mode is Mode.APPLY and not _doubled(program) else ()),
                 *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings),
                 *_unknown_policies(workspace, loaded, options),
             ),
@@ -198,6 +199,11 @@ def _ownership(workspace: Workspace, loaded: Loaded, program: Program, mode: Mod
         program.declared,
         program.place_of,
     )
+
+
+def _doubled(program: Program) -> bool:
+    """Whether a name of the state was changed behind the file: that has hints of its own."""
+    return any(claim.standing is Standing.DOUBLED for claim in program.standings.each)
 
 
 def _taken_as_found(program: Program) -> tuple[str, ...]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from envctl.diagnostics import Severity, SourceSpan
 from envctl.ownership.claims import Claim, Standing
 from envctl.plan.model import GateResult, GateStatus
+from envctl.spec.moved import movable
 from envctl.stacks.declaration import StackProgram
 from envctl.stacks.marks import OwnerMark
+from envctl.stacks.moves import entry_of
 
 GATE = "ownership"
 
@@ -83,7 +85,7 @@ def ownership_answers(
     elif any(claim.standing is Standing.STATE_LOST for claim in refused):
         answers.append(_lost(asked, refused))
     else:
-        answers += [_refused(claim, program, place(claim.name), asked.mark) for claim in refused]
+        answers += [_refused(claim, program, place(claim.name), asked) for claim in refused]
     answers += [_unread(claim, place(claim.name)) for claim in claims if claim.standing is Standing.UNREAD]
     return tuple(answers)
 
@@ -126,7 +128,7 @@ def short_name(claim: Claim) -> str:
     return claim.id.rpartition("/")[2] or claim.name
 
 
-def _refused(claim: Claim, program: StackProgram, source: SourceSpan | None, stack: OwnerMark | None) -> GateResult:
+def _refused(claim: Claim, program: StackProgram, source: SourceSpan | None, asked: Asked) -> GateResult:
     what = noun(claim.type)
     name = short_name(claim) if claim.id else str(program.resource(claim.name).inputs.get("name", claim.name))
     if claim.standing is Standing.DOUBLED:
@@ -137,7 +139,7 @@ def _refused(claim: Claim, program: StackProgram, source: SourceSpan | None, sta
             severity=Severity.ERROR,
             summary=f"{what} {name} is in the state already, as {claim.other}",
             detail=f"`{claim.name}` and `{claim.other}` would be one {what}: deleting the one deletes the other.",
-            hints=_moves(claim, program),
+            hints=_moves(claim, program, asked),
             source=source,
         )
     return GateResult(
@@ -146,7 +148,7 @@ def _refused(claim: Claim, program: StackProgram, source: SourceSpan | None, sta
         status=GateStatus.FAILED,
         severity=Severity.ERROR,
         summary=f"{what} {name} exists already, and this stack did not make it",
-        detail=_owner(claim, stack),
+        detail=_owner(claim, asked.mark),
         hints=_ways_out(what, name),
         source=source,
     )
@@ -183,14 +185,16 @@ def _ways_out(what: str, name: str) -> tuple[str, ...]:
     return tuple(ways)
 
 
-def _moves(claim: Claim, program: StackProgram) -> tuple[str, ...]:
+def _moves(claim: Claim, program: StackProgram, asked: Asked) -> tuple[str, ...]:
     declared = {resource.name for resource in program.resources}
     if claim.other in declared:
         return ("two resources of this file name one object: give one of them another name",)
-    return (
-        "if the key was renamed, say so beside it: `moved: {from: OLD-KEY}`",
-        f"or undo the renaming in the state:\n    envctl state move {claim.other} {claim.name}",
-    )
+    command = f"envctl state move {asked.environment} {claim.other} {claim.name}{asked.flags}"
+    undo = f"undo the renaming in the state:\n    {command}"
+    before, now = entry_of(claim.other), entry_of(claim.name)
+    if before is None or now is None or before[0] != now[0] or not (movable(*before) and movable(*now)):
+        return (undo,)
+    return (f"if the key was renamed, say so beside it: `moved: {{from: {before[1]}}}`", f"or {undo}")
 
 
 def _unread(claim: Claim, source: SourceSpan | None) -> GateResult:

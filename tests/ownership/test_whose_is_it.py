@@ -196,9 +196,24 @@ def test_one_physical_bucket_under_two_names_is_refused(tmp_path):
     prepared = plan(workspace_of(tmp_path), "dev")
     refused = answers(prepared)["ownership.doubled"]
     assert "as bucket-staging2" in refused.summary
+    assert "envctl state move dev bucket-staging2 bucket-staging --cloud sandbox" in refused.hints[1]
+    assert "`moved: {from: staging2}`" in refused.hints[0]
+    assert not any("renamed" in warning for warning in prepared.plan.warnings)
     with pytest.raises(RefusedError):
         run(prepared)
     assert call(workspace_of(tmp_path), "GET", BUCKET)
+
+
+def test_the_bucket_of_composer_is_never_said_to_be_moved(tmp_path):
+    with_own = DEV.replace("staging: {location: EU}", "environment: {}")
+    bring_up(workspace_of(project(tmp_path, dev=with_own)), "dev")
+    project(tmp_path, dev=DEV.replace("staging: {location: EU}", "main: {}"))
+    assert not any("moved" in warning for warning in plan(workspace_of(tmp_path), "dev").plan.warnings)
+    project(tmp_path, dev=with_own)
+    move_resource(workspace_of(tmp_path), "dev", "bucket-environment", "bucket-main")
+    hints = answers(plan(workspace_of(tmp_path), "dev"))["ownership.doubled"].hints
+    assert len(hints) == 1
+    assert "envctl state move dev bucket-main bucket-environment --cloud sandbox" in hints[0]
 
 
 def test_a_membership_that_was_there_stays_when_the_stack_goes(tmp_path):
