@@ -124,17 +124,25 @@ def check_destroyable(loaded: Loaded) -> None:
 
 def refused_whatever_the_flags(prepared: Prepared) -> RefusedError | None:
     """Why a plan is never applied as it is, the same for a preview and for what applies it; None when it may be."""
-    return _refused_by_protection(prepared) or _refused_by_owner(prepared.plan)
+    return _refused_by_protection(prepared) or refused_by_owner(prepared.plan)
 
 
-def _refused_by_owner(plan: Plan) -> RefusedError | None:
-    """What the program would create belongs to somebody else, or to a state that is not here."""
+def refused_by_owner(plan: Plan) -> RefusedError | None:
+    """What the program would create, or destroy, belongs to somebody else, or to a state that is not here."""
     found = [gate for gate in plan.gates if gate.gate == OWNERSHIP and gate.status is GateStatus.FAILED]
     if not found:
         return None
+    detail = "\n".join(gate.summary for gate in found)
+    if plan.mode is Mode.DESTROY:
+        return RefusedError(
+            f"{plan.environment} runs, and nothing here knows what to destroy; nothing was changed",
+            detail=detail,
+            hints=tuple(hint for gate in found for hint in gate.hints),
+            code="exists-already",
+        )
     return RefusedError(
         f"{plan.environment} would create what exists already; nothing was changed",
-        detail="\n".join(gate.summary for gate in found),
+        detail=detail,
         hints=("the plan names the ways out, one by one",),
         code="exists-already",
     )

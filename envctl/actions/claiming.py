@@ -90,6 +90,20 @@ def find_standings(
     return Standings(claims, _differing(declared, claims, found, provider, secrets))
 
 
+def lost_claims(workspace: Workspace, loaded: Loaded, declared: StackProgram) -> tuple[Claim, ...]:
+    """What this stack made and a destroy would not see: its state holds nothing, and the marks say that it is there.
+
+    Raises:
+        OutsideError: the cloud cannot be reached.
+    """
+    engine = workspace.engine(loaded.name)
+    document = engine.export_state() if engine.serial() else {}
+    if held_rows(document) or pending_names(document):
+        return ()
+    found = find_standings(workspace, loaded, declared, {}, document)
+    return tuple(claim for claim in found.each if claim.standing is Standing.STATE_LOST)
+
+
 def _differing(
     declared: StackProgram,
     claims: tuple[Claim, ...],

@@ -9,6 +9,7 @@ from envctl.engine.urns import name_of
 from envctl.plan.model import Action, Change
 from envctl.plan.property_diff import diff_properties
 from envctl.plan.values import JsonValue, Opaque
+from envctl.spec.moved import movable
 from envctl.spec.tree import show
 from envctl.stacks import StackProgram
 from envctl.stacks.moves import entry_of
@@ -75,7 +76,9 @@ def _hint(gone: str, made: str) -> Iterator[str]:
 
 
 def _keyed(urn: str) -> bool:
-    return entry_of(name_of(urn)) is not None
+    """Whether `moved` can be written for it."""
+    entry = entry_of(name_of(urn))
+    return entry is not None and movable(*entry)
 
 
 def _likeness(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> float:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from envctl import __version__
-from envctl.actions.claiming import mark_of_stack
+from envctl.actions.claiming import lost_claims, mark_of_stack
 from envctl.actions.gate import run_gates
 from envctl.actions.letting_go import decide
 from envctl.actions.live import LiveEnvironment, read_environment, warnings_of
@@ -29,6 +29,7 @@ from envctl.engine.urns import name_of
 from envctl.operations.airflow import SeenSettings, Settings, plan_settings
 from envctl.operations.journal import damage_told
 from envctl.operations.packages import plan_packages
+from envctl.ownership.claims import Standing
 from envctl.ownership.words import Asked, ownership_answers
 from envctl.plan.hiding import without_secrets
 from envctl.plan.model import Action, GateResult, Mode, OperationStep, Plan, Seal
@@ -143,7 +144,7 @@ def prepare(
             steps=steps,
             drift=folded.drift,
             gates=(
-                *_ownership(workspace, loaded, program),
+                *_ownership(workspace, loaded, program, options.mode),
                 *(
                     run_gates(workspace, loaded, events, offline=options.offline)
                     if options.gates and options.mode is Mode.APPLY
@@ -156,7 +157,7 @@ def prepare(
                 *warnings_of(live, folded.changes),
                 *folded.warnings,
                 *_taken_as_found(program),
-                *(forgotten_moves(events) if options.mode is Mode.APPLY else ()),
+                *(forgotten_moves(events) if options.mode is Mode.APPLY and not _doubled(program) else ()),
                 *(f"{w.span}: {w.detail or w.summary}" for w in loaded.warnings),
                 *_unknown_policies(workspace, loaded, options),
             ),
@@ -187,16 +188,22 @@ def prepare(
     )
 
 
-def _ownership(workspace: Workspace, loaded: Loaded, program: Program) -> tuple[GateResult, ...]:
-    """Whose the things are that the program would create and that exist already."""
-    claims = program.standings.each
-    renamed = renamed_from(workspace, loaded) if any(claim.standing.refused for claim in claims) else None
+def _ownership(workspace: Workspace, loaded: Loaded, program: Program, mode: Mode) -> tuple[GateResult, ...]:
+    """Whose the things are that the program would create, or should destroy, and that the state does not hold."""
+    claims = lost_claims(workspace, loaded, program.declared) if mode is Mode.DESTROY else program.standings.each
+    asks = mode is Mode.APPLY or any(claim.standing.refused for claim in claims)
+    renamed = renamed_from(workspace, loaded) if asks else ()
     return ownership_answers(
         Asked(loaded.name, mark_of_stack(workspace, loaded.name), workspace.cloud.name.flag, renamed),
         claims,
         program.declared,
         program.place_of,
     )
+
+
+def _doubled(program: Program) -> bool:
+    """Whether a name of the state was changed behind the file: that has hints of its own."""
+    return any(claim.standing is Standing.DOUBLED for claim in program.standings.each)
 
 
 def _taken_as_found(program: Program) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from envctl.errors import EnvctlError, RefusedError, UsageError
 from envctl.operations.journal import Outcome
+from envctl.ownership.state import held_rows
 from envctl.spec.loader import Loaded, load
 from envctl.spec.model import Environment
 from envctl.spec.project import ENVIRONMENTS, load_project
@@ -76,15 +77,20 @@ def rename_stack(workspace: Workspace, old: str, new: str, reached: Reached = la
     return Renamed(file, moved, wrote, rows, _mentions(workspace, old))
 
 
-def renamed_from(workspace: Workspace, loaded: Loaded) -> str | None:
-    """The stack without a file that a file's things seem to be in; None when there is none, or more than one.
+def renamed_from(workspace: Workspace, loaded: Loaded) -> tuple[str, ...]:
+    """The stacks without a file that a file's things seem to be in.
 
-    A file that was renamed has no stack, and says where things lie as it did before.
+    A file that was renamed has no stack, and says where things lie as it did before, or as it would under its old name:
+    names may follow from the file's.
     """
-    if workspace.engine(loaded.name).serial():
-        return None
-    found = [name for name in workspace.orphans() if _holds(workspace, name, loaded)]
-    return found[0] if len(found) == 1 else None
+    if held_rows(_state(workspace, loaded.name)):
+        return ()
+    return tuple(name for name in workspace.orphans() if _holds(workspace, name, loaded))
+
+
+def _state(workspace: Workspace, stack: str) -> Mapping[str, Any]:
+    engine = workspace.engine(stack)
+    return engine.export_state() if engine.serial() else {}
 
 
 def _holds(workspace: Workspace, stack: str, loaded: Loaded) -> bool:
@@ -92,6 +98,18 @@ def _holds(workspace: Workspace, stack: str, loaded: Loaded) -> bool:
         rows: list[dict[str, Any]] = workspace.engine(stack).export_state()["deployment"].get("resources") or []
     except EnvctlError:
         return False
+    return _is_of(rows, loaded) or _is_of(rows, _under(workspace, stack, loaded))
+
+
+def _under(workspace: Workspace, stem: str, loaded: Loaded) -> Loaded:
+    """The file as it would be under another name; as it is, when it would have problems under that."""
+    try:
+        return _loaded_as(workspace, stem, workspace.project.files[loaded.name], {stem, loaded.name})
+    except EnvctlError:
+        return loaded
+
+
+def _is_of(rows: list[dict[str, Any]], loaded: Loaded) -> bool:
     spec = loaded.spec
     by_type: dict[str, Mapping[str, Any]] = {row["type"]: row.get("inputs") or {} for row in rows}
     provider = by_type.get("pulumi:providers:gcp", {})

@@ -78,7 +78,7 @@ class Workspace:
         likely: list[str] = []
         for name in self.project.files:
             with suppress(EnvctlError):  # a base, or wrong: none that a stack can have
-                if renamed_from(self, load(self.project, name)) == orphan:
+                if orphan in renamed_from(self, load(self.project, name)):
                     likely.append(name)
         return likely[0] if len(likely) == 1 else "NEW"
 

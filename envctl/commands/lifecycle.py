@@ -247,7 +247,7 @@ def _save(path: Path, document: dict[str, object]) -> None:
 
 
 def _apply(prepared: Prepared, *, yes: bool, confirm: str | None, allow_unknown: bool) -> ExitCode:
-    from envctl.actions.apply import apply, check_applicable
+    from envctl.actions.apply import apply, check_applicable, refused_by_owner
     from envctl.commands.applied import exit_code, render_applied
     from envctl.plan.model import Mode
     from envctl.report.plan_text import render_plan
@@ -256,7 +256,7 @@ def _apply(prepared: Prepared, *, yes: bool, confirm: str | None, allow_unknown:
     plan = prepared.plan
     style = CONSOLE.style()
     CONSOLE.emit(render_plan(plan, style, verbose=CONSOLE.verbose))
-    if plan.empty and not plan.incomplete and not prepared.awaits:
+    if plan.empty and not plan.incomplete and not prepared.awaits and refused_by_owner(plan) is None:
         return ExitCode.DONE
     check_applicable(prepared, allow_unknown=allow_unknown)
     if not plan.empty:

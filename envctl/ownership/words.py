@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from envctl.diagnostics import Severity, SourceSpan
 from envctl.ownership.claims import Claim, Standing
 from envctl.plan.model import GateResult, GateStatus
+from envctl.spec.moved import movable
 from envctl.stacks.declaration import StackProgram
 from envctl.stacks.marks import OwnerMark
+from envctl.stacks.moves import entry_of
 
 GATE = "ownership"
 
@@ -54,13 +56,13 @@ def noun(type_: str) -> str:
 class Asked:
     """Who asks: the file's stem, the mark of its stack, and what commands that are shown must name besides.
 
-    `renamed_from` is another stack of this project that holds what the file declares, when there is one.
+    `renamed_from` are stacks of this project without a file that hold what the file declares, by its name or by theirs.
     """
 
     environment: str
     mark: OwnerMark | None
     flags: str = ""
-    renamed_from: str | None = None
+    renamed_from: tuple[str, ...] = ()
 
 
 def ownership_answers(
@@ -78,12 +80,12 @@ def ownership_answers(
     """
     refused = [claim for claim in claims if claim.standing.refused]
     answers: list[GateResult] = []
-    if asked.renamed_from is not None and refused:
-        answers.append(_renamed(asked, asked.renamed_from, refused))
+    if asked.renamed_from:
+        answers += [_renamed(asked, earlier, refused) for earlier in asked.renamed_from]
     elif any(claim.standing is Standing.STATE_LOST for claim in refused):
         answers.append(_lost(asked, refused))
     else:
-        answers += [_refused(claim, program, place(claim.name), asked.mark) for claim in refused]
+        answers += [_refused(claim, program, place(claim.name), asked) for claim in refused]
     answers += [_unread(claim, place(claim.name)) for claim in claims if claim.standing is Standing.UNREAD]
     return tuple(answers)
 
@@ -96,8 +98,11 @@ def _renamed(asked: Asked, earlier: str, refused: Sequence[Claim]) -> GateResult
         status=GateStatus.FAILED,
         severity=Severity.ERROR,
         summary=f"what {asked.environment} declares belongs to the stack {earlier}, which has no file any more",
-        detail=_listed(refused),
-        hints=(f"if {earlier} was renamed to {asked.environment}:\n    {command}",),
+        detail=_listed(refused) or f"Under the name {earlier} the file would declare what that stack holds.",
+        hints=(
+            f"if {earlier} was renamed to {asked.environment}:\n    {command}",
+            f"if not, bring the file of {earlier} back; and if it is to go:\n    envctl destroy {earlier}{asked.flags}",
+        ),
     )
 
 
@@ -123,7 +128,7 @@ def short_name(claim: Claim) -> str:
     return claim.id.rpartition("/")[2] or claim.name
 
 
-def _refused(claim: Claim, program: StackProgram, source: SourceSpan | None, stack: OwnerMark | None) -> GateResult:
+def _refused(claim: Claim, program: StackProgram, source: SourceSpan | None, asked: Asked) -> GateResult:
     what = noun(claim.type)
     name = short_name(claim) if claim.id else str(program.resource(claim.name).inputs.get("name", claim.name))
     if claim.standing is Standing.DOUBLED:
@@ -134,7 +139,7 @@ def _refused(claim: Claim, program: StackProgram, source: SourceSpan | None, sta
             severity=Severity.ERROR,
             summary=f"{what} {name} is in the state already, as {claim.other}",
             detail=f"`{claim.name}` and `{claim.other}` would be one {what}: deleting the one deletes the other.",
-            hints=_moves(claim, program),
+            hints=_moves(claim, program, asked),
             source=source,
         )
     return GateResult(
@@ -143,7 +148,7 @@ def _refused(claim: Claim, program: StackProgram, source: SourceSpan | None, sta
         status=GateStatus.FAILED,
         severity=Severity.ERROR,
         summary=f"{what} {name} exists already, and this stack did not make it",
-        detail=_owner(claim, stack),
+        detail=_owner(claim, asked.mark),
         hints=_ways_out(what, name),
         source=source,
     )
@@ -180,14 +185,16 @@ def _ways_out(what: str, name: str) -> tuple[str, ...]:
     return tuple(ways)
 
 
-def _moves(claim: Claim, program: StackProgram) -> tuple[str, ...]:
+def _moves(claim: Claim, program: StackProgram, asked: Asked) -> tuple[str, ...]:
     declared = {resource.name for resource in program.resources}
     if claim.other in declared:
         return ("two resources of this file name one object: give one of them another name",)
-    return (
-        "if the key was renamed, say so beside it: `moved: {from: OLD-KEY}`",
-        f"or undo the renaming in the state:\n    envctl state move {claim.other} {claim.name}",
-    )
+    command = f"envctl state move {asked.environment} {claim.other} {claim.name}{asked.flags}"
+    undo = f"undo the renaming in the state:\n    {command}"
+    before, now = entry_of(claim.other), entry_of(claim.name)
+    if before is None or now is None or before[0] != now[0] or not (movable(*before) and movable(*now)):
+        return (undo,)
+    return (f"if the key was renamed, say so beside it: `moved: {{from: {before[1]}}}`", f"or {undo}")
 
 
 def _unread(claim: Claim, source: SourceSpan | None) -> GateResult:

@@ -330,6 +330,8 @@ def _warnings(warnings: Iterable[str], style: Style) -> str:
 
 def render_closing(plan: Plan, style: Style = PLAIN) -> str:
     """The last line: how many resources meet what, and how long it will take."""
+    if plan.empty and plan.mode is Mode.DESTROY and any(g.status is GateStatus.FAILED for g in plan.gates):
+        return style("Refused.", "bold") + " What runs is not in the state."
     if plan.empty:
         drift = " The cloud drifted; `up` has nothing to change about it." if plan.drift else ""
         return style("No changes.", "bold") + f" {_resources(plan)} as the file says.{drift}"

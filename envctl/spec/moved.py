@@ -28,6 +28,11 @@ def keyed_entries(spec: Spec) -> Iterator[tuple[KeyPath, Mapping[str, Entry]]]:
         yield ("userWorkloads", "secrets"), spec.user_workloads.secrets
 
 
+def movable(block: KeyPath, key: str) -> bool:
+    """Whether an entry can be called otherwise; the bucket that Composer works on is fixed at creation."""
+    return (block, key) != (("buckets",), "environment")
+
+
 def moves(spec: Spec) -> dict[KeyPath, str]:
     """The key that each moved entry had, by the path of the entry."""
     return {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from projects import DEV, bring_up, plan, set_in_airflow, tear_down, workspace_of, write_project
+from projects import DEV, bring_up, plan, run, set_in_airflow, tear_down, workspace_of, write_project
 from pulumi_twins import collect_quietly, needs_cli, use_cli
 
 from envctl.actions.clouds import CloudName
@@ -81,7 +81,7 @@ def test_a_file_and_its_stack_get_another_name(project: Path) -> None:
 def test_a_file_that_was_moved_by_hand_is_followed(project: Path) -> None:
     (project / "environments/dev.yaml").rename(project / "environments/develop.yaml")
     workspace = workspace_of(project)
-    assert renamed_from(workspace, workspace.load("develop")) == "dev"
+    assert renamed_from(workspace, workspace.load("develop")) == ("dev",)
     refused = [gate for gate in plan(workspace, "develop").plan.gates if gate.gate == "ownership"]
     assert [gate.id for gate in refused] == ["ownership.renamed"]
     assert "envctl state rename dev develop --cloud sandbox" in refused[0].hints[0]
@@ -92,6 +92,42 @@ def test_a_file_that_was_moved_by_hand_is_followed(project: Path) -> None:
     done = rename_stack(workspace, "dev", "develop")
     assert (done.moved_file, done.wrote_name) == (False, "dev")
     check_whole(project, runs=1)
+
+
+def followed(root: Path) -> Path:
+    """A project whose names all follow from the file's, as `init` writes them."""
+    base = DEV.replace("composer-dev", "'composer-${name}'")
+    write_project(root, base="abstract: true\n" + base, dev="extends: base\n")
+    bring_up(workspace_of(root), "dev")
+    return root / "environments"
+
+
+def test_a_file_whose_names_all_follow_its_own_is_no_second_environment(tmp_path: Path) -> None:
+    files = followed(tmp_path)
+    (files / "dev.yaml").rename(files / "develop.yaml")
+    prepared = plan(workspace_of(tmp_path), "develop")
+    refused = [gate for gate in prepared.plan.gates if gate.gate == "ownership"]
+    assert [gate.id for gate in refused] == ["ownership.renamed"]
+    assert "envctl state rename dev develop --cloud sandbox" in refused[0].hints[0]
+    assert "envctl destroy dev --cloud sandbox" in refused[0].hints[1]
+    with pytest.raises(RefusedError):
+        run(prepared)
+    rename_stack(workspace_of(tmp_path), "dev", "develop")
+    assert not [c for c in plan(workspace_of(tmp_path), "develop").plan.pending if c.action is Action.CREATE]
+
+
+def test_with_both_files_there_the_new_one_is_one_more(tmp_path: Path) -> None:
+    files = followed(tmp_path)
+    (files / "develop.yaml").write_text("extends: base\n")
+    assert not [gate for gate in plan(workspace_of(tmp_path), "develop").plan.gates if gate.gate == "ownership"]
+
+
+def test_a_stack_of_another_place_is_no_earlier_name(tmp_path: Path) -> None:
+    files = followed(tmp_path)
+    (files / "dev.yaml").unlink()
+    (files / "develop.yaml").write_text("extends: base\nregion: europe-west4\n")
+    workspace = workspace_of(tmp_path)
+    assert renamed_from(workspace, workspace.load("develop")) == ()
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -11,8 +11,9 @@ from projects import DEV, bring_up, call, plan, run, tear_down, workspace_of, wr
 from envctl.actions.adopt import adopt
 from envctl.actions.adopt_looking import Wanted
 from envctl.actions.state import move_resource
+from envctl.cli import run as envctl
 from envctl.errors import RefusedError
-from envctl.plan.model import Action, GateStatus, Reason
+from envctl.plan.model import Action, GateStatus, Mode, Reason
 
 ID = "abcdefghijk1"
 BUCKET = "storage/storage/v1/b/acme-data-dev-dev-staging"
@@ -195,9 +196,24 @@ def test_one_physical_bucket_under_two_names_is_refused(tmp_path):
     prepared = plan(workspace_of(tmp_path), "dev")
     refused = answers(prepared)["ownership.doubled"]
     assert "as bucket-staging2" in refused.summary
+    assert "envctl state move dev bucket-staging2 bucket-staging --cloud sandbox" in refused.hints[1]
+    assert "`moved: {from: staging2}`" in refused.hints[0]
+    assert not any("renamed" in warning for warning in prepared.plan.warnings)
     with pytest.raises(RefusedError):
         run(prepared)
     assert call(workspace_of(tmp_path), "GET", BUCKET)
+
+
+def test_the_bucket_of_composer_is_never_said_to_be_moved(tmp_path):
+    with_own = DEV.replace("staging: {location: EU}", "environment: {}")
+    bring_up(workspace_of(project(tmp_path, dev=with_own)), "dev")
+    project(tmp_path, dev=DEV.replace("staging: {location: EU}", "main: {}"))
+    assert not any("moved" in warning for warning in plan(workspace_of(tmp_path), "dev").plan.warnings)
+    project(tmp_path, dev=with_own)
+    move_resource(workspace_of(tmp_path), "dev", "bucket-environment", "bucket-main")
+    hints = answers(plan(workspace_of(tmp_path), "dev"))["ownership.doubled"].hints
+    assert len(hints) == 1
+    assert "envctl state move dev bucket-main bucket-environment --cloud sandbox" in hints[0]
 
 
 def test_a_membership_that_was_there_stays_when_the_stack_goes(tmp_path):
@@ -224,3 +240,31 @@ def test_a_look_is_one_question_per_object(tmp_path):
     asked = [(r["verb"], r["path"]) for r in workspace.cloud.emulator().requests]
     policies = [path for _, path in asked if path.endswith("acme-data-dev:getIamPolicy")]
     assert len(policies) <= 2  # the look, and the doctor's question
+
+
+def test_a_destroy_without_its_state_is_refused_while_the_environment_runs(tmp_path, capsys):
+    bring_up(workspace_of(project(tmp_path)), "dev")
+    lose_state(tmp_path)
+    workspace = workspace_of(tmp_path)
+    prepared = plan(workspace, "dev", mode=Mode.DESTROY)
+    lost = answers(prepared)
+    assert list(lost) == ["ownership.state-lost"]
+    assert "envctl import dev --cloud sandbox" in lost["ownership.state-lost"].hints[0]
+    with pytest.raises(RefusedError) as raised:
+        run(prepared)
+    assert raised.value.code == "exists-already"
+    for words in ("destroy dev --yes --confirm dev", "preview dev --destroy"):
+        assert envctl(["-C", str(tmp_path), *words.split(), "--cloud", "sandbox"]) == 5
+        said = capsys.readouterr()
+        assert "envctl import dev" in said.out + said.err
+        assert "No changes" not in said.out
+    assert call(workspace, "GET", BUCKET)
+
+
+def test_a_second_destroy_has_nothing_to_do(tmp_path):
+    file = DEV.replace("profile: trial", "profile: standard\nprotect: false")
+    bring_up(workspace_of(project(tmp_path, dev=file)), "dev")
+    tear_down(workspace_of(tmp_path), "dev")
+    again = plan(workspace_of(tmp_path), "dev", mode=Mode.DESTROY).plan
+    assert again.empty
+    assert again.gates == ()

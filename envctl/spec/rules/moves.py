@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envctl.diagnostics import Hint
-from envctl.spec.moved import keyed_entries, moves
+from envctl.spec.moved import keyed_entries, movable, moves
 from envctl.spec.rules.subject import Subject, Violation
 from envctl.spec.tree import KeyPath, show
-
-_RESERVED = "environment"
-"""The key of the bucket that Composer works on: it is fixed at creation, whatever it is called."""
 
 
 def check_moves(subject: Subject) -> Iterator[Violation]:
@@ -21,8 +18,8 @@ def check_moves(subject: Subject) -> Iterator[Violation]:
         block, key = path[:-1], str(path[-1])
         place = (*path, "moved", "from")
         entries = blocks[block]
-        if block == ("buckets",) and _RESERVED in {key, earlier}:
-            detail = f"`{_RESERVED}` is the bucket that Composer works on, fixed at creation: it cannot be moved."
+        if not (movable(block, key) and movable(block, earlier)):
+            detail = "`environment` is the bucket that Composer works on, fixed at creation: it cannot be moved."
             yield Violation("moved-reserved", place, detail)
         elif earlier == key:
             yield Violation("moved-from-there", place, f"`{show(path)}` cannot come from itself.")
