@@ -124,7 +124,34 @@ def check_destroyable(loaded: Loaded) -> None:
 
 def refused_whatever_the_flags(prepared: Prepared) -> RefusedError | None:
     """Why a plan is never applied as it is, the same for a preview and for what applies it; None when it may be."""
-    return _refused_by_protection(prepared) or _refused_by_owner(prepared.plan)
+    return _refused_by_protection(prepared) or _refused_by_owner(prepared.plan) or _refused_by_cloud(prepared)
+
+
+def _refused_by_cloud(prepared: Prepared) -> RefusedError | None:
+    """What the plan would delete and the cloud would not: the words that a deletion needs enter the state with an `up`."""
+    if not prepared.undeletable:
+        return None
+    plan = prepared.plan
+    names = prepared.undeletable
+    changes = [change for change in plan.pending if change.name in names]
+    return RefusedError(
+        f"{plan.environment} holds what the cloud will not delete; nothing was changed",
+        detail="\n".join(f"{change.type} {change.name} ({change.id}): {names[change.name]}" for change in changes),
+        hints=tuple(dict.fromkeys(way for change in changes for way in _ways_to_end(prepared, change))),
+        code="delete-refused",
+    )
+
+
+def _ways_to_end(prepared: Prepared, change: Change) -> Iterable[str]:
+    name, flag = prepared.loaded.name, prepared.workspace.cloud.name.flag
+    again = "destroy again" if prepared.plan.mode is Mode.DESTROY else "make this edit again"
+    then = f"apply that, then {again}:\n    envctl up {name}{flag}"
+    if change.type == _BUCKET:
+        entry = f"`buckets.{change.name.removeprefix('bucket-')}`"
+        yield f"to delete it with its objects: let the file have {entry} as it was, with `retain: false`, {then}"
+        yield f"to leave it in the cloud: the same with `retain: true`; `existing: {change.id}` can refer to it then"
+    else:
+        yield f"let the file have what declares it as it was, with `protect: false`, {then}"
 
 
 def _refused_by_owner(plan: Plan) -> RefusedError | None:

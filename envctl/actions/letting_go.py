@@ -23,6 +23,7 @@ from envctl.ownership.members import (
     outputs_of,
     reason_to_keep,
 )
+from envctl.ownership.refused_deletes import refused_delete
 from envctl.plan.model import Action, Change, Effect, Kept, Mode, Reason
 from envctl.spec.model import Environment
 from envctl.stacks.memberships import declared_targets
@@ -40,12 +41,14 @@ class Decided:
     """The changes with what was decided of them.
 
     `keep` is for the engine: by URN, whether a row is let go instead of deleted. `in_use` maps the logical names of
-    buckets that the plan would delete to the environments that keep their DAGs in them.
+    buckets that the plan would delete to the environments that keep their DAGs in them; `undeletable` maps the
+    logical names of what the plan would delete in vain to the reason.
     """
 
     changes: tuple[Change, ...]
     keep: Mapping[str, bool] = field(default_factory=dict[str, bool])
     in_use: Mapping[str, str] = field(default_factory=dict[str, str])
+    undeletable: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def decide(
@@ -63,7 +66,10 @@ def decide(
     decided = [_with_reason(change, kept[change.urn], mode) if change.urn in kept else change for change in changes]
     decided = [asking.with_loss(change) if _deletes(change) else change for change in decided]
     return Decided(
-        tuple(decided), {urn: reason is not None for urn, reason in kept.items()}, asking.buckets_in_use(decided)
+        tuple(decided),
+        {urn: reason is not None for urn, reason in kept.items()},
+        asking.buckets_in_use(decided),
+        asking.undeletable(decided),
     )
 
 
@@ -154,6 +160,16 @@ class _Asking:
                 users += environments_on(bucket, rows or ())
             if users:
                 found[change.name] = users[0]
+        return found
+
+    def undeletable(self, changes: Sequence[Change]) -> dict[str, str]:
+        """What the cloud will not delete as the state has it, by logical name, with the reason."""
+        found: dict[str, str] = {}
+        for change in (each for each in changes if _deletes(each)):
+            for row in self._ending(change):
+                reason = None if row.get("retainOnDelete") else refused_delete(change, row)
+                if reason is not None:
+                    found[change.name] = reason
         return found
 
     def _live_users(self, bucket: str) -> list[str]:

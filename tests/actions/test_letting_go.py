@@ -9,7 +9,8 @@ from projects import DEV, bring_up, call, plan, run, tear_down, workspace_of, wr
 
 from envctl.actions.apply import check_applicable
 from envctl.errors import RefusedError
-from envctl.plan.model import Action, KeepReason, Kept, Loss, LossKind, Mode
+from envctl.ownership.refused_deletes import refused_delete
+from envctl.plan.model import Action, Change, KeepReason, Kept, Loss, LossKind, Mode, Reason
 
 EMAIL = "runner@acme-data-dev.iam.gserviceaccount.com"
 MEMBER = f"serviceAccount:{EMAIL}"
@@ -322,3 +323,56 @@ def test_an_environment_and_its_bucket_go_together(tmp_path):
     assert ending.in_use == {}
     assert change(ending, "bucket-environment").action is Action.DELETE
     assert run(ending).outcome.value == "succeeded"
+
+
+# -- what the cloud would not delete
+
+TAKEN = DEV.replace("{location: EU}", "{location: EU, name: acme-by-hand, import: true}")
+ENTRY = "buckets:\n  staging: {location: EU, name: acme-by-hand, import: true}\n"
+
+
+def taken_with_an_object(root):
+    workspace = workspace_of(write_project(root, dev=TAKEN))
+    call(workspace, "POST", "storage/storage/v1/b?project=acme-data-dev", {"name": "acme-by-hand", "location": "EU"})
+    put(workspace, "acme-by-hand", 1)
+    bring_up(workspace, "dev")
+
+
+@pytest.mark.parametrize("mode", [Mode.APPLY, Mode.DESTROY])
+def test_a_delete_that_the_cloud_refuses_is_refused_in_the_preview(tmp_path, mode):
+    taken_with_an_object(tmp_path)
+    if mode is Mode.APPLY:
+        edit(tmp_path, "dev", (ENTRY, ""))
+    prepared = plan(workspace_of(tmp_path), "dev", mode=mode)
+    with pytest.raises(RefusedError) as caught:
+        check_applicable(prepared, allow_unknown=True)
+    assert caught.value.code == "delete-refused"
+    assert "acme-by-hand" in caught.value.detail
+    assert "`retain: false`" in caught.value.hints[0]
+    assert "envctl up dev --cloud sandbox" in caught.value.hints[0]
+    assert "`retain: true`" in caught.value.hints[1]
+
+
+@pytest.mark.parametrize(("retain", "left"), [("false", False), ("true", True)])
+def test_its_ways_out_work(tmp_path, retain, left):
+    taken_with_an_object(tmp_path)
+    edit(tmp_path, "dev", (", import: true", f", retain: {retain}"))
+    bring_up(workspace_of(tmp_path), "dev")
+    edit(
+        tmp_path,
+        "dev",
+        (
+            f"staging: {{location: EU, name: acme-by-hand, retain: {retain}}}",
+            "{}" if not left else "staging: {existing: acme-by-hand}",
+        ),
+    )
+    bring_up(workspace_of(tmp_path), "dev")
+    items = call(workspace_of(tmp_path), "GET", "storage/storage/v1/b?project=acme-data-dev").get("items", ())
+    assert ("acme-by-hand" in {item["name"] for item in items}) is left
+
+
+def test_a_cluster_whose_protection_nobody_took_off_is_not_deleted():
+    deleted = Change("u", "gcp:container/cluster:Cluster", "cluster", Action.DELETE, Reason.DESTROY, id="x")
+    assert refused_delete(deleted, {"inputs": {}}) is not None
+    assert refused_delete(deleted, {"inputs": {"deletionProtection": True}}) is not None
+    assert refused_delete(deleted, {"inputs": {"deletionProtection": False}}) is None
