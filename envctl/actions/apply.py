@@ -76,7 +76,7 @@ def check_applicable(prepared: Prepared, *, allow_unknown: bool = False) -> None
     plan = prepared.plan
     refusal = refused_whatever_the_flags(prepared)
     if refusal is not None:
-        raise refusal
+        raise _unchanged(refusal)
     if plan.incomplete:
         raise RefusedError(
             "The plan is incomplete; nothing was changed", detail="\n".join(plan.incomplete), code="plan-incomplete"
@@ -119,7 +119,13 @@ def check_destroyable(loaded: Loaded) -> None:
     """
     refusal = _refused_by_file(loaded)
     if refusal is not None:
-        raise refusal
+        raise _unchanged(refusal)
+
+
+def _unchanged(refusal: RefusedError) -> RefusedError:
+    """The refusal of a command that would have changed something; a preview changes nothing in any case."""
+    summary = f"{refusal.summary}; nothing was changed"
+    return RefusedError(summary, detail=refusal.detail, hints=refusal.hints, code=refusal.code)
 
 
 def refused_whatever_the_flags(prepared: Prepared) -> RefusedError | None:
@@ -135,7 +141,7 @@ def _refused_by_cloud(prepared: Prepared) -> RefusedError | None:
     names = prepared.undeletable
     changes = [change for change in plan.pending if change.name in names]
     return RefusedError(
-        f"{plan.environment} holds what the cloud will not delete; nothing was changed",
+        f"{plan.environment} holds what the cloud will not delete",
         detail="\n".join(f"{change.type} {change.name} ({change.id}): {names[change.name]}" for change in changes),
         hints=tuple(dict.fromkeys(way for change in changes for way in _ways_to_end(prepared, change))),
         code="delete-refused",
@@ -160,7 +166,7 @@ def _refused_by_owner(plan: Plan) -> RefusedError | None:
     if not found:
         return None
     return RefusedError(
-        f"{plan.environment} would create what exists already; nothing was changed",
+        f"{plan.environment} would create what exists already",
         detail="\n".join(gate.summary for gate in found),
         hints=("the plan names the ways out, one by one",),
         code="exists-already",
@@ -189,7 +195,7 @@ def _bucket_in_use(prepared: Prepared, name: str, environment: str) -> RefusedEr
     verb = "delete" if gone.action is Action.DELETE else "replace"
     instead = f" `buckets.{new[0]}` is another bucket." if new else ""
     return RefusedError(
-        f"The bucket {gone.id} holds the DAGs of {environment}, which stays; nothing was changed",
+        f"The bucket {gone.id} holds the DAGs of {environment}, which stays",
         detail=f"{place}: the plan would {verb} `buckets.{key}`.{instead}",
         hints=(
             f"bring the entry `buckets.{key}` back as it was",
@@ -206,9 +212,7 @@ def _refused_by_file(loaded: Loaded) -> RefusedError | None:
 def _protected(loaded: Loaded, detail: str) -> RefusedError:
     place = loaded.origins.get(("protect",))
     cure = f"write `protect: false` in the file{f' ({place})' if place else ''}, apply that, then try again"
-    return RefusedError(
-        f"{loaded.name} is protected; nothing was changed", detail=detail, hints=(cure,), code="protected"
-    )
+    return RefusedError(f"{loaded.name} is protected", detail=detail, hints=(cure,), code="protected")
 
 
 def read_saved(path: Path) -> Plan:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from envctl.actions.live import read_environment
 from envctl.actions.program import declared_elsewhere
-from envctl.ownership.live_bucket import buckets_lost, environments_on
+from envctl.ownership.live_bucket import buckets_lost, environments_on, used_bucket
 from envctl.ownership.losses import loss_of
 from envctl.ownership.members import (
     Claims,
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from envctl.engine.protocol import Engine
     from envctl.spec.loader import Loaded
     from envctl.stacks.declaration import StackProgram
+
+_BUCKET = "gcp:storage/bucket:Bucket"
+_ENVIRONMENT = "gcp:composer/environment:Environment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +149,17 @@ class _Asking:
             stays = replace(change.impact, effects=_without_loss(change), note="the old one stays in the cloud")
             return replace(change, impact=stays) if Effect.DATA_LOST in change.impact.effects else change
         loss = loss_of(change, self._workspace.cloud.transport())
+        if change.type == _ENVIRONMENT and self._bucket_is_ours(change):  # its own row says what becomes of it
+            change = replace(change, impact=replace(change.impact, note=""))
         if loss is None and Effect.DATA_LOST in change.impact.effects:
             return replace(change, impact=replace(change.impact, effects=_without_loss(change), note="it is empty"))
         return replace(change, loss=loss)
+
+    def _bucket_is_ours(self, change: Change) -> bool:
+        buckets = {row.get("id") for row in self._rows if row["type"] == _BUCKET}
+        return any(
+            used_bucket(row.get(key) or {}) in buckets for row in self._ending(change) for key in ("outputs", "inputs")
+        )
 
     def buckets_in_use(self, changes: Sequence[Change]) -> dict[str, str]:
         """Buckets that the plan deletes under a live environment, by logical name, with the environment's."""

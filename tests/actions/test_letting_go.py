@@ -11,6 +11,7 @@ from envctl.actions.apply import check_applicable
 from envctl.errors import RefusedError
 from envctl.ownership.refused_deletes import refused_delete
 from envctl.plan.model import Action, Change, KeepReason, Kept, Loss, LossKind, Mode, Reason
+from envctl.report.plan_text import render_plan
 
 EMAIL = "runner@acme-data-dev.iam.gserviceaccount.com"
 MEMBER = f"serviceAccount:{EMAIL}"
@@ -376,3 +377,22 @@ def test_a_cluster_whose_protection_nobody_took_off_is_not_deleted():
     assert refused_delete(deleted, {"inputs": {}}) is not None
     assert refused_delete(deleted, {"inputs": {"deletionProtection": True}}) is not None
     assert refused_delete(deleted, {"inputs": {"deletionProtection": False}}) is None
+
+
+def test_a_bucket_of_ours_is_not_said_to_stay_with_composer(tmp_path):
+    workspace = workspace_of(write_project(tmp_path, dev=OWN_BUCKET))
+    bring_up(workspace, "dev")
+    gone = plan(workspace, "dev", mode=Mode.DESTROY)
+    assert change(gone, "environment").impact.note == ""
+    assert change(gone, "bucket-environment").action is Action.DELETE
+
+
+def test_a_loss_is_said_once(tmp_path):
+    workspace = workspace_of(write_project(tmp_path))
+    bring_up(workspace, "dev")
+    put(workspace, STAGING, 2)
+    told = render_plan(plan(workspace, "dev", mode=Mode.DESTROY).plan)
+    assert told.count("deletes 2 objects") == 1
+    assert "all its objects" not in told
+    assert "loses data" not in told
+    assert "a bucket that Composer made stays" in told
