@@ -164,10 +164,11 @@ def _row_of_many(row: Sequence[Change], style: Style) -> str:
     sign, color = _SIGNS[row[0].action]
     names = ", ".join(printable(change.name) for change in row)
     text = f"  {style(f'{sign:>3}', color, 'bold')} {len(row)} x {short_type(row[0].type)}"
-    return text + _reason(row[0], style) + "\n" + style(_wrapped(names, 8), "dim")
+    return text + _reason(row[0], style) + "\n" + style(wrapped(names, 8), "dim")
 
 
-def _wrapped(text: str, indent: int) -> str:
+def wrapped(text: str, indent: int) -> str:
+    """A text in lines of a terminal's width, each moved in; nothing inside a word is broken."""
     return textwrap.fill(
         text,
         110,

@@ -8,10 +8,12 @@ import pytest
 from projects import DEV, bring_up, call, plan, run, tear_down, workspace_of, write_project
 
 from envctl.actions.apply import check_applicable
+from envctl.commands.applied import render_applied
 from envctl.errors import RefusedError
 from envctl.ownership.refused_deletes import refused_delete
 from envctl.plan.model import Action, Change, KeepReason, Kept, Loss, LossKind, Mode, Reason
 from envctl.report.plan_text import render_plan
+from envctl.report.style import PLAIN
 
 EMAIL = "runner@acme-data-dev.iam.gserviceaccount.com"
 MEMBER = f"serviceAccount:{EMAIL}"
@@ -396,3 +398,10 @@ def test_a_loss_is_said_once(tmp_path):
     assert "all its objects" not in told
     assert "loses data" not in told
     assert "a bucket that Composer made stays" in told
+
+
+def test_what_stays_is_told_in_lines_of_a_terminals_width(tmp_path):
+    workspace = workspace_of(write_project(tmp_path))
+    bring_up(workspace, "dev")
+    told = render_applied(tear_down(workspace, "dev"), PLAIN)
+    assert max(map(len, told.partition("What stays")[2].splitlines())) <= 110

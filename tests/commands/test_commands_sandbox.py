@@ -149,3 +149,7 @@ def test_stopping_the_sandbox_speaks_of_no_steps(capsys):
     told = capsys.readouterr().err
     assert "Stopping the sandbox." in told
     assert "step" not in told
+
+
+def test_serving_says_how_another_terminal_takes_the_variables(served: Served) -> None:
+    assert any('eval "$(envctl sandbox env)"' in line for line in served.lines)
