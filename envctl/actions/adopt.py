@@ -162,7 +162,9 @@ def _take_over_by_file(
     found = look_at_cloud(workspace, program)
     if isinstance(spec, Environment) and ENVIRONMENT not in found.ids:
         raise OutsideError(
-            "There is no such environment", detail=found.absent.get(ENVIRONMENT, ""), code="import-missing"
+            "There is no such environment",
+            detail=f"{wanted.name} in project {wanted.project}, region {wanted.region}: {found.absent.get(ENVIRONMENT, '')}",
+            code="import-missing",
         )
     if not found.ids:
         raise OutsideError(

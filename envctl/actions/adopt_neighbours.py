@@ -12,6 +12,7 @@ from envctl.errors import OutsideError
 from envctl.google.names import environment_name, is_default_account, is_service_agent
 from envctl.google.refusals import accept
 from envctl.google.transport import Answer, Transport
+from envctl.stacks.marks import mark_of
 from envctl.stacks.reading import Document
 
 _DONE = 200
@@ -70,7 +71,7 @@ def look_around(transport: Transport, inputs: Mapping[str, Any], bucket: str) ->
     _project_roles(transport, project, account, around)
     _roles_on_objects(transport, project, region, account, around)
     _user_workloads(transport, inputs, around)
-    _referred_to(inputs, bucket, around)
+    _referred_to(transport, inputs, bucket, around)
     return around
 
 
@@ -184,26 +185,44 @@ def _user_workloads(transport: Transport, inputs: Mapping[str, Any], around: Nei
         )
 
 
-def _referred_to(inputs: Mapping[str, Any], bucket: str, around: Neighbours) -> None:
-    """What the file names and does not own."""
+def _referred_to(transport: Transport, inputs: Mapping[str, Any], bucket: str, around: Neighbours) -> None:
+    """What the file names and does not own, and whose it is as far as labels tell."""
     config: Mapping[str, Any] = inputs.get("config") or {}
     node: Mapping[str, Any] = config.get("nodeConfig") or {}
     software: Mapping[str, Any] = config.get("softwareConfig") or {}
     snapshots = (config.get("recoveryConfig") or {}).get("scheduledSnapshotsConfig") or {}
     named = (
-        ("service account", node.get("serviceAccount")),
         ("network", node.get("network")),
         ("subnetwork", node.get("subnetwork")),
         ("network attachment", node.get("composerNetworkAttachment")),
         ("key", (config.get("encryptionConfig") or {}).get("kmsKeyName")),
     )
     reason = "the file names it and does not own it: others may use it too"
+    if account := str(node.get("serviceAccount") or "").rpartition("/")[2]:
+        whose = _made_by(transport, "iam/v1", f"projects/-/serviceAccounts/{account}", "serviceAccount: {name: ...}")
+        around.left.append(Left(f"service account {account}", whose or reason))
     around.left.extend(Left(f"{what} {name}", reason) for what, name in named if name)
-    around.left.append(Left(f"bucket {bucket}", "the environment's own bucket belongs to Composer"))
+    whose = _made_by(transport, "storage/storage/v1", f"b/{bucket}", "buckets: {environment: {name: ...}}")
+    around.left.append(Left(f"bucket {bucket}", whose or "the environment's own bucket belongs to Composer"))
     texts = (str(snapshots.get("snapshotLocation", "")), *map(str, (software.get("envVariables") or {}).values()))
     others = {found for text in texts for found in re.findall(r"gs://([a-z0-9._-]+)", text)} - {bucket}
     around.left.extend(
         Left(f"bucket {other}", "the environment names it; nothing says that it is its own") for other in sorted(others)
+    )
+
+
+def _made_by(transport: Transport, service: str, path: str, declaration: str) -> str | None:
+    """Which stack made an object, and how a file takes it over; None where nothing says it, or nobody may look."""
+    try:
+        answer = transport.call("GET", service, path)
+    except OutsideError:
+        return None
+    mark = mark_of(answer.body or {}) if answer.status < _REFUSED else None
+    if mark is None:
+        return None
+    return (
+        f"its label says that the stack {mark.stack} made it ({mark.text}); the file leaves it out until it says "
+        f"`{declaration}` and `import: true`"
     )
 
 

@@ -76,7 +76,7 @@ def check_applicable(prepared: Prepared, *, allow_unknown: bool = False) -> None
     plan = prepared.plan
     refusal = refused_whatever_the_flags(prepared)
     if refusal is not None:
-        raise refusal
+        raise _unchanged(refusal)
     if plan.incomplete:
         raise RefusedError(
             "The plan is incomplete; nothing was changed", detail="\n".join(plan.incomplete), code="plan-incomplete"
@@ -119,12 +119,45 @@ def check_destroyable(loaded: Loaded) -> None:
     """
     refusal = _refused_by_file(loaded)
     if refusal is not None:
-        raise refusal
+        raise _unchanged(refusal)
+
+
+def _unchanged(refusal: RefusedError) -> RefusedError:
+    """The refusal of a command that would have changed something; a preview changes nothing in any case."""
+    summary = f"{refusal.summary}; nothing was changed"
+    return RefusedError(summary, detail=refusal.detail, hints=refusal.hints, code=refusal.code)
 
 
 def refused_whatever_the_flags(prepared: Prepared) -> RefusedError | None:
     """Why a plan is never applied as it is, the same for a preview and for what applies it; None when it may be."""
-    return _refused_by_protection(prepared) or refused_by_owner(prepared.plan)
+    return _refused_by_protection(prepared) or refused_by_owner(prepared.plan) or _refused_by_cloud(prepared)
+
+
+def _refused_by_cloud(prepared: Prepared) -> RefusedError | None:
+    """What the plan would delete and the cloud would not: the words that a deletion needs enter the state with an `up`."""
+    if not prepared.undeletable:
+        return None
+    plan = prepared.plan
+    names = prepared.undeletable
+    changes = [change for change in plan.pending if change.name in names]
+    return RefusedError(
+        f"{plan.environment} holds what the cloud will not delete",
+        detail="\n".join(f"{change.type} {change.name} ({change.id}): {names[change.name]}" for change in changes),
+        hints=tuple(dict.fromkeys(way for change in changes for way in _ways_to_end(prepared, change))),
+        code="delete-refused",
+    )
+
+
+def _ways_to_end(prepared: Prepared, change: Change) -> Iterable[str]:
+    name, flag = prepared.loaded.name, prepared.workspace.cloud.name.flag
+    again = "destroy again" if prepared.plan.mode is Mode.DESTROY else "make this edit again"
+    then = f"apply that, then {again}:\n    envctl up {name}{flag}"
+    if change.type == _BUCKET:
+        entry = f"`buckets.{change.name.removeprefix('bucket-')}`"
+        yield f"to delete it with its objects: let the file have {entry} as it was, with `retain: false`, {then}"
+        yield f"to leave it in the cloud: the same with `retain: true`; `existing: {change.id}` can refer to it then"
+    else:
+        yield f"let the file have what declares it as it was, with `protect: false`, {then}"
 
 
 def refused_by_owner(plan: Plan) -> RefusedError | None:
@@ -135,13 +168,13 @@ def refused_by_owner(plan: Plan) -> RefusedError | None:
     detail = "\n".join(gate.summary for gate in found)
     if plan.mode is Mode.DESTROY:
         return RefusedError(
-            f"{plan.environment} runs, and nothing here knows what to destroy; nothing was changed",
+            f"{plan.environment} runs, and nothing here knows what to destroy",
             detail=detail,
             hints=tuple(hint for gate in found for hint in gate.hints),
             code="exists-already",
         )
     return RefusedError(
-        f"{plan.environment} would create what exists already; nothing was changed",
+        f"{plan.environment} would create what exists already",
         detail=detail,
         hints=("the plan names the ways out, one by one",),
         code="exists-already",
@@ -170,7 +203,7 @@ def _bucket_in_use(prepared: Prepared, name: str, environment: str) -> RefusedEr
     verb = "delete" if gone.action is Action.DELETE else "replace"
     instead = f" `buckets.{new[0]}` is another bucket." if new else ""
     return RefusedError(
-        f"The bucket {gone.id} holds the DAGs of {environment}, which stays; nothing was changed",
+        f"The bucket {gone.id} holds the DAGs of {environment}, which stays",
         detail=f"{place}: the plan would {verb} `buckets.{key}`.{instead}",
         hints=(
             f"bring the entry `buckets.{key}` back as it was",
@@ -187,9 +220,7 @@ def _refused_by_file(loaded: Loaded) -> RefusedError | None:
 def _protected(loaded: Loaded, detail: str) -> RefusedError:
     place = loaded.origins.get(("protect",))
     cure = f"write `protect: false` in the file{f' ({place})' if place else ''}, apply that, then try again"
-    return RefusedError(
-        f"{loaded.name} is protected; nothing was changed", detail=detail, hints=(cure,), code="protected"
-    )
+    return RefusedError(f"{loaded.name} is protected", detail=detail, hints=(cure,), code="protected")
 
 
 def read_saved(path: Path) -> Plan:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from envctl.actions.live import read_environment
 from envctl.actions.program import declared_elsewhere
-from envctl.ownership.live_bucket import buckets_lost, environments_on
+from envctl.ownership.live_bucket import buckets_lost, environments_on, used_bucket
 from envctl.ownership.losses import loss_of
 from envctl.ownership.members import (
     Claims,
@@ -23,6 +23,7 @@ from envctl.ownership.members import (
     outputs_of,
     reason_to_keep,
 )
+from envctl.ownership.refused_deletes import refused_delete
 from envctl.plan.model import Action, Change, Effect, Kept, Mode, Reason
 from envctl.spec.model import Environment
 from envctl.stacks.memberships import declared_targets
@@ -34,18 +35,23 @@ if TYPE_CHECKING:
     from envctl.spec.loader import Loaded
     from envctl.stacks.declaration import StackProgram
 
+_BUCKET = "gcp:storage/bucket:Bucket"
+_ENVIRONMENT = "gcp:composer/environment:Environment"
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
     """The changes with what was decided of them.
 
     `keep` is for the engine: by URN, whether a row is let go instead of deleted. `in_use` maps the logical names of
-    buckets that the plan would delete to the environments that keep their DAGs in them.
+    buckets that the plan would delete to the environments that keep their DAGs in them; `undeletable` maps the
+    logical names of what the plan would delete in vain to the reason.
     """
 
     changes: tuple[Change, ...]
     keep: Mapping[str, bool] = field(default_factory=dict[str, bool])
     in_use: Mapping[str, str] = field(default_factory=dict[str, str])
+    undeletable: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def decide(
@@ -63,7 +69,10 @@ def decide(
     decided = [_with_reason(change, kept[change.urn], mode) if change.urn in kept else change for change in changes]
     decided = [asking.with_loss(change) if _deletes(change) else change for change in decided]
     return Decided(
-        tuple(decided), {urn: reason is not None for urn, reason in kept.items()}, asking.buckets_in_use(decided)
+        tuple(decided),
+        {urn: reason is not None for urn, reason in kept.items()},
+        asking.buckets_in_use(decided),
+        asking.undeletable(decided),
     )
 
 
@@ -140,9 +149,17 @@ class _Asking:
             stays = replace(change.impact, effects=_without_loss(change), note="the old one stays in the cloud")
             return replace(change, impact=stays) if Effect.DATA_LOST in change.impact.effects else change
         loss = loss_of(change, self._workspace.cloud.transport())
+        if change.type == _ENVIRONMENT and self._bucket_is_ours(change):  # its own row says what becomes of it
+            change = replace(change, impact=replace(change.impact, note=""))
         if loss is None and Effect.DATA_LOST in change.impact.effects:
             return replace(change, impact=replace(change.impact, effects=_without_loss(change), note="it is empty"))
         return replace(change, loss=loss)
+
+    def _bucket_is_ours(self, change: Change) -> bool:
+        buckets = {row.get("id") for row in self._rows if row["type"] == _BUCKET}
+        return any(
+            used_bucket(row.get(key) or {}) in buckets for row in self._ending(change) for key in ("outputs", "inputs")
+        )
 
     def buckets_in_use(self, changes: Sequence[Change]) -> dict[str, str]:
         """Buckets that the plan deletes under a live environment, by logical name, with the environment's."""
@@ -154,6 +171,16 @@ class _Asking:
                 users += environments_on(bucket, rows or ())
             if users:
                 found[change.name] = users[0]
+        return found
+
+    def undeletable(self, changes: Sequence[Change]) -> dict[str, str]:
+        """What the cloud will not delete as the state has it, by logical name, with the reason."""
+        found: dict[str, str] = {}
+        for change in (each for each in changes if _deletes(each)):
+            for row in self._ending(change):
+                reason = None if row.get("retainOnDelete") else refused_delete(change, row)
+                if reason is not None:
+                    found[change.name] = reason
         return found
 
     def _live_users(self, bucket: str) -> list[str]:

@@ -75,7 +75,7 @@ class Prepared:
     """A plan and everything that applying it takes.
 
     `awaits` maps URNs to operations that an earlier run left in the cloud: an apply waits for them, even when there
-    is nothing else to do. `keep` and `in_use` are what was decided of what the plan lets go
+    is nothing else to do. `keep`, `in_use` and `undeletable` are what was decided of what the plan lets go
     (`envctl.actions.letting_go.Decided`).
     """
 
@@ -90,6 +90,7 @@ class Prepared:
     events: list[EngineEvent] = field(default_factory=list[EngineEvent])
     keep: Mapping[str, bool] = field(default_factory=dict[str, bool])
     in_use: Mapping[str, str] = field(default_factory=dict[str, str])
+    undeletable: Mapping[str, str] = field(default_factory=dict[str, str])
     awaits: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -184,6 +185,7 @@ def prepare(
         events=events,
         keep=decided.keep,
         in_use=decided.in_use,
+        undeletable=decided.undeletable,
         awaits=result.awaits,
     )
 

@@ -39,7 +39,7 @@ def serve_sandbox(cloud: SandboxCloud, host: str, port: int, stop: threading.Eve
         with kept_token(running.ports[MAIN], running.token) as file:
             yield f"Serving on {running.url} (state in {cloud.store_path}); Ctrl-C ends it."
             yield f"Calls that reset, seed or break it need a token; `envctl sandbox` reads it in {file}."
-            yield "For other terminals:"
+            yield 'For other terminals, `eval "$(envctl sandbox env)"` sets:'
             yield from (f"  export {name}={value}" for name, value in client_environment(running).items())
             stop.wait()
     finally:

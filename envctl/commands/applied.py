@@ -8,7 +8,7 @@ from envctl.actions.apply import Applied
 from envctl.errors import ExitCode
 from envctl.operations.journal import Outcome
 from envctl.plan.model import Action, Mode
-from envctl.report.plan_text import short_type
+from envctl.report.plan_text import short_type, wrapped
 from envctl.report.style import Style, printable
 
 _PAST = {
@@ -69,7 +69,11 @@ def render_applied(applied: Applied, style: Style) -> str:
     if applied.outcome is not Outcome.SUCCEEDED:
         lines += _rest(applied, style)
     if applied.kept:
-        lines += ["", style("What stays in the cloud:", "bold"), *(f"  {printable(kept)}" for kept in applied.kept)]
+        lines += [
+            "",
+            style("What stays in the cloud:", "bold"),
+            *(wrapped(printable(kept), 2) for kept in applied.kept),
+        ]
     return "\n".join(lines)
 
 

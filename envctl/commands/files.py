@@ -10,7 +10,7 @@ import typer
 
 from envctl.commands.console import CONSOLE
 from envctl.commands.options import EnvironmentNames, Output, PlanFormat
-from envctl.errors import ExitCode
+from envctl.errors import EnvctlError, ExitCode
 
 
 class ValidateFormat(StrEnum):
@@ -94,11 +94,21 @@ def show(
 ) -> int:
     """Show a saved plan again, or the resolved environment with the origin of each value."""
     path = Path(target)
-    if path.is_file() and (path.suffix == ".json" or "/" in target or path.suffix == ".plan"):
+    if path.is_file() and not _is_stem(target):
         _show_plan(path, format_, output)
     else:
         _show_environment(target, format_, output)
     return ExitCode.DONE
+
+
+def _is_stem(target: str) -> bool:
+    """Whether a file below environments/ is called so; a plan of that very name is shown by a path, `./NAME`."""
+    from envctl.spec.project import find_root, load_project
+
+    try:
+        return target in load_project(find_root(CONSOLE.directory)).files
+    except EnvctlError:  # a plan can be read anywhere; whoever wants an environment meets the error again
+        return False
 
 
 def _show_plan(path: Path, format_: PlanFormat, output: Path | None) -> None:

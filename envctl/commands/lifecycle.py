@@ -297,8 +297,8 @@ def _confirm(plan: Plan, *, yes: bool, named: str | None) -> None:
 
 
 @contextmanager
-def interruptible() -> Generator[threading.Event]:
-    """Ctrl-C (or SIGTERM) once sets the event: no new step starts. Twice ends the process at once; the state is true at any moment."""
+def interruptible(told: str = "Stopping: no new step starts.") -> Generator[threading.Event]:
+    """Ctrl-C (or SIGTERM) once sets the event, and `told` is said. Twice ends the process at once; the state is true at any moment."""
     cancel = threading.Event()
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -308,7 +308,7 @@ def interruptible() -> Generator[threading.Event]:
                 previous(number, frame)
             raise KeyboardInterrupt
         cancel.set()
-        CONSOLE.warn("\nStopping: no new step starts. Once more to leave at once.")
+        CONSOLE.warn(f"\n{told} Once more to leave at once.")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

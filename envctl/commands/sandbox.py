@@ -39,7 +39,7 @@ def serve(
     from envctl.actions.sandbox import serve_sandbox
     from envctl.commands.lifecycle import interruptible
 
-    with interruptible() as stop:
+    with interruptible("Stopping the sandbox.") as stop:
         for line in serve_sandbox(_cloud(), host, port, stop):
             CONSOLE.emit(line)
 

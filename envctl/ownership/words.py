@@ -38,7 +38,7 @@ _NOUNS: Mapping[str, str] = {
 _REFER: Mapping[str, str] = {
     "bucket": "to use it as it is, write `existing: {name}` in place of the bucket's own keys",
     "secret": "to use it as it is, write `existing: {name}` in place of the secret's own keys",
-    "service account": "to use it as it is, write `serviceAccount: {{email: ...}}`",
+    "service account": "to use it as it is, write `serviceAccount: {{email: {name}}}`",
     "key": "to use it as it is, write `encryption: {{key: {{name: ...}}}}` in place of `create: true`",
     "key ring": "to use a key that is there, write `encryption: {{key: {{name: ...}}}}` in place of `create: true`",
     "network": "to use it as it is, write `network: {{network: ..., subnetwork: ...}}` in place of `vpc`",
@@ -169,8 +169,9 @@ def _ways_out(what: str, name: str) -> tuple[str, ...]:
     ways: list[str] = []
     if what in _REFER:
         ways.append(_REFER[what].format(name=name))
-    if what in {
-        "environment",
+    if what == "environment":
+        ways.append("to take it over for good, write `import: true` at the top of the file (once)")
+    elif what in {
         "bucket",
         "secret",
         "service account",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from envctl.diagnostics import Severity, SourceSpan
 from envctl.plan.model import (
@@ -163,10 +164,11 @@ def _row_of_many(row: Sequence[Change], style: Style) -> str:
     sign, color = _SIGNS[row[0].action]
     names = ", ".join(printable(change.name) for change in row)
     text = f"  {style(f'{sign:>3}', color, 'bold')} {len(row)} x {short_type(row[0].type)}"
-    return text + _reason(row[0], style) + "\n" + style(_wrapped(names, 8), "dim")
+    return text + _reason(row[0], style) + "\n" + style(wrapped(names, 8), "dim")
 
 
-def _wrapped(text: str, indent: int) -> str:
+def wrapped(text: str, indent: int) -> str:
+    """A text in lines of a terminal's width, each moved in; nothing inside a word is broken."""
     return textwrap.fill(
         text,
         110,
@@ -185,7 +187,7 @@ def _change(change: Change, style: Style, *, verbose: bool) -> list[str]:
     lines = [head + _place(change.source, style) + _reason(change, style)]
     if change.action not in {Action.CREATE, Action.IMPORT} or verbose:
         lines += [_property(p, style) for p in change.properties]
-    lines += _impact(change.impact, style)
+    lines += _impact(change.impact if change.loss is None else _beside_loss(change.impact, change.loss), style)
     if change.loss is not None:
         lines.append(f"        {style('!', 'red')} {style(f'deletes {describe_loss(change.loss)}', 'red', 'bold')}")
     if change.kept is not None and change.action is not Action.FORGET:
@@ -290,6 +292,12 @@ def _property(change: PropertyChange, style: Style) -> str:
     return f"        {text}{replaces}{_place(change.source, style)}"
 
 
+def _beside_loss(impact: Impact, loss: Loss) -> Impact:
+    """What there is to say besides the loss, which has a line of its own."""
+    effects = tuple(effect for effect in impact.effects if effect is not Effect.DATA_LOST)
+    return replace(impact, effects=effects, note=impact.note if loss.kind is LossKind.ENVIRONMENT else "")
+
+
 def _impact(impact: Impact, style: Style) -> list[str]:
     parts = [_EFFECTS[effect] for effect in impact.effects]
     minutes = describe_minutes(impact.minutes)
@@ -347,6 +355,8 @@ def render_closing(plan: Plan, style: Style = PLAIN) -> str:
     rest = f" {unchanged} unchanged." if unchanged else ""
     minutes = describe_minutes(plan.minutes())
     expected = f" Expected time: {minutes}." if minutes else ""
+    if plan.incomplete or (plan.mode is Mode.APPLY and any(gate.status is GateStatus.FAILED for gate in plan.gates)):
+        expected = " Nothing of it is done before what is refused above is mended."
     return style(", ".join(parts) + ".", "bold") + rest + expected
 
 

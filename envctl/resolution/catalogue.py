@@ -225,10 +225,13 @@ def nearest_record(name: str, records: Sequence[ImageRecord]) -> ImageRecord | N
     """The complete list that may answer for an image without one; None when there is none.
 
     Same minor version of Airflow, same minor version of Python, same resolver; of those the one released on the
-    nearest day, then the one with the same Airflow, then the one of the same generation.
+    nearest day, then the one with the same Airflow, then the one of the same generation. An image whose Python is
+    stated nowhere in its generation has none: it would be taken from the very list that is to answer.
     """
     wanted, day = interpreter_of(name), _day(name)
     composer, airflow, _ = image_order(name)
+    if not wanted.stated and not _generation_has(name, wanted.python, records):
+        return None
     kin = [
         one
         for one in records
@@ -245,6 +248,19 @@ def nearest_record(name: str, records: Sequence[ImageRecord]) -> ImageRecord | N
         return days, other[1] != airflow, other[0][:1] != composer[:1], one.name
 
     return min(kin, key=distance, default=None)
+
+
+def _generation_has(name: str, python: str, records: Sequence[ImageRecord]) -> bool:
+    """Whether the image's generation is known to have that Python, with the same minor version of Airflow.
+
+    Where nothing is known of that minor version, any image of the generation counts.
+    """
+    known = [(one.name, one.python) for one in image_versions().releases.values() if one.python]
+    known += [(one.name, one.python) for one in records if one.complete]
+    generation, minor = image_order(name)[0][:1], image_order(name)[1][:2]
+    own = [(other, its) for other, its in known if image_order(other)[0][:1] == generation]
+    own = [(other, its) for other, its in own if image_order(other)[1][:2] == minor] or own
+    return any(version_numbers(its)[:2] == version_numbers(python)[:2] for _, its in own)
 
 
 def _day(name: str) -> date:

@@ -75,23 +75,24 @@ def check_claims(claims: Claims, asked: Iterable[str]) -> Iterator[Diagnostic]:
     environments = {
         claim.file: claim.address for each in claims.values() for claim in each if claim.kind == _ENVIRONMENT
     }
+    said: set[Claim] = set()
     for stem in asked:
         for claim in claims.get(stem, ()):
             rivals = [rival for rival in by_address[claim.kind, claim.address] if rival is not claim]
             yield from _twice(claim, [rival for rival in rivals if rival.file == claim.file])
-            yield from _of_two_files(
-                claim,
-                [
-                    rival
-                    for rival in rivals
-                    if rival.file != claim.file
-                    and not (
-                        claim.derived
-                        and rival.derived
-                        and environments.get(claim.file, claim.file) == environments.get(rival.file, rival.file)
-                    )
-                ],
-            )
+            others = [
+                rival
+                for rival in rivals
+                if rival.file != claim.file
+                and not (
+                    claim.derived
+                    and rival.derived
+                    and environments.get(claim.file, claim.file) == environments.get(rival.file, rival.file)
+                )
+            ]
+            if not {claim, *others} <= said:  # one problem names all who share a thing
+                said |= {claim, *others} if others else set()
+                yield from _of_two_files(claim, others)
 
 
 def _twice(claim: Claim, rivals: list[Claim]) -> Iterator[Diagnostic]:

@@ -28,7 +28,7 @@ def write_document(document: Mapping[str, Any], comments: Mapping[KeyPath, str] 
     Raises:
         TypeError: a value is none that a file can hold.
     """
-    lines = [f"# {line}" for line in head.splitlines()]
+    lines = [f"# {line}".rstrip() for line in head.splitlines()]
     lines += _mapping(document, comments or {}, (), 0)
     return "\n".join(lines) + "\n"
 

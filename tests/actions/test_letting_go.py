@@ -8,8 +8,12 @@ import pytest
 from projects import DEV, bring_up, call, plan, run, tear_down, workspace_of, write_project
 
 from envctl.actions.apply import check_applicable
+from envctl.commands.applied import render_applied
 from envctl.errors import RefusedError
-from envctl.plan.model import Action, KeepReason, Kept, Loss, LossKind, Mode
+from envctl.ownership.refused_deletes import refused_delete
+from envctl.plan.model import Action, Change, KeepReason, Kept, Loss, LossKind, Mode, Reason
+from envctl.report.plan_text import render_plan
+from envctl.report.style import PLAIN
 
 EMAIL = "runner@acme-data-dev.iam.gserviceaccount.com"
 MEMBER = f"serviceAccount:{EMAIL}"
@@ -322,3 +326,82 @@ def test_an_environment_and_its_bucket_go_together(tmp_path):
     assert ending.in_use == {}
     assert change(ending, "bucket-environment").action is Action.DELETE
     assert run(ending).outcome.value == "succeeded"
+
+
+# -- what the cloud would not delete
+
+TAKEN = DEV.replace("{location: EU}", "{location: EU, name: acme-by-hand, import: true}")
+ENTRY = "buckets:\n  staging: {location: EU, name: acme-by-hand, import: true}\n"
+
+
+def taken_with_an_object(root):
+    workspace = workspace_of(write_project(root, dev=TAKEN))
+    call(workspace, "POST", "storage/storage/v1/b?project=acme-data-dev", {"name": "acme-by-hand", "location": "EU"})
+    put(workspace, "acme-by-hand", 1)
+    bring_up(workspace, "dev")
+
+
+@pytest.mark.parametrize("mode", [Mode.APPLY, Mode.DESTROY])
+def test_a_delete_that_the_cloud_refuses_is_refused_in_the_preview(tmp_path, mode):
+    taken_with_an_object(tmp_path)
+    if mode is Mode.APPLY:
+        edit(tmp_path, "dev", (ENTRY, ""))
+    prepared = plan(workspace_of(tmp_path), "dev", mode=mode)
+    with pytest.raises(RefusedError) as caught:
+        check_applicable(prepared, allow_unknown=True)
+    assert caught.value.code == "delete-refused"
+    assert "acme-by-hand" in caught.value.detail
+    assert "`retain: false`" in caught.value.hints[0]
+    assert "envctl up dev --cloud sandbox" in caught.value.hints[0]
+    assert "`retain: true`" in caught.value.hints[1]
+
+
+@pytest.mark.parametrize(("retain", "left"), [("false", False), ("true", True)])
+def test_its_ways_out_work(tmp_path, retain, left):
+    taken_with_an_object(tmp_path)
+    edit(tmp_path, "dev", (", import: true", f", retain: {retain}"))
+    bring_up(workspace_of(tmp_path), "dev")
+    edit(
+        tmp_path,
+        "dev",
+        (
+            f"staging: {{location: EU, name: acme-by-hand, retain: {retain}}}",
+            "{}" if not left else "staging: {existing: acme-by-hand}",
+        ),
+    )
+    bring_up(workspace_of(tmp_path), "dev")
+    items = call(workspace_of(tmp_path), "GET", "storage/storage/v1/b?project=acme-data-dev").get("items", ())
+    assert ("acme-by-hand" in {item["name"] for item in items}) is left
+
+
+def test_a_cluster_whose_protection_nobody_took_off_is_not_deleted():
+    deleted = Change("u", "gcp:container/cluster:Cluster", "cluster", Action.DELETE, Reason.DESTROY, id="x")
+    assert refused_delete(deleted, {"inputs": {}}) is not None
+    assert refused_delete(deleted, {"inputs": {"deletionProtection": True}}) is not None
+    assert refused_delete(deleted, {"inputs": {"deletionProtection": False}}) is None
+
+
+def test_a_bucket_of_ours_is_not_said_to_stay_with_composer(tmp_path):
+    workspace = workspace_of(write_project(tmp_path, dev=OWN_BUCKET))
+    bring_up(workspace, "dev")
+    gone = plan(workspace, "dev", mode=Mode.DESTROY)
+    assert change(gone, "environment").impact.note == ""
+    assert change(gone, "bucket-environment").action is Action.DELETE
+
+
+def test_a_loss_is_said_once(tmp_path):
+    workspace = workspace_of(write_project(tmp_path))
+    bring_up(workspace, "dev")
+    put(workspace, STAGING, 2)
+    told = render_plan(plan(workspace, "dev", mode=Mode.DESTROY).plan)
+    assert told.count("deletes 2 objects") == 1
+    assert "all its objects" not in told
+    assert "loses data" not in told
+    assert "a bucket that Composer made stays" in told
+
+
+def test_what_stays_is_told_in_lines_of_a_terminals_width(tmp_path):
+    workspace = workspace_of(write_project(tmp_path))
+    bring_up(workspace, "dev")
+    told = render_applied(tear_down(workspace, "dev"), PLAIN)
+    assert max(map(len, told.partition("What stays")[2].splitlines())) <= 110

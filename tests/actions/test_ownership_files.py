@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from projects import DEV, bring_up, call, plan, tear_down, workspace_of, write_project
 
+from envctl.actions.validate import ValidateRequest, validate
 from envctl.cli import run
 from envctl.errors import ExitCode, InvalidInputError
 from envctl.plan.model import Action
@@ -56,6 +57,15 @@ def test_a_bucket_of_two_files_is_touched_by_neither(tmp_path: Path) -> None:
         (found,) = error.value.diagnostics
         assert (found.code, found.span.file.stem) == ("named-by-two-files", name)
         assert found.detail.endswith(f"and so does environments/{other}.yaml:8.")
+
+
+def test_a_thing_of_several_files_is_one_problem(tmp_path: Path) -> None:
+    lake = DEV.replace("{location: EU}", "{location: EU, name: acme-lake}")
+    names = ("dev", "qa", "prod")
+    root = write_project(tmp_path, **{name: lake.replace("composer-dev", f"composer-{name}") for name in names})
+    found = validate(ValidateRequest(root)).diagnostics
+    assert [each.code for each in found] == ["named-by-two-files"]
+    assert all(f"environments/{name}.yaml" in found[0].detail for name in names)
 
 
 def test_the_first_up_gives_the_project_an_id_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,3 +64,7 @@ def test_references_are_not_made_by_accident():
 def test_other_things_are_refused():
     with pytest.raises(TypeError, match="set cannot stand"):
         write_document({"a": {1}})
+
+
+def test_an_empty_line_of_a_head_ends_without_a_blank():
+    assert write_document({"a": 1}, head="one\n\ntwo").splitlines()[:3] == ["# one", "#", "# two"]

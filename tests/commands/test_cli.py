@@ -125,7 +125,7 @@ def test_preview_up_and_destroy_refuse_a_protected_environment_alike(envctl, pro
     replacing = [envctl("preview", "dev"), envctl("up", "dev", "--yes"), envctl("preview", "dev", "--format", "json")]
     for code, _, err in (*destroying, *replacing):
         assert code == ExitCode.REFUSED
-        assert "error[protected]: dev is protected; nothing was changed" in err
+        assert "error[protected]: dev is protected" in err
         assert "write `protect: false` in the file" in err
     assert json.loads(replacing[2][1])["incomplete"]
 

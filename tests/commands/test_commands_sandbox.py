@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from projects import DEV, write_project
 
 from envctl.actions.sandbox import open_sandbox, serve_sandbox
 from envctl.cli import run
+from envctl.commands.lifecycle import interruptible
 
 
 @dataclass
@@ -138,3 +140,16 @@ def test_a_token_of_this_machine_is_not_told_to_another(served: Served) -> None:
     assert find_token(f"http://localhost:{port}") == served.kept.read_text().strip()
     assert find_token(f"http://sandbox.example:{port}") == ""
     assert find_token(f"http://127.0.0.1.example:{port}") == ""
+
+
+def test_stopping_the_sandbox_speaks_of_no_steps(capsys):
+    with interruptible("Stopping the sandbox.") as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.is_set()
+    told = capsys.readouterr().err
+    assert "Stopping the sandbox." in told
+    assert "step" not in told
+
+
+def test_serving_says_how_another_terminal_takes_the_variables(served: Served) -> None:
+    assert any('eval "$(envctl sandbox env)"' in line for line in served.lines)

@@ -94,3 +94,19 @@ def test_an_untouched_plan_is_shown_and_applied(project, envctl, saved):
     assert call(
         workspace_of(project), "GET", "composer/v1/projects/acme-data-dev/locations/europe-west1/environments/dev"
     )
+
+
+@pytest.mark.parametrize("name", ["plan.bin", "plan", "dev.out"])
+def test_a_plan_is_shown_whatever_its_file_is_called(project, envctl, monkeypatch, name):
+    monkeypatch.chdir(project)
+    assert envctl("preview", "dev", "--out", name)[0] == 0
+    code, out, err = envctl("show", name)
+    assert (code, err) == (0, "")
+    assert "Plan for dev" in out
+
+
+def test_an_environment_goes_before_a_file_of_its_name(project, envctl, monkeypatch):
+    monkeypatch.chdir(project)
+    assert envctl("preview", "dev", "--out", "dev")[0] == 0
+    assert "Plan for dev" not in envctl("show", "dev")[1]
+    assert "Plan for dev" in envctl("show", "./dev")[1]

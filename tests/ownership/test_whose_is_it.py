@@ -10,9 +10,10 @@ from projects import DEV, bring_up, call, plan, run, tear_down, workspace_of, wr
 
 from envctl.actions.adopt import adopt
 from envctl.actions.adopt_looking import Wanted
+from envctl.actions.apply import refused_whatever_the_flags
 from envctl.actions.state import move_resource
 from envctl.cli import run as envctl
-from envctl.errors import RefusedError
+from envctl.errors import OutsideError, RefusedError
 from envctl.plan.model import Action, GateStatus, Mode, Reason
 
 ID = "abcdefghijk1"
@@ -93,8 +94,12 @@ def test_secrets_and_accounts_that_exist_are_refused_in_the_preview(tmp_path, wh
     else:
         call(workspace, "POST", ACCOUNTS, {"accountId": "composer-dev"})
     prepared = plan(workspace, "dev")
-    assert answers(prepared)["ownership.foreign"].status is GateStatus.FAILED
-    with pytest.raises(RefusedError):
+    refused = answers(prepared)["ownership.foreign"]
+    assert refused.status is GateStatus.FAILED
+    if what == "account":
+        assert "`serviceAccount: {email: composer-dev@acme-data-dev.iam.gserviceaccount.com}`" in refused.hints[0]
+    assert "nothing was changed" not in refused_whatever_the_flags(prepared).summary
+    with pytest.raises(RefusedError, match="nothing was changed"):
         run(prepared)
 
 
@@ -268,3 +273,30 @@ def test_a_second_destroy_has_nothing_to_do(tmp_path):
     again = plan(workspace_of(tmp_path), "dev", mode=Mode.DESTROY).plan
     assert again.empty
     assert again.gates == ()
+
+
+def test_import_says_of_what_it_leaves_out_which_stack_made_it(tmp_path):
+    file = DEV.replace("buckets:\n", "buckets:\n  environment: {}\n")
+    bring_up(workspace_of(project(tmp_path, dev=file)), "dev")
+    lose_state(tmp_path)
+    (tmp_path / "environments" / "dev.yaml").unlink()
+    wanted = Wanted("dev", "acme-data-dev", "europe-west1", "dev")
+    left = {each.name: each.reason for each in adopt(workspace_of(tmp_path), wanted, dry_run=True).left}
+    assert f"the stack dev made it ({ID}_dev)" in left["bucket acme-data-dev-dev-environment"]
+    account = "service account composer-dev@acme-data-dev.iam.gserviceaccount.com"
+    assert f"the stack dev made it ({ID}_dev)" in left[account]
+
+
+def test_an_environment_that_exists_is_taken_over_at_the_top_of_the_file(tmp_path):
+    bring_up(workspace_of(project(tmp_path / "a", dev=DEV)), "dev")
+    other = project(tmp_path / "b", "zzzzzzzzzzz9", dev=DEV)
+    shutil.copytree(tmp_path / "a" / ".envctl", other / ".envctl")
+    lose_state(other)
+    hints = [hint for gate in plan(workspace_of(other), "dev").plan.gates for hint in gate.hints]
+    assert any("`import: true` at the top of the file" in hint for hint in hints)
+
+
+def test_an_import_of_what_is_not_there_names_what_was_looked_for(tmp_path):
+    with pytest.raises(OutsideError) as raised:
+        adopt(workspace_of(project(tmp_path, dev=DEV)), Wanted("dev", "acme-data-dev", "europe-west1", "dev"))
+    assert "dev in project acme-data-dev, region europe-west1" in raised.value.detail

@@ -5,7 +5,8 @@ from dataclasses import replace
 from inline_snapshot import snapshot
 from plans import sample_plan, urn
 
-from envctl.plan.model import Action, Change, Mode, Plan, Reason
+from envctl.diagnostics import Severity
+from envctl.plan.model import Action, Change, GateResult, GateStatus, Mode, Plan, Reason
 from envctl.report.plan_markdown import render_plan_markdown
 from envctl.report.plan_text import render_plan
 from envctl.report.style import Style, printable
@@ -27,7 +28,6 @@ environment
         ~ config.softwareConfig.imageVersion: "composer-3-airflow-2.10.5-build.10" → "composer-3-airflow-2.10.5-build.15"  environments/prod.yaml:5
         ! rebuilds the image, restarts Airflow, ends running tasks, takes 20 to 60 minutes; an upgrade cannot be undone; snapshots can be loaded into a new environment
     - storage.Bucket bucket-old  no longer declared
-        ! loses data; the cloud refuses to delete a bucket that holds objects
         ! deletes at least 1,000 objects
     . projects.IAMMember project/composer.worker/old  stays in the cloud: serviceAccount:old@acme.example is not this stack's; others may run as it
         · whoever wants it gone:
@@ -117,3 +117,10 @@ def test_verbose_shows_what_does_not_change():
     same = replace(plan.changes[1], action=Action.NO_OP, properties=())
     text = render_plan(replace(plan, changes=(plan.changes[0], same)), verbose=True)
     assert "composer.Environment prod" in text
+
+
+def test_a_refused_plan_promises_no_time():
+    refused = GateResult("ownership.foreign", "ownership", GateStatus.FAILED, Severity.ERROR, "it exists already")
+    told = render_plan(sample_plan(gates=(refused,)))
+    assert "Expected time" not in told
+    assert "Nothing of it is done" in told

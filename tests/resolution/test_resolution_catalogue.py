@@ -65,6 +65,26 @@ def test_an_unknown_image_has_no_list_unless_the_nearest_is_asked_for():
     assert "composer-2.13.8-airflow-2.10.5" in near.note
 
 
+@pytest.mark.parametrize("image", ["composer-3-airflow-2.1.4-build.1", "composer-3-airflow-2.5.3-build.1"])
+def test_no_list_of_a_python_that_the_generation_never_had_answers(image):
+    choice = Catalogue().choose(image, nearest=True)
+    assert choice.image is None
+    assert "none is near enough" in choice.note
+    assert "--nearest" not in Catalogue().choose(image).note
+
+
+@pytest.mark.parametrize(
+    ("image", "nearest"),
+    [
+        ("composer-3-airflow-2.6.3-build.99", "composer-2.8.3-airflow-2.6.3"),
+        ("composer-2.0.99-airflow-2.1.4", "composer-2.0.19-airflow-2.1.4"),
+        ("composer-1.18.0-airflow-2.1.4", "composer-1.17.7-airflow-2.1.4"),
+    ],
+)
+def test_a_python_that_the_generation_has_may_be_answered_by_another(image, nearest):
+    assert Catalogue().choose(image, nearest=True).image.record.name == nearest
+
+
 @pytest.mark.parametrize("text", ["", "composer", "../etc/passwd", "airflow-2.10.5", "composer-3-airflow-x", "a" * 300])
 def test_what_is_no_image_version_is_refused(text):
     with pytest.raises(UsageError):
