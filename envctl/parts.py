@@ -25,6 +25,7 @@ PULUMI = frozenset(
         "requests",
         "semver",
         "uvicorn",
+        "zstandard",
     }
 )
 """Modules of extra `pulumi`."""

@@ -217,7 +217,7 @@ def _made_by(transport: Transport, service: str, path: str, declaration: str) ->
         answer = transport.call("GET", service, path)
     except OutsideError:
         return None
-    mark = mark_of(answer.body or {}) if answer.status < _REFUSED else None
+    mark = mark_of(answer.body or {}) if answer.status == _DONE else None
     if mark is None:
         return None
     return (

@@ -79,7 +79,7 @@ def record_from(document: Mapping[str, Any]) -> ImageRecord:
 
 def write_image(image: Image, extras: Mapping[str, Mapping[str, list[str]]], folder: Path) -> None:
     """Writes the image's two files, one package per line so that a change can be reviewed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     document = image_document(image)
     packages = document.pop("packages")
     head = json.dumps(document, ensure_ascii=False)[:-1]
@@ -140,7 +140,7 @@ def write_folder_file(path: Path, text: str) -> None:
         private_folder(path.parent)
         write_private(path, text.encode())
     else:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         path.write_text(text, encoding="utf-8")
 
 

@@ -87,8 +87,10 @@ class Faults:
         for field, value in document.items():
             if field in _CHECKS and not _CHECKS[field][0](value):
                 raise UsageError(f"{field} of a fault is {_CHECKS[field][1]}", detail=f"Given: {value!r}.")
-        if kind is FaultKind.FAIL and not 400 <= document.get("code", 500) < 600:
-            raise UsageError("code of a fault of a call is an HTTP status from 400 to 599")
+        code = document.get("code", 500)
+        # A page instead of an answer comes with any status: a gateway that wants a login says 200.
+        if kind is FaultKind.FAIL and not 400 <= code < 600 and not (code == 200 and "body" in document):
+            raise UsageError("code of a fault of a call is an HTTP status from 400 to 599, or 200 with a `body`")
         if kind is FaultKind.DELAY and "seconds" not in document:
             raise UsageError(f"A fault of kind {kind} needs the field 'seconds'")
         identifier = str(1 + max((int(name) for name, _ in self.store.items(_FAULTS)), default=0))

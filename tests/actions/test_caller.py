@@ -197,7 +197,7 @@ def test_every_request_names_the_quota_project(served: RunningServer, tmp_path: 
     cloud = on_google(project(tmp_path)).cloud
     assert isinstance(cloud, GoogleCloud)
     assert caller_of(cloud) == f"serviceAccount:{DEPLOYER}"
-    assert cloud.transport().identity.headers()["x-goog-user-project"] == "acme-data-dev"
+    assert cloud.identity().headers()["x-goog-user-project"] == "acme-data-dev"
 
 
 STATE = "projects/acme-tools/locations/eu/keyRings/r/cryptoKeys/pulumi"

@@ -445,6 +445,8 @@ def wrong_values(sandbox: Sandbox, rows: list[Row]) -> dict[str, tuple[Any, Any]
 
 def bring_up(workspace: Workspace) -> None:
     """One `up`, without the checks that ask a package index."""
+    # Packages stand in the rows for their values; whether an image takes them is not the question.
+    workspace.cloud.control("POST", "seed", {"settings": {"checksPackages": False}})
     applied = run(plan(workspace, "dev", gates=False))
     assert applied.outcome.value == "succeeded", (applied.failures, applied.error)
 

@@ -18,6 +18,7 @@ from envctl.actions.capture import capture_image, capture_subject
 from envctl.actions.images import show_image
 from envctl.cli import run
 from envctl.errors import DetachedError, OutsideError, RefusedError, UsageError
+from envctl.google.pauses import NoWait
 from envctl.operations import capture
 from envctl.resolution.catalogue import Catalogue
 from envctl.resolution.image import Basis
@@ -133,7 +134,7 @@ def capturing(workspace, transport, cancel=None):
     from envctl.operations.composer_api import Waiter
 
     subject = capture_subject(workspace, "dev")
-    waiter = Waiter(0.0, lambda *_: None, cancel or threading.Event())
+    waiter = Waiter(NoWait(), lambda *_: None, cancel or threading.Event())
     try:
         return capture.capture_packages(transport, subject.name, subject.bucket, waiter, lambda _: None)
     finally:

@@ -17,7 +17,6 @@ from pathlib import Path
 import httpx
 import pytest
 import zstandard
-from conftest import REGISTRY
 from image_layers import (
     OCI_INDEX,
     SITE,
@@ -40,6 +39,8 @@ from envctl.resolution.images.registry import layers as layer_rules
 from envctl.resolution.images.registry.client import Registry
 from envctl.resolution.images.registry.reading import read_registry_image
 from envctl.resolution.images.registry.reference import parse_reference, worker_image
+
+REGISTRY = Path(__file__).parents[2] / ".cache" / "registry" / "bin" / "registry"
 
 NAME = "composer-2.99.0-airflow-2.10.5"
 AIRFLOW = ("apache-airflow", "2.10.5+composer", "pandas<3", "redis ; extra == 'celery'")

@@ -9,9 +9,10 @@ import pytest
 from stacks_recording import CONTEXT, GENERATION_2, load_environment, load_foundation
 
 from envctl.errors import RefusedError
+from envctl.google.names import is_service_agent
 from envctl.spec.model import LifecycleRule
 from envctl.stacks import StackProgram, environment_declarations, foundation_declarations
-from envctl.stacks.identities import identity_of, is_service_agent
+from envctl.stacks.identities import identity_of
 from envctl.stacks.marks import label
 from envctl.stacks.storage import lifecycle_rules
 
