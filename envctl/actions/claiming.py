@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from envctl.provider.translator import SandboxProvider
     from envctl.spec.loader import Loaded
 
+_ENVIRONMENT = "gcp:composer/environment:Environment"
 _REASONS = {
     Standing.KEPT: Reason.TAKEN_BACK,
     Standing.ASKED: Reason.ADOPTED,
@@ -91,7 +92,10 @@ def find_standings(
 
 
 def lost_claims(workspace: Workspace, loaded: Loaded, declared: StackProgram) -> tuple[Claim, ...]:
-    """What this stack made and a destroy would not see: its state holds nothing, and the marks say that it is there.
+    """What this stack made and a destroy would not see: its state holds nothing, and it is there.
+
+    A mark of this stack says so; of an environment also the mark of a stack that was renamed, and no mark at all, as
+    earlier versions left none.
 
     Raises:
         OutsideError: the cloud cannot be reached.
@@ -101,7 +105,14 @@ def lost_claims(workspace: Workspace, loaded: Loaded, declared: StackProgram) ->
     if held_rows(document) or pending_names(document):
         return ()
     found = find_standings(workspace, loaded, declared, {}, document)
-    return tuple(claim for claim in found.each if claim.standing is Standing.STATE_LOST)
+    own = mark_of_stack(workspace, loaded.name)
+
+    def is_lost(claim: Claim) -> bool:
+        if claim.standing is not Standing.FOREIGN or claim.type != _ENVIRONMENT:
+            return claim.standing is Standing.STATE_LOST
+        return claim.mark is None or (own is not None and claim.mark.project_id == own.project_id)
+
+    return tuple(replace(claim, standing=Standing.STATE_LOST) for claim in found.each if is_lost(claim))
 
 
 def _differing(

@@ -300,3 +300,18 @@ def test_an_import_of_what_is_not_there_names_what_was_looked_for(tmp_path):
     with pytest.raises(OutsideError) as raised:
         adopt(workspace_of(project(tmp_path, dev=DEV)), Wanted("dev", "acme-data-dev", "europe-west1", "dev"))
     assert "dev in project acme-data-dev, region europe-west1" in raised.value.detail
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_destroy_of_a_renamed_or_unmarked_environment_without_its_state_is_refused(tmp_path, marked):
+    root = project(tmp_path, dev=DEV.replace("project:", "name: main\nproject:"))
+    if not marked:
+        (root / "envctl.yaml").write_text("name: acme\n")
+    bring_up(workspace_of(root), "dev")
+    lose_state(root)
+    if marked:
+        (root / "environments/dev.yaml").rename(root / "environments/develop.yaml")
+    prepared = plan(workspace_of(root), "develop" if marked else "dev", mode=Mode.DESTROY)
+    assert list(answers(prepared)) == ["ownership.state-lost"]
+    with pytest.raises(RefusedError):
+        run(prepared)
