@@ -8,7 +8,7 @@ the preview after an import is empty by construction, and every departure is a l
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +32,7 @@ from envctl.spec.project import ENVIRONMENTS, load_project
 from envctl.stacks.adoption import taking_over, without
 from envctl.stacks.declaration import StackProgram
 from envctl.stacks.environment import ENVIRONMENT
+from envctl.stacks.marks import OWNER_LABEL, mark_of
 
 if TYPE_CHECKING:
     from envctl.actions.workspace import Workspace
@@ -170,17 +171,21 @@ def _take_over_by_file(
         raise OutsideError(
             "Nothing of it exists", detail=f"{loaded.path} declares what is not there.", code="import-missing"
         )
-    if found.differing:
+    if not (isinstance(spec, Environment) and spec.adopted is not None):
+        _require_own(workspace, wanted, found)
+    stale = _stale_marks(found)
+    differing = {name: left for name, paths in found.differing.items() if (left := _besides(paths, stale.get(name)))}
+    if differing:
         raise RefusedError(
             f"The file of {wanted.stem} and the cloud differ",
-            detail="\n".join(f"{name}: {', '.join(paths)}" for name, paths in found.differing.items()),
+            detail="\n".join(f"{name}: {', '.join(paths)}" for name, paths in differing.items()),
             hints=("let the file say what is there, import, and change it afterwards",),
             code="import-differs",
         )
     pending: tuple[str, ...] = ()
     if not dry_run:
-        _import(workspace, program, found, watch)
-        _declare(workspace, without(program.declared, found.absent), program)
+        _import(workspace, program, found, stale, watch)
+        _declare(workspace, _leaving(without(program.declared, found.absent), stale), program)
         if isinstance(spec, Environment):
             _remember_settings(workspace, spec, program)
         plan = prepare(workspace, wanted.stem, PlanOptions(gates=False)).plan
@@ -198,6 +203,60 @@ def _take_over_by_file(
     )
 
 
+def _require_own(workspace: Workspace, wanted: Wanted, found: Compared) -> None:
+    """Returns when nothing of what is there carries the mark of another project.
+
+    Raises:
+        RefusedError: something does; a file that is there takes over only what nobody else claims.
+    """
+    marks = {name: mark_of(live.outputs) for name, live in found.live.items()}
+    theirs = {name: mark for name, mark in marks.items() if mark and mark.project_id != workspace.project.id}
+    if theirs:
+        raise RefusedError(
+            f"{wanted.stem} belongs to another envctl project",
+            detail="\n".join(
+                f"{name}: made by the stack {mark.stack} of the project {mark.project_id}"
+                for name, mark in theirs.items()
+            ),
+            hints=(
+                "if that project is this one under an earlier id, write that `id` into envctl.yaml again",
+                "to take over for good what somebody else made, write `import: true` beside it, then `envctl up`",
+            ),
+            code="import-foreign",
+        )
+
+
+def _stale_marks(found: Compared) -> Mapping[str, str]:
+    """Inputs in which what is there carries our mark under an earlier file name; the next `up` writes the new one."""
+    stale: dict[str, str] = {}
+    for name, paths in found.differing.items():
+        for path in paths:
+            keys = [str(key) for key in split_path(path)]
+            if mark_of(found.live[name].outputs) and (keys[-1] == OWNER_LABEL or keys == ["description"]):
+                stale[name] = keys[0]
+    return stale
+
+
+def _besides(paths: tuple[str, ...], stale: str | None) -> tuple[str, ...]:
+    """Differences that are none of a mark."""
+    return tuple(path for path in paths if stale is None or not (path == stale or OWNER_LABEL in path))
+
+
+def _leaving(program: StackProgram, stale: Mapping[str, str]) -> StackProgram:
+    """The program that leaves the named input of each resource as it is found."""
+    return replace(
+        program,
+        resources=tuple(
+            replace(
+                each, options=replace(each.options, ignore_changes=(*each.options.ignore_changes, stale[each.name]))
+            )
+            if each.name in stale
+            else each
+            for each in program.resources
+        ),
+    )
+
+
 def _shown(step: StepEvent) -> str:
     """A step with the properties that it would change."""
     changed = [path for path in (step.detailed_diff or step.diffs) if not path.startswith("__")]
@@ -206,10 +265,15 @@ def _shown(step: StepEvent) -> str:
 
 
 def _import(
-    workspace: Workspace, program: Program, found: Compared, watch: Callable[[EngineEvent], None] | None
+    workspace: Workspace,
+    program: Program,
+    found: Compared,
+    stale: Mapping[str, str],
+    watch: Callable[[EngineEvent], None] | None,
 ) -> None:
     """Runs the program with nothing but what is there, every resource imported by its id."""
-    run = _running(taking_over(without(program.declared, found.absent), found.ids), program)
+    declared = _leaving(without(program.declared, found.absent), stale)
+    run = _running(taking_over(declared, found.ids), program)
     engine = workspace.engine(program.loaded.name)
     events: list[EngineEvent] = []
     planned = engine.preview(run, RunOptions(refresh=False), events.append)

@@ -315,3 +315,25 @@ def test_a_destroy_of_a_renamed_or_unmarked_environment_without_its_state_is_ref
     assert list(answers(prepared)) == ["ownership.state-lost"]
     with pytest.raises(RefusedError):
         run(prepared)
+
+
+def test_an_import_of_what_another_project_made_says_whose_it_is(tmp_path):
+    bring_up(workspace_of(project(tmp_path / "a", dev=DEV)), "dev")
+    other = project(tmp_path / "b", "zzzzzzzzzzz9", dev=DEV)
+    shutil.copytree(tmp_path / "a" / ".envctl", other / ".envctl")
+    lose_state(other)
+    with pytest.raises(RefusedError) as raised:
+        adopt(workspace_of(other), Wanted("dev", "acme-data-dev", "europe-west1", "dev"))
+    assert raised.value.code == "import-foreign"
+    assert f"made by the stack dev of the project {ID}" in raised.value.detail
+
+
+def test_an_import_takes_its_own_marks_under_an_earlier_file_name(tmp_path):
+    root = project(tmp_path, dev=DEV.replace("project:", "name: main\nproject:"))
+    bring_up(workspace_of(root), "dev")
+    lose_state(root)
+    (root / "environments/dev.yaml").rename(root / "environments/develop.yaml")
+    assert adopt(workspace_of(root), Wanted("develop", "acme-data-dev", "europe-west1", "main")).done
+    pending = plan(workspace_of(root), "develop").plan.pending
+    assert {change.action for change in pending} == {Action.UPDATE}
+    assert all("envctl-owner" in repr(p) for change in pending for p in change.properties)
