@@ -166,6 +166,13 @@ def refused_by_owner(plan: Plan) -> RefusedError | None:
     if not found:
         return None
     detail = "\n".join(gate.summary for gate in found)
+    if all(gate.id == "ownership.absent" for gate in found):
+        return RefusedError(
+            f"{plan.environment} refers to what does not exist",
+            detail=detail,
+            hints=tuple(dict.fromkeys(hint for gate in found for hint in gate.hints)),
+            code="existing-absent",
+        )
     if plan.mode is Mode.DESTROY:
         return RefusedError(
             f"{plan.environment} runs, and nothing here knows what to destroy",

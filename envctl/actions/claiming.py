@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from envctl.ownership.claims import Claim, Stack, Standing, claims_on
 from envctl.ownership.looking import Found, ReadingOnce, differences, look
 from envctl.ownership.state import held_rows, pending_names
-from envctl.plan.model import Change, Reason
+from envctl.ownership.words import absent_answer
+from envctl.plan.model import Change, GateResult, Reason
 from envctl.plan.property_diff import split_path
+from envctl.spec.model import Environment
 from envctl.stacks.declaration import StackProgram
 from envctl.stacks.import_requests import import_asked
 from envctl.stacks.marks import OwnerMark
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from envctl.provider.translator import SandboxProvider
     from envctl.spec.loader import Loaded
 
+_NOT_FOUND = 404
 _ENVIRONMENT = "gcp:composer/environment:Environment"
 _REASONS = {
     Standing.KEPT: Reason.TAKEN_BACK,
@@ -89,6 +92,38 @@ def find_standings(
     )
     claims = claims_on(declared, found, stack)
     return Standings(claims, _differing(declared, claims, found, provider, secrets))
+
+
+def absent_existing(workspace: Workspace, loaded: Loaded) -> tuple[GateResult, ...]:
+    """What the file refers to with `existing` and the cloud does not have; a look that is refused says nothing.
+
+    Raises:
+        OutsideError: the cloud cannot be reached.
+    """
+    spec = loaded.spec
+    asked = [
+        ("bucket", bucket.existing, ("buckets", key, "existing"), "storage/storage/v1", f"b/{bucket.existing}")
+        for key, bucket in spec.buckets.items()
+        if bucket.existing
+    ]
+    if isinstance(spec, Environment) and spec.secrets is not None:
+        asked += [
+            (
+                "secret",
+                secret.existing,
+                ("secrets", "create", key, "existing"),
+                "secretmanager/v1",
+                f"projects/{spec.project}/secrets/{secret.existing}",
+            )
+            for key, secret in spec.secrets.create.items()
+            if secret.existing
+        ]
+    transport = workspace.cloud.transport()
+    return tuple(
+        absent_answer(what, name, loaded.origins.get(place))
+        for what, name, place, service, path in asked
+        if transport.call("GET", service, path).status == _NOT_FOUND
+    )
 
 
 def lost_claims(workspace: Workspace, loaded: Loaded, declared: StackProgram) -> tuple[Claim, ...]:

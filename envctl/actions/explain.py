@@ -20,6 +20,9 @@ _GATES = {
 }
 """Ids under which a plan shows the answers of the clash check; each stands for a code."""
 
+_OWNERSHIP = tuple(f"ownership.{word}" for word in ("absent", "doubled", "foreign", "renamed", "state-lost", "unread"))
+"""Ids under which a plan says whose things are; `exists-already` explains them all."""
+
 _PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 """Names of packages (PyPA specifications, "Names and normalization")."""
 
@@ -40,6 +43,8 @@ def explain(identifier: str) -> Page:
     Raises:
         UsageError: nothing has that id; the nearest ones are in the hints.
     """
+    if identifier in _OWNERSHIP:
+        return explain("exists-already")
     for look in (_error, _diagnostic, _package, _policy, _check):
         page = look(identifier)
         if page is not None:
@@ -63,7 +68,15 @@ def known_ids() -> tuple[str, ...]:
     from envctl.policies.catalogue import SHIPPED
     from envctl.spec.codes import CODES
 
-    return (*error_pages(), *CODES, *package_pages(), *_GATES, *(f"policy.{rule.id}" for rule in SHIPPED), *check_ids())
+    return (
+        *error_pages(),
+        *CODES,
+        *package_pages(),
+        *_GATES,
+        *_OWNERSHIP,
+        *(f"policy.{rule.id}" for rule in SHIPPED),
+        *check_ids(),
+    )
 
 
 @cache

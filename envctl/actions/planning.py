@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from envctl import __version__
-from envctl.actions.claiming import lost_claims, mark_of_stack
+from envctl.actions.claiming import absent_existing, lost_claims, mark_of_stack
 from envctl.actions.gate import run_gates
 from envctl.actions.letting_go import decide
 from envctl.actions.live import LiveEnvironment, read_environment, warnings_of
@@ -195,11 +195,10 @@ def _ownership(workspace: Workspace, loaded: Loaded, program: Program, mode: Mod
     claims = lost_claims(workspace, loaded, program.declared) if mode is Mode.DESTROY else program.standings.each
     asks = mode is Mode.APPLY or any(claim.standing.refused for claim in claims)
     renamed = renamed_from(workspace, loaded) if asks else ()
-    return ownership_answers(
-        Asked(loaded.name, mark_of_stack(workspace, loaded.name), workspace.cloud.name.flag, renamed),
-        claims,
-        program.declared,
-        program.place_of,
+    asked = Asked(loaded.name, mark_of_stack(workspace, loaded.name), workspace.cloud.name.flag, renamed)
+    return (
+        *ownership_answers(asked, claims, program.declared, program.place_of),
+        *(absent_existing(workspace, loaded) if mode is Mode.APPLY else ()),
     )
 
 

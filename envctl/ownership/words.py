@@ -90,6 +90,20 @@ def ownership_answers(
     return tuple(answers)
 
 
+def absent_answer(what: str, name: str, source: SourceSpan | None) -> GateResult:
+    """The answer for something that a file refers to with `existing` and that is not there."""
+    return GateResult(
+        id="ownership.absent",
+        gate=GATE,
+        status=GateStatus.FAILED,
+        severity=Severity.ERROR,
+        summary=f"{what} {name} does not exist, and the file only refers to it",
+        detail="`existing` names what somebody else made; nothing here makes it.",
+        hints=("correct the name", "or let this file make it: `name` in place of `existing`"),
+        source=source,
+    )
+
+
 def _renamed(asked: Asked, earlier: str, refused: Sequence[Claim]) -> GateResult:
     command = f"envctl state rename {earlier} {asked.environment}{asked.flags}"
     return GateResult(

@@ -87,6 +87,7 @@ def test_every_answer_of_a_gate_has_a_page():
 
     for verdict in Verdict:
         assert explain(f"packages.{verdict.value}").text
+    assert "existing: NAME" in explain("ownership.foreign").text
 
 
 def test_the_page_of_package_codes_is_up_to_date():

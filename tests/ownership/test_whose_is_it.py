@@ -337,3 +337,20 @@ def test_an_import_takes_its_own_marks_under_an_earlier_file_name(tmp_path):
     pending = plan(workspace_of(root), "develop").plan.pending
     assert {change.action for change in pending} == {Action.UPDATE}
     assert all("envctl-owner" in repr(p) for change in pending for p in change.properties)
+
+
+def test_what_a_file_only_refers_to_must_be_there_before_anything_is_made(tmp_path):
+    file = named("{existing: acme-nowhere}") + "secrets: {create: {crm: {existing: nothing-here}}}\n"
+    workspace = workspace_of(project(tmp_path, dev=file))
+    service = "serviceusage/v1/projects/acme-data-dev/services/secretmanager.googleapis.com:enable"
+    started = call(workspace, "POST", service, {})
+    while not call(workspace, "GET", f"serviceusage/v1/{started['name']}").get("done"):
+        pass
+    prepared = plan(workspace, "dev")
+    absent = [gate for gate in prepared.plan.gates if gate.id == "ownership.absent"]
+    assert ["acme-nowhere" in gate.summary for gate in absent] == [True, False]
+    assert absent[0].source.line == 8
+    with pytest.raises(RefusedError) as raised:
+        run(prepared)
+    assert raised.value.code == "existing-absent"
+    assert workspace.engine("dev").serial() == 0
