@@ -13,7 +13,6 @@ from envctl.engine.urns import name_of
 class HeldRow:
     """One resource of a cloud in a state."""
 
-    urn: str
     name: str
     type: str
     id: str
@@ -36,7 +35,6 @@ def _rows(resources: Iterable[Mapping[str, Any]]) -> Iterable[HeldRow]:
         if not row.get("custom") or row["type"].startswith("pulumi:") or row.get("external") or row.get("delete"):
             continue
         yield HeldRow(
-            urn=row["urn"],
             name=name_of(row["urn"]),
             type=row["type"],
             id=row.get("id", ""),

@@ -90,14 +90,18 @@ def ownership_answers(
     return tuple(answers)
 
 
+def _refusal(
+    identifier: str, summary: str, *, detail: str, hints: tuple[str, ...], source: SourceSpan | None = None
+) -> GateResult:
+    """An answer that no flag overrules."""
+    return GateResult(identifier, GATE, GateStatus.FAILED, Severity.ERROR, summary, detail, hints, source)
+
+
 def absent_answer(what: str, name: str, source: SourceSpan | None) -> GateResult:
     """The answer for something that a file refers to with `existing` and that is not there."""
-    return GateResult(
-        id="ownership.absent",
-        gate=GATE,
-        status=GateStatus.FAILED,
-        severity=Severity.ERROR,
-        summary=f"{what} {name} does not exist, and the file only refers to it",
+    return _refusal(
+        "ownership.absent",
+        f"{what} {name} does not exist, and the file only refers to it",
         detail="`existing` names what somebody else made; nothing here makes it.",
         hints=("correct the name", "or let this file make it: `name` in place of `existing`"),
         source=source,
@@ -106,12 +110,9 @@ def absent_answer(what: str, name: str, source: SourceSpan | None) -> GateResult
 
 def _renamed(asked: Asked, earlier: str, refused: Sequence[Claim]) -> GateResult:
     command = f"envctl state rename {earlier} {asked.environment}{asked.flags}"
-    return GateResult(
-        id="ownership.renamed",
-        gate=GATE,
-        status=GateStatus.FAILED,
-        severity=Severity.ERROR,
-        summary=f"what {asked.environment} declares belongs to the stack {earlier}, which has no file any more",
+    return _refusal(
+        "ownership.renamed",
+        f"what {asked.environment} declares belongs to the stack {earlier}, which has no file any more",
         detail=_listed(refused) or f"Under the name {earlier} the file would declare what that stack holds.",
         hints=(
             f"if {earlier} was renamed to {asked.environment}:\n    {command}",
@@ -122,12 +123,9 @@ def _renamed(asked: Asked, earlier: str, refused: Sequence[Claim]) -> GateResult
 
 def _lost(asked: Asked, refused: Sequence[Claim]) -> GateResult:
     command = f"envctl import {asked.environment}{asked.flags}"
-    return GateResult(
-        id="ownership.state-lost",
-        gate=GATE,
-        status=GateStatus.FAILED,
-        severity=Severity.ERROR,
-        summary=f"{asked.environment} was applied from this project, and its state is not here",
+    return _refusal(
+        "ownership.state-lost",
+        f"{asked.environment} was applied from this project, and its state is not here",
         detail=_listed(refused),
         hints=(f"bring the state back from where it was applied, or read it from the cloud:\n    {command}",),
     )
@@ -146,22 +144,16 @@ def _refused(claim: Claim, program: StackProgram, source: SourceSpan | None, ask
     what = noun(claim.type)
     name = short_name(claim) if claim.id else str(program.resource(claim.name).inputs.get("name", claim.name))
     if claim.standing is Standing.DOUBLED:
-        return GateResult(
-            id="ownership.doubled",
-            gate=GATE,
-            status=GateStatus.FAILED,
-            severity=Severity.ERROR,
-            summary=f"{what} {name} is in the state already, as {claim.other}",
+        return _refusal(
+            "ownership.doubled",
+            f"{what} {name} is in the state already, as {claim.other}",
             detail=f"`{claim.name}` and `{claim.other}` would be one {what}: deleting the one deletes the other.",
             hints=_moves(claim, program, asked),
             source=source,
         )
-    return GateResult(
-        id="ownership.foreign",
-        gate=GATE,
-        status=GateStatus.FAILED,
-        severity=Severity.ERROR,
-        summary=f"{what} {name} exists already, and this stack did not make it",
+    return _refusal(
+        "ownership.foreign",
+        f"{what} {name} exists already, and this stack did not make it",
         detail=_owner(claim, asked.mark),
         hints=_ways_out(what, name),
         source=source,
